@@ -1,0 +1,11 @@
+//! `stallion doctor`.
+
+use crate::exit::{Failure, Outcome};
+
+/// The flags of `doctor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_args: &Args) -> Outcome {
+    Err(Failure::usage("not merged yet"))
+}

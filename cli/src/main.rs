@@ -1,0 +1,57 @@
+//! `stallion`: one verb for each thing a user does; one file for each verb.
+
+mod exit;
+
+mod chaos;
+mod doctor;
+mod drive;
+mod lab;
+mod load;
+mod null;
+mod probe;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Drives a Redis or Valkey shard to its ceiling and names every stall it meets on the way.
+#[derive(Debug, Parser)]
+#[command(name = "stallion", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Fill a server with N seeded keys, and check that they are there
+    Load(load::Args),
+    /// The measured run: open or closed model, response and service time, a timeline
+    Drive(drive::Args),
+    /// Watch a redis-server with eBPF and write down what stalls it (root)
+    Probe(probe::Args),
+    /// One disturbance: bgsave, aof-rewrite, bigkey-on
+    Chaos(chaos::Args),
+    /// Join timelines, attribute spikes to stalls, write HTML, Markdown and JSON
+    Report(report::Args),
+    /// Run a scenario: servers, load, drive, chaos, probes and report by one command
+    Lab(lab::Args),
+    /// A RESP server as cheap as possible, to measure the client's own ceiling
+    Null(null::Args),
+    /// Say what this host can and cannot do, and how to fix it
+    Doctor(doctor::Args),
+}
+
+fn main() -> ExitCode {
+    exit::code(match Cli::parse().verb {
+        Verb::Load(args) => load::run(&args),
+        Verb::Drive(args) => drive::run(&args),
+        Verb::Probe(args) => probe::run(&args),
+        Verb::Chaos(args) => chaos::run(&args),
+        Verb::Report(args) => report::run(&args),
+        Verb::Lab(args) => lab::run(&args),
+        Verb::Null(args) => null::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
+    })
+}

@@ -1,0 +1,11 @@
+//! `stallion report`.
+
+use crate::exit::{Failure, Outcome};
+
+/// The flags of `report`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_args: &Args) -> Outcome {
+    Err(Failure::usage("not merged yet"))
+}

@@ -1,0 +1,423 @@
+//! The records of a timeline. Units are in the names; times are CLOCK_MONOTONIC nanoseconds.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::host::HostFacts;
+
+/// The version of this schema. A reader refuses a file of another one.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One line of a timeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "record", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "records are written and read one at a time"
+)]
+pub enum Record {
+    /// First line: who wrote the file, on what host, with which plan.
+    Header(Header),
+    /// From here on the run is in this phase.
+    Phase(Phase),
+    /// What the client saw in one interval.
+    Interval(Interval),
+    /// What the server said of itself (INFO, SLOWLOG, LATENCY).
+    Server(Server),
+    /// A disturbance that Stallion itself made.
+    Chaos(Chaos),
+    /// Time in which the server, or one of its threads, could not go on.
+    Stall(Stall),
+    /// One request that was slow.
+    SlowOp(SlowOp),
+    /// Something was not recorded.
+    Loss(Loss),
+    /// Last line: the totals. Without it the run was cut off.
+    Footer(Footer),
+}
+
+/// Which verb wrote a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The loader.
+    Load,
+    /// The measured client.
+    Drive,
+    /// The eBPF probes on the Redis host.
+    Probe,
+    /// Chaos actions on their own.
+    Chaos,
+    /// The search for the highest rate.
+    Ceiling,
+}
+
+/// The first line of a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Header {
+    /// [`SCHEMA_VERSION`] of the writer.
+    pub schema: u32,
+    /// Name and version of the program, for example `stallion 0.1.0`.
+    pub tool: String,
+    /// The verb that wrote the file.
+    pub role: Role,
+    /// The host that wrote it.
+    pub host: HostFacts,
+    /// The clock of every time in it.
+    pub clock: Clock,
+    /// What was asked for, as the verb's own object.
+    pub plan: serde_json::Value,
+    /// The server, for example `redis://127.0.0.1:6379`; passwords never appear.
+    #[serde(default)]
+    pub target: String,
+    /// State of each probe; empty for other roles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeState>,
+}
+
+/// Whether one probe watches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbeState {
+    /// Name of the probe: the stem of its file in `probes/stalls`.
+    pub name: String,
+    /// The kernel hooks it uses, for people.
+    pub hook: String,
+    /// Whether it is attached.
+    pub status: ProbeStatus,
+    /// Why it is disabled or failed, and what to do; empty when active.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Whether a probe is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeStatus {
+    /// Attached and reporting.
+    Active,
+    /// Not wanted, or needless here.
+    Disabled,
+    /// Wanted, and refused by the host.
+    Failed,
+}
+
+/// Start of a phase of a run. It ends where the next one starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Phase {
+    /// Which phase begins.
+    pub name: PhaseName,
+    /// When it begins.
+    pub start_ns: u64,
+    /// What this stretch is about, in the scenario's words ("appendfsync always"); may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+}
+
+/// The phases of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseName {
+    /// Filling keys.
+    Fill,
+    /// Traffic that the report leaves out.
+    Warmup,
+    /// Traffic that counts.
+    Measure,
+    /// Nothing new is sent; answers still due are awaited.
+    Drain,
+}
+
+/// Operations of one command in one interval.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OpCounts {
+    /// Answered without an error.
+    pub ok: u64,
+    /// Of these, reads that found a value.
+    #[serde(default)]
+    pub hits: u64,
+    /// Of these, reads that found nothing.
+    #[serde(default)]
+    pub misses: u64,
+    /// Answered with an error.
+    #[serde(default)]
+    pub errors: u64,
+}
+
+/// What the client saw between two times. All shards (cores) of one client are merged.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interval {
+    /// Start of the interval.
+    pub start_ns: u64,
+    /// End of the interval.
+    pub end_ns: u64,
+    /// Requests whose intended time lies in the interval.
+    pub due: u64,
+    /// Requests sent in it.
+    pub sent: u64,
+    /// Answers (also error replies) that came in it.
+    pub answered: u64,
+    /// Requests given up by time-out in it.
+    #[serde(default)]
+    pub timeouts: u64,
+    /// Requests lost with their connection in it.
+    #[serde(default)]
+    pub lost: u64,
+    /// Requests in flight at its end.
+    #[serde(default)]
+    pub in_flight: u64,
+    /// Requests that were due at its end and not yet sent.
+    #[serde(default)]
+    pub backlog: u64,
+    /// Counts by command name, for example `get`.
+    pub ops: BTreeMap<String, OpCounts>,
+    /// Error replies and failures by kind (`OOM`, `MOVED`, `verify`, `protocol`, …).
+    #[serde(default)]
+    pub errors: BTreeMap<String, u64>,
+    /// Intended time to answer, HdrHistogram V2 deflate in base64, nanoseconds.
+    pub response_hdr: String,
+    /// Send to answer, the same encoding.
+    pub service_hdr: String,
+    /// Intended time to send, the same encoding.
+    pub lag_hdr: String,
+    /// The part of the lag in which a connection was free: the client's own lateness.
+    #[serde(default)]
+    pub own_lag_hdr: String,
+    /// Bytes sent and received.
+    #[serde(default)]
+    pub bytes_sent: u64,
+    /// Bytes received.
+    #[serde(default)]
+    pub bytes_received: u64,
+    /// CPU time of the client's shard threads.
+    #[serde(default)]
+    pub client_cpu_ns: u64,
+    /// Busy share of the busiest shard thread, 0 to 1.
+    #[serde(default)]
+    pub client_busy_max: f64,
+    /// Time the shard threads were runnable but not running (schedstat).
+    #[serde(default)]
+    pub client_runqueue_ns: u64,
+    /// System calls the shard threads made.
+    #[serde(default)]
+    pub client_syscalls: u64,
+    /// Connections opened again after a loss.
+    #[serde(default)]
+    pub reconnects: u64,
+    /// Requests slower than the plan's threshold, whether or not they have a `slow_op` record.
+    #[serde(default)]
+    pub slow_count: u64,
+    /// Sum of their response times.
+    #[serde(default)]
+    pub slow_sum_ns: u64,
+}
+
+/// What the server said of itself at one time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Server {
+    /// When it was asked (midpoint of the exchange).
+    pub at_ns: u64,
+    /// Which server, as `host:port`.
+    pub target: String,
+    /// Fields of INFO as they are named there, those that are numbers.
+    #[serde(default)]
+    pub info: BTreeMap<String, f64>,
+    /// New entries of SLOWLOG since the last record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slowlog: Vec<SlowlogEntry>,
+    /// Newest sample of each LATENCY event: name to milliseconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub latency_ms: BTreeMap<String, f64>,
+}
+
+/// One entry of SLOWLOG.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SlowlogEntry {
+    /// The server's running id of the entry.
+    pub id: i64,
+    /// Wall time of the start in seconds since the epoch (the server's resolution).
+    pub unix_s: i64,
+    /// Duration in microseconds.
+    pub duration_us: i64,
+    /// The command and its first arguments, shortened.
+    pub command: String,
+}
+
+/// A disturbance made by Stallion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Chaos {
+    /// The action's name, as `--action` takes it.
+    pub action: String,
+    /// Which server.
+    pub target: String,
+    /// When it began.
+    pub begin_ns: u64,
+    /// When it ended.
+    pub end_ns: u64,
+    /// `ok`, or what went wrong.
+    pub outcome: String,
+    /// What it did, in figures, for example `{"latest_fork_usec": 44743}`.
+    #[serde(default)]
+    pub detail: serde_json::Value,
+}
+
+/// The kinds of stall.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum StallClass {
+    /// The parent inside fork.
+    Fork,
+    /// Copy-on-write faults after a fork.
+    CowFault,
+    /// Faults that zero-fill a new page.
+    ZeroFault,
+    /// Faults on file-backed pages, and major faults.
+    FileFault,
+    /// Splits and collapses of huge pages.
+    HugePage,
+    /// fsync or fdatasync.
+    Fsync,
+    /// write of the append-only file.
+    AofWrite,
+    /// The main thread waiting for a background thread's fsync.
+    FsyncWait,
+    /// A slow system call that has no class of its own.
+    Syscall,
+    /// Runnable, and not running: somebody else had the core.
+    RunQueue,
+    /// Runnable, and kept off the core by the cgroup's CPU quota.
+    Throttle,
+    /// Blocked outside of the event loop's wait, in a lock or another wait.
+    OffCpu,
+    /// A block device's request.
+    BlockIo,
+    /// Direct reclaim, compaction or a memory cgroup's limit.
+    Reclaim,
+    /// Stopped by a signal.
+    Stopped,
+    /// Interrupts and softirqs on the shard's core.
+    Softirq,
+    /// Retransmits and zero windows of the shard's sockets.
+    Network,
+    /// The event loop on the CPU in one command or job.
+    Command,
+}
+
+/// Which thread of the server a stall belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ThreadRole {
+    /// The thread that runs the event loop.
+    Main,
+    /// A background thread (bio_*, io_thd_*, jemalloc).
+    Background,
+    /// A forked child (RDB or AOF rewrite).
+    Child,
+}
+
+/// Time in which a thread of the server could not go on.
+///
+/// Stalls may nest (a copy-on-write fault inside a slow read); a reader applies its precedence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stall {
+    /// What kind.
+    pub class: StallClass,
+    /// Process id of the server as the host sees it.
+    pub pid: u32,
+    /// The thread, as the host sees it.
+    pub tid: u32,
+    /// What that thread is.
+    pub thread: ThreadRole,
+    /// Start of the stall, or of the window in which many small ones were summed.
+    pub start_ns: u64,
+    /// Its end.
+    pub end_ns: u64,
+    /// Stalled time within; `end_ns - start_ns` for a single stall, less for a sum.
+    pub busy_ns: u64,
+    /// How many stalls were summed; 1 for a single one.
+    pub count: u64,
+    /// What it was about: a syscall's name, the thread that had the core, a command.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub what: String,
+    /// Further figures, for example `{"copied_bytes": 4096}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub detail: BTreeMap<String, f64>,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Answered: a value, OK or a number.
+    Ok,
+    /// A read that found nothing.
+    Miss,
+    /// An error reply.
+    Error,
+    /// No answer in time.
+    Timeout,
+    /// The connection was lost.
+    Lost,
+}
+
+/// One slow request.
+///
+/// Intervals keep a bounded, uniformly drawn sample of their slow requests; `Interval::slow_count`
+/// over the number of records of that interval is the weight of each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SlowOp {
+    /// Intended time.
+    pub due_ns: u64,
+    /// Time of sending.
+    pub sent_ns: u64,
+    /// Time of the answer.
+    pub done_ns: u64,
+    /// Command name, for example `get`.
+    pub command: String,
+    /// Number of the key.
+    pub key: u64,
+    /// Hash slot of the key (CRC16 modulo 16384).
+    pub slot: u16,
+    /// Connection, counted over the whole client.
+    pub connection: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How many requests stood before it on the same connection when it was sent.
+    #[serde(default)]
+    pub ahead: u32,
+}
+
+/// Something that could not be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Loss {
+    /// When it was noticed.
+    pub at_ns: u64,
+    /// Who lost it, for example `ring buffer` or `slow_op`.
+    pub source: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// The last line of a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Footer {
+    /// When the run ended.
+    pub end_ns: u64,
+    /// Why it ended: `complete`, `interrupted`, or an error in words.
+    pub reason: String,
+    /// The verb's own summary (for `drive` the object that `--json` prints).
+    pub summary: serde_json::Value,
+}
+
+/// The JSON Schema of one line, as committed in `timeline/schema.json`.
+#[must_use]
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(Record);
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}
