@@ -16,6 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
     raised: Arc<AtomicBool>,
+    outer: Option<Arc<Interrupt>>,
 }
 
 impl Interrupt {
@@ -37,6 +38,15 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// One that is raised with this one, and can be raised without it.
+    #[must_use]
+    pub fn inner(&self) -> Self {
+        Self {
+            outer: Some(Arc::new(self.clone())),
+            ..Self::default()
+        }
+    }
+
     /// Asks everybody to stop.
     pub fn raise(&self) {
         self.raised.store(true, Ordering::Relaxed);
@@ -45,7 +55,8 @@ impl Interrupt {
     /// Whether somebody asked to stop.
     #[must_use]
     pub fn raised(&self) -> bool {
-        self.raised.load(Ordering::Relaxed)
+        let outer = self.outer.as_ref().is_some_and(|outer| outer.raised());
+        outer || self.raised.load(Ordering::Relaxed)
     }
 
     /// Sleeps; false when it was cut short.
@@ -77,5 +88,15 @@ mod tests {
         let start = Instant::now();
         assert!(!interrupt.sleep(Duration::from_secs(60)));
         assert!(start.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn an_inner_interrupt_follows_the_outer_one_only() {
+        let outer = Interrupt::new();
+        let (first, second) = (outer.inner(), outer.inner());
+        first.raise();
+        assert!(first.raised() && !second.raised() && !outer.raised());
+        outer.raise();
+        assert!(second.raised());
     }
 }

@@ -13,13 +13,22 @@ use crate::interrupt::Interrupt;
 use crate::scenario::ChaosPlan;
 use crate::target::Target;
 
+/// When actions begin, and what ends them.
+pub(super) struct Schedule<'a> {
+    pub(super) target: &'a Target,
+    /// The start of the measured phase, from which all times count.
+    pub(super) start_ns: u64,
+    /// Raised when the measured phase is over: what has not begun then does not begin.
+    pub(super) over: &'a Interrupt,
+    /// Raised by the user: what has begun is cut short.
+    pub(super) interrupt: &'a Interrupt,
+}
+
 /// Does everything at its time; each action has a thread, so that one may outlast the next one's
 /// begin. `tell` hears of each when it is over. Ends when all have ended.
 pub(super) fn disturb(
     plans: &[ChaosPlan],
-    target: &Target,
-    start_ns: u64,
-    interrupt: &Interrupt,
+    schedule: &Schedule<'_>,
     mut tell: impl FnMut(Chaos) -> io::Result<()>,
 ) -> io::Result<()> {
     let (sender, receiver) = mpsc::channel();
@@ -27,8 +36,7 @@ pub(super) fn disturb(
         for plan in plans {
             let sender = sender.clone();
             scope.spawn(move || {
-                let due_ns = start_ns + u64::try_from(plan.start().as_nanos()).unwrap_or(u64::MAX);
-                if let Some(record) = act_at(plan, target, due_ns, interrupt) {
+                if let Some(record) = schedule.act(plan) {
                     // The receiver outlives this scope's threads unless writing failed.
                     let _ = sender.send(record);
                 }
@@ -37,29 +45,35 @@ pub(super) fn disturb(
         drop(sender);
         let told = receiver.iter().try_for_each(&mut tell);
         if told.is_err() {
-            interrupt.raise();
+            schedule.over.raise();
         }
         told
     })
 }
 
-fn act_at(plan: &ChaosPlan, target: &Target, due_ns: u64, interrupt: &Interrupt) -> Option<Chaos> {
-    let left = Duration::from_nanos(due_ns.saturating_sub(monotonic_ns()));
-    if !interrupt.sleep(left) {
-        return None;
+impl Schedule<'_> {
+    /// Waits for an action's time and does it; none when the run was over before.
+    fn act(&self, plan: &ChaosPlan) -> Option<Chaos> {
+        let after_ns = u64::try_from(plan.start().as_nanos()).unwrap_or(u64::MAX);
+        let due_ns = self.start_ns.saturating_add(after_ns);
+        let left = Duration::from_nanos(due_ns.saturating_sub(monotonic_ns()));
+        if !self.over.sleep(left) {
+            return None;
+        }
+        let begin_ns = monotonic_ns();
+        let name = plan.action.as_ref();
+        let refused = |error: ChaosError| Chaos {
+            action: name.clone(),
+            target: self.target.to_string(),
+            begin_ns,
+            end_ns: monotonic_ns(),
+            outcome: error.to_string(),
+            detail: serde_json::Value::Null,
+        };
+        let record = chaos::find(name).and_then(|action| {
+            let mut site = Site::connect(self.target, self.interrupt, false)?;
+            chaos::perform(action, &mut site, &plan.parameters())
+        });
+        Some(record.unwrap_or_else(refused))
     }
-    let begin_ns = monotonic_ns();
-    let refused = |error: ChaosError| Chaos {
-        action: plan.action.as_ref().clone(),
-        target: target.to_string(),
-        begin_ns,
-        end_ns: monotonic_ns(),
-        outcome: error.to_string(),
-        detail: serde_json::Value::Null,
-    };
-    let record = chaos::find(plan.action.as_ref()).and_then(|action| {
-        let mut site = Site::connect(target, interrupt, false)?;
-        chaos::perform(action, &mut site, &plan.parameters())
-    });
-    Some(record.unwrap_or_else(refused))
 }

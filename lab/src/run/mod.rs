@@ -13,11 +13,13 @@ mod results;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use serde_json::json;
 use thiserror::Error;
 
+use self::disturb::{Schedule, disturb};
 use self::flags::Plan;
 use self::results::Results;
 use self::timing::{has_header, measure_start_ns, wait_for};
@@ -110,7 +112,7 @@ pub fn run(
     scenario: &Scenario,
     options: &Options,
     interrupt: &Interrupt,
-    say: &dyn Fn(&str),
+    say: &(dyn Fn(&str) + Sync),
 ) -> Result<Finished, RunError> {
     let results = Results::prepare(&options.out, &options.source).map_err(RunError::Results)?;
     let placement = Placement::of_this_host().map_err(StackError::io("cannot read the cores"))?;
@@ -162,7 +164,7 @@ struct Stage<'a> {
     results: &'a Results,
     options: &'a Options,
     interrupt: &'a Interrupt,
-    say: &'a dyn Fn(&str),
+    say: &'a (dyn Fn(&str) + Sync),
 }
 
 impl Stage<'_> {
@@ -220,11 +222,19 @@ impl Stage<'_> {
             measure_start_ns(&timeline)
         })
         .map_err(failed("drive", None))?;
-        if let Some(start_ns) = start_ns {
-            self.disturb(start_ns, warnings)
-                .map_err(RunError::Results)?;
+        let over = &self.interrupt.inner();
+        let (status, disturbed) = thread::scope(|scope| {
+            let chaos = start_ns.map(|start_ns| scope.spawn(move || self.disturb(start_ns, over)));
+            let status = verb.wait(self.interrupt);
+            over.raise();
+            (status, chaos.map(ScopedJoinHandle::join))
+        });
+        let status = status.map_err(failed("drive", None))?;
+        match disturbed {
+            Some(Ok(result)) => warnings.extend(result.map_err(RunError::Results)?),
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => {}
         }
-        let status = verb.wait(self.interrupt).map_err(failed("drive", None))?;
         match status.code() {
             Some(INVALID) => {
                 let text = "`stallion drive` calls its own figures invalid; the report says why";
@@ -237,19 +247,36 @@ impl Stage<'_> {
         }
     }
 
-    fn disturb(&self, start_ns: u64, warnings: &mut Vec<String>) -> io::Result<()> {
+    /// Does the scenario's chaos; gives what went otherwise than planned.
+    fn disturb(&self, start_ns: u64, over: &Interrupt) -> io::Result<Vec<String>> {
         let plans = &self.plan.scenario.chaos;
         let path = self.results.chaos_timeline();
         let plan = json!({ "scenario": self.plan.scenario.name });
         let mut log = Log::create(&path, &self.options.tool, &self.target, plan)?;
-        disturb::disturb(plans, &self.target, start_ns, self.interrupt, |record| {
+        let mut warnings = Vec::new();
+        let mut done = 0;
+        let schedule = Schedule {
+            target: &self.target,
+            start_ns,
+            over,
+            interrupt: self.interrupt,
+        };
+        disturb(plans, &schedule, |record| {
+            done += 1;
             (self.say)(&log::line(&record));
             if record.outcome != "ok" {
                 warnings.push(format!("{}: {}", record.action, record.outcome));
             }
             log.append(record)
         })?;
-        log.finish(self.interrupt.raised())
+        log.finish(self.interrupt.raised())?;
+        if done < plans.len() {
+            let (left, all) = (plans.len() - done, plans.len());
+            warnings.push(format!(
+                "{left} of {all} disturbances did not begin: the run was over"
+            ));
+        }
+        Ok(warnings)
     }
 
     fn report(&self) -> Result<(), RunError> {
