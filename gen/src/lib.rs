@@ -13,3 +13,17 @@ pub mod resp;
 pub mod measure;
 
 pub mod shard;
+
+pub mod plan;
+
+pub mod control;
+
+pub mod verdict;
+
+pub mod summary;
+
+pub mod record;
+
+pub mod run;
+
+pub mod fill;

@@ -49,9 +49,9 @@ impl Zipf {
     }
 }
 
-/// The sum of `rank^-s` for `first..=last`: term by term up to 10^6, then Euler-Maclaurin.
+/// The sum of `rank^-s` for `first..=last`: the first million terms, then Euler-Maclaurin.
 fn tail_mass(first: u64, last: u64, s: f64) -> f64 {
-    let exact_to = last.min(1_000_000);
+    let exact_to = last.min(first + 1_000_000);
     let exact: f64 = (first..=exact_to).map(|rank| (rank as f64).powf(-s)).sum();
     if exact_to == last {
         return exact;
