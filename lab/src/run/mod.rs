@@ -8,6 +8,8 @@ mod timing;
 
 mod disturb;
 
+mod summary;
+
 mod results;
 
 use std::io;
