@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::join::Run;
+use crate::run::Run;
 
 /// One equation of the accounting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

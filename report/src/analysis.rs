@@ -11,8 +11,9 @@ use crate::baseline::Baseline;
 use crate::cause::{CLASSES, Cause};
 use crate::crosscheck::{Crosscheck, crosscheck};
 use crate::evidence;
-use crate::join::{Distribution, JoinError, PhaseSpan, Run, join, merged};
+use crate::join::{JoinError, join};
 use crate::ledger::Ledger;
+use crate::run::{Distribution, PhaseSpan, Run, merged};
 use crate::spike::{self, Spike};
 use crate::summary::Percentiles;
 
@@ -166,7 +167,7 @@ pub fn analyse(paths: &[PathBuf]) -> Result<Analysis, JoinError> {
     let baseline = Baseline::of(&run);
     let ledger = Ledger::of(&run.stalls);
     let requests = requests(&run, &ledger, &baseline);
-    let mut spikes = spike::find(&run, &baseline, &requests);
+    let mut spikes = spike::find(&run, &ledger, &baseline, &requests);
     let untold = spikes.split_off(spikes.len().min(SPIKES_TOLD));
     let untold_ns = untold.iter().map(|spike| spike.attribution.delay_ns).sum();
     let tell = |spike| tell(&run, &ledger, &requests, spike);

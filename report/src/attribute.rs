@@ -21,8 +21,8 @@ use stallion_timeline::SlowOp;
 use crate::backlog::{BusyPeriods, Debt};
 use crate::baseline::Baseline;
 use crate::cause::{CLASSES, Cause};
-use crate::join::Run;
 use crate::ledger::{ByClass, Ledger};
+use crate::run::Run;
 
 /// One request stands for this many thousandths of a request without sampling.
 const MILLI: u64 = 1_000;

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::join::Run;
+use crate::run::Run;
 use crate::summary::Percentiles;
 
 /// The quiet run.

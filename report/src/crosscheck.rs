@@ -7,7 +7,7 @@ use stallion_timeline::{Stall, StallClass};
 
 use crate::cause::Cause;
 use crate::evidence;
-use crate::join::Run;
+use crate::run::Run;
 use crate::words;
 
 /// Stalls from this on would be in SLOWLOG by its default threshold, were they commands.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stallion_timeline::{Chaos, Server, SlowlogEntry, Stall, StallClass};
 
 use crate::cause::Cause;
-use crate::join::Run;
+use crate::run::Run;
 use crate::words;
 
 /// A disturbance counts as being at the same time when it began up to this long before.

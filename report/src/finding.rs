@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::analysis::{Analysis, SpikeReport, Story};
+use crate::analysis::{Analysis, SpikeReport, Story, StoryPart};
 use crate::attribute::Share;
 use crate::cause::Cause;
 use crate::words;
@@ -97,11 +97,11 @@ pub fn harm(spike: &SpikeReport) -> String {
         .stalled
         .iter()
         .take(3)
-        .map(|(cause, ns)| format!("{} {}", words::duration(*ns), cause.name()))
+        .map(|(cause, ns)| format!("{} to {}", words::duration(*ns), cause.name()))
         .collect();
     if !stalls.is_empty() {
         text.push_str(&format!(
-            " The server's main thread was stalled for {}.",
+            " The server's main thread lost {}.",
             words::list(&stalls)
         ));
     }
@@ -116,20 +116,7 @@ pub fn harm(spike: &SpikeReport) -> String {
 /// One request's time in one sentence.
 #[must_use]
 pub fn story(story: &Story) -> String {
-    let mut parts = Vec::new();
-    for part in &story.parts {
-        let behind = match part.cause {
-            Cause::Unexplained => "unexplained".to_owned(),
-            _ => part.label.clone(),
-        };
-        if part.direct_ns > 0 {
-            parts.push(format!("{} {behind}", words::duration(part.direct_ns)));
-        }
-        if part.inherited_ns > 0 {
-            let waited = words::duration(part.inherited_ns);
-            parts.push(format!("{waited} behind requests delayed by it ({behind})"));
-        }
-    }
+    let parts: Vec<String> = story.parts.iter().map(story_part).collect();
     format!(
         "{} of key {} (slot {}), due at {}, waited {}: {}.",
         story.op.command.to_uppercase(),
@@ -139,6 +126,17 @@ pub fn story(story: &Story) -> String {
         words::duration(story.delay_ns),
         words::list(&parts),
     )
+}
+
+/// `44.3 ms fork of BGSAVE (238 µs of it in the queue it left)`.
+fn story_part(part: &StoryPart) -> String {
+    let all = words::duration(part.direct_ns + part.inherited_ns);
+    let queued = words::duration(part.inherited_ns);
+    match (part.direct_ns, part.inherited_ns) {
+        (_, 0) => format!("{all} {}", part.label),
+        (0, _) => format!("{all} in the queue left by {}", part.label),
+        _ => format!("{all} {} ({queued} of it in the queue it left)", part.label),
+    }
 }
 
 fn caution(headline: impl Into<String>, detail: impl Into<String>) -> Finding {

@@ -4,7 +4,7 @@
 //! analysed years later and on another host. The modules in the order of their dependency:
 //!
 //! 1. [`words`], [`cause`]: how figures and causes are said.
-//! 2. [`summary`], [`join`]: N timelines become one [`join::Run`] on one clock.
+//! 2. [`summary`], [`run`], [`join`]: N timelines become one [`run::Run`] on one clock.
 //! 3. [`baseline`]: what the client's latency is when nothing is wrong.
 //! 4. [`ledger`]: nested and overlapping stalls of the main thread become time that adds up.
 //! 5. [`backlog`]: how much delay past stalls still owe to requests that wait behind others.
@@ -19,6 +19,8 @@ pub mod words;
 pub mod cause;
 
 pub mod summary;
+
+pub mod run;
 
 pub mod join;
 

@@ -6,7 +6,13 @@ pub mod tables;
 
 pub mod lanes;
 
-pub mod figure;
+mod axes;
+
+mod rows;
+
+pub mod overview;
+
+pub mod curves;
 
 pub mod markdown;
 

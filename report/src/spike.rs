@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use crate::attribute::{Attribution, Request, Tally};
 use crate::baseline::Baseline;
-use crate::join::{Distribution, Run, Slice, merged};
+use crate::ledger::Ledger;
+use crate::run::{Distribution, Run, Slice, merged};
 use crate::summary::Percentiles;
 
 /// Quiet intervals between two raised ones that still belong to the same spike: the queue of a
@@ -14,7 +15,7 @@ const BRIDGED_INTERVALS: usize = 2;
 /// A stretch in which latency left its baseline.
 #[derive(Debug, Clone)]
 pub struct Spike {
-    /// The earliest intended time of its slow requests.
+    /// The earliest intended time of its slow requests, or the begin of the stall they met.
     pub start_ns: u64,
     /// The latest answer.
     pub end_ns: u64,
@@ -30,13 +31,13 @@ pub struct Spike {
 
 /// Finds spikes, by falling harm (delay summed over requests).
 #[must_use]
-pub fn find(run: &Run, baseline: &Baseline, requests: &[Request]) -> Vec<Spike> {
+pub fn find(run: &Run, ledger: &Ledger, baseline: &Baseline, requests: &[Request]) -> Vec<Spike> {
     let slices: Vec<&Slice> = run.measured_slices().collect();
     let spans = raised(&slices, baseline).into_iter();
     let spans = merge_overlapping(spans.map(|range| span(&slices, range, requests)).collect());
     let mut spikes: Vec<Spike> = spans
         .into_iter()
-        .filter_map(|range| spike(&slices, span(&slices, range, requests), requests))
+        .filter_map(|range| spike(&slices, ledger, span(&slices, range, requests), requests))
         .collect();
     spikes.sort_by_key(|spike| {
         std::cmp::Reverse((spike.attribution.delay_ns, spike.response.max_ns))
@@ -103,7 +104,7 @@ fn merge_overlapping(mut spans: Vec<Span>) -> Vec<Range<usize>> {
     spans.into_iter().map(|span| span.range).collect()
 }
 
-fn spike(slices: &[&Slice], span: Span, requests: &[Request]) -> Option<Spike> {
+fn spike(slices: &[&Slice], ledger: &Ledger, span: Span, requests: &[Request]) -> Option<Spike> {
     let members = &slices[span.range];
     let mut tally = Tally::default();
     for index in &span.requests {
@@ -111,7 +112,8 @@ fn spike(slices: &[&Slice], span: Span, requests: &[Request]) -> Option<Spike> {
     }
     let percentiles = |which| Percentiles::of(&merged(members.iter().copied(), which));
     Some(Spike {
-        start_ns: span.start_ns,
+        // Requests are sampled: the stall that the first of them met may have begun before it.
+        start_ns: ledger.dense_start(span.start_ns).unwrap_or(span.start_ns),
         end_ns: span.end_ns,
         response: percentiles(Distribution::Response)?,
         service: percentiles(Distribution::Service)?,

@@ -10,7 +10,8 @@ pub fn duration(ns: u64) -> String {
         // The borders stand a little lower, so that 999.9 µs is not rounded to "1000 µs".
         1_000..999_500 => (ns as f64 / 1e3, "µs"),
         999_500..999_500_000 => (ns as f64 / 1e6, "ms"),
-        _ => (ns as f64 / 1e9, "s"),
+        999_500_000..1_000_000_000_000 => (ns as f64 / 1e9, "s"),
+        _ => return format!("{} s", count(ns / 1_000_000_000)),
     };
     format!("{} {unit}", three_digits(value))
 }
@@ -41,7 +42,10 @@ pub fn share(basis_points: u32) -> String {
     match basis_points {
         0 => "0 %".to_owned(),
         1..100 => format!("{:.2} %", f64::from(basis_points) / 100.0),
-        100..1_000 => format!("{:.1} %", f64::from(basis_points) / 100.0),
+        // Nearly all is not all.
+        100..1_000 | 9_900..10_000 => {
+            format!("{:.1} %", f64::from(basis_points.min(9_990)) / 100.0)
+        }
         _ => format!("{:.0} %", f64::from(basis_points) / 100.0),
     }
 }
@@ -100,6 +104,7 @@ mod tests {
             (45_200_000, "45.2 ms"),
             (412_300_000, "412 ms"),
             (2_010_000_000, "2.01 s"),
+            (53_310_000_000_000, "53\u{202f}310 s"),
         ];
         for (ns, text) in cases {
             assert_eq!(duration(ns), text);
@@ -113,6 +118,8 @@ mod tests {
         assert_eq!(share(9_600), "96 %");
         assert_eq!(share(432), "4.3 %");
         assert_eq!(share(5), "0.05 %");
+        assert_eq!(share(9_996), "99.9 %");
+        assert_eq!(share(10_000), "100 %");
         assert_eq!(bytes(1.8 * 1_073_741_824.0), "1.80 GiB");
         assert_eq!(plural(1, "request"), "1 request");
     }

@@ -6,9 +6,10 @@ use plotly::Plot;
 use crate::analysis::Analysis;
 use crate::attribute::{Attribution, Share};
 use crate::finding::{self, Finding, Tone, findings};
-use crate::render::figure;
+use crate::render::curves;
 use crate::render::lanes::{self, Lane};
 use crate::render::markdown::{facts, percentiles_note, stalled_note, title, total_note};
+use crate::render::overview;
 use crate::render::tables::{self, Table};
 use crate::words;
 
@@ -78,7 +79,7 @@ struct Section {
 pub fn render(analysis: &Analysis) -> String {
     let run = &analysis.run;
     let lanes = lanes::lanes(run);
-    let (overview, overview_px) = figure::overview(analysis, &lanes);
+    let (overview, overview_px) = overview::figure(analysis, &lanes);
     let names: Vec<String> = analysis
         .total
         .shares
@@ -100,7 +101,7 @@ pub fn render(analysis: &Analysis) -> String {
         spikes_untold: spikes_untold(analysis),
         total: segments(&analysis.total, &names),
         total_note: total_note(analysis),
-        percentile_curves: for_script(figure::percentile_curves(run)),
+        percentile_curves: for_script(curves::figure(run)),
         percentiles: tables::percentiles(analysis),
         percentiles_note: percentiles_note(),
         worst: analysis.worst.iter().map(finding::story).collect(),
@@ -201,7 +202,7 @@ fn spikes_untold(analysis: &Analysis) -> String {
 /// What the picture leaves out, and by which rule.
 fn drawn_note(analysis: &Analysis, lanes: &[Lane]) -> String {
     let merged: usize = lanes.iter().map(|lane| lane.merged).sum();
-    let per_point = analysis.run.slices.len().div_ceil(figure::POINTS).max(1);
+    let per_point = analysis.run.slices.len().div_ceil(overview::POINTS).max(1);
     let mut notes = Vec::new();
     if per_point > 1 {
         notes.push(format!(

@@ -3,7 +3,7 @@
 use stallion_timeline::{Stall, StallClass, ThreadRole};
 
 use crate::cause::{CLASSES, Cause};
-use crate::join::Run;
+use crate::run::Run;
 
 /// Stalls of one lane that are nearer than this part of the axis are drawn as one bar: a screen
 /// does not show more, and the page stays small however long the run is.

@@ -1,6 +1,11 @@
 //! Synthetic timelines: a server with one FIFO queue and known stalls, and a client that drives
 //! it at a steady rate. The truth is known by construction, and everything is deterministic.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot write its input must stop"
+)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
