@@ -1,6 +1,7 @@
 //! Known stalls, the timelines they make, and what the report must say about them.
 //!
 //! `UPDATE_CASES=1 cargo test -p stallion-report --test cases` writes the golden files anew.
+#![expect(clippy::unwrap_used, reason = "a case that cannot be read must fail")]
 
 #[path = "synthetic/cases.rs"]
 mod cases;

@@ -136,7 +136,13 @@ fn latency_lines(plot: &mut Plot, run: &Run, groups: &[&[Slice]]) {
             Scatter::new(x, y)
                 .name(name)
                 .mode(Mode::Lines)
-                .line(Line::new().color(colour).width(width).shape(LineShape::Hvh))
+                .line(
+                    Line::new()
+                        .color(colour)
+                        .width(width)
+                        .dash(dash)
+                        .shape(LineShape::Hvh),
+                )
                 .text_array(text)
                 .hover_template(format!("{name} %{{text}}<extra></extra>")),
         );
@@ -233,7 +239,7 @@ fn traffic_lines(plot: &mut Plot, run: &Run, groups: &[&[Slice]]) {
                 .line(
                     Line::new()
                         .color(colour)
-                        .width(1.4)
+                        .width(width)
                         .dash(dash)
                         .shape(LineShape::Hvh),
                 )
