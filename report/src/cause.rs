@@ -57,6 +57,20 @@ pub fn rank(class: StallClass) -> usize {
     }
 }
 
+/// Everything that time can be named for: the classes in their order, then the client.
+pub const NAMED: usize = CLASSES.len() + 1;
+
+/// The client's place after all classes: where the server was stalled, too, it is the server.
+pub const CLIENT: usize = CLASSES.len();
+
+/// The cause at a place: a class by its rank, or the client.
+#[must_use]
+pub fn at(place: usize) -> Cause {
+    CLASSES
+        .get(place)
+        .map_or(Cause::Client, |class| Cause::Stall(*class))
+}
+
 /// What a nanosecond of a request's waiting was due to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
