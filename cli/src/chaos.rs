@@ -1,11 +1,131 @@
-//! `stallion chaos`.
+//! `stallion chaos`: one disturbance, on its own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::json;
+use stallion_lab::chaos::{self, ACTIONS, Action, ChaosError, Log, Parameters, Site, log};
+use stallion_lab::{Interrupt, Target, duration};
 
 use crate::exit::{Failure, Outcome};
 
+const EXAMPLES: &str = "\
+Examples:
+  stallion chaos --action bgsave -p 6379
+  stallion chaos --action bigkey-on -p 6379 --fields 500000 --after 5s --out results/chaos.jsonl
+  stallion chaos --action pause -p 6379 --for 2s --allow-foreign
+
+With --out the disturbance is a timeline that `stallion report` joins with those of drive and
+probe. Actions that may harm others (pause, fsync-policy) act only on servers that Stallion itself
+started, unless --allow-foreign.";
+
 /// The flags of `chaos`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(disable_help_flag = true, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[arg(long, value_name = "NAME", help = action_help())]
+    action: String,
+    /// Server to disturb, as redis://[user:password@]host[:port] or unix:///path
+    #[arg(long, value_name = "URL", conflicts_with_all = ["host", "port", "user", "pass"])]
+    target: Option<String>,
+    /// Host of the server
+    #[arg(short = 'h', long, default_value = "127.0.0.1")]
+    host: String,
+    /// Port of the server
+    #[arg(short, long, default_value_t = 6379)]
+    port: u16,
+    /// User name (ACL)
+    #[arg(long)]
+    user: Option<String>,
+    /// Password; REDISCLI_AUTH in the environment hides it from `ps`
+    #[arg(short = 'a', long, env = "REDISCLI_AUTH", hide_env_values = true)]
+    pass: Option<String>,
+    /// Wait this long before it begins, for example 5s
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration::parse)]
+    after: Duration,
+    /// How long the disturbance lasts (pause, fsync-policy)
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
+    lasts: Option<Duration>,
+    /// The appendfsync to set: no, everysec or always (fsync-policy)
+    #[arg(long, value_name = "WORD")]
+    policy: Option<String>,
+    /// Fields of the hash that is made (bigkey-on)
+    #[arg(long, value_name = "N")]
+    fields: Option<u64>,
+    /// Also write the disturbance as a timeline into this file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Harm a server that Stallion did not start
+    #[arg(long)]
+    allow_foreign: bool,
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
 
-pub(crate) fn run(_args: &Args) -> Outcome {
-    Err(Failure::usage("not merged yet"))
+fn action_help() -> String {
+    let lines: Vec<String> = ACTIONS
+        .iter()
+        .map(|action| format!("\n  {}: {}", action.name(), action.about()))
+        .collect();
+    format!("What to do:{}", lines.concat())
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let action = chaos::find(&args.action).map_err(Failure::usage)?;
+    let parameters = Parameters {
+        lasts: args.lasts,
+        policy: args.policy.clone(),
+        fields: args.fields,
+    };
+    chaos::check(action, &parameters).map_err(Failure::usage)?;
+    let target = target(args)?;
+    let interrupt = Interrupt::on_signals().context("cannot handle Ctrl-C")?;
+    let mut site =
+        Site::connect(&target, &interrupt, args.allow_foreign).map_err(Failure::usage)?;
+    chaos::permit(action, &mut site).map_err(Failure::usage)?;
+    let out = open_log(args, action, &target, &parameters)?;
+    if !interrupt.sleep(args.after) {
+        return Err(anyhow::anyhow!("interrupted before it began").into());
+    }
+    let record = chaos::perform(action, &mut site, &parameters).map_err(refused)?;
+    println!("{}", log::line(&record));
+    let failed = (record.outcome != "ok").then(|| format!("{}: {}", record.action, record.outcome));
+    if let Some(mut out) = out {
+        out.append(record).context("--out")?;
+        out.finish(interrupt.raised()).context("--out")?;
+    }
+    match failed {
+        None => Ok(()),
+        Some(text) => Err(anyhow::anyhow!(text).into()),
+    }
+}
+
+fn target(args: &Args) -> Result<Target, Failure> {
+    if let Some(url) = &args.target {
+        return Target::parse(url).map_err(Failure::usage);
+    }
+    let (user, password) = (args.user.as_deref(), args.pass.as_deref());
+    Ok(Target::tcp(&args.host, args.port, user, password))
+}
+
+fn open_log(
+    args: &Args,
+    action: &dyn Action,
+    target: &Target,
+    parameters: &Parameters,
+) -> Result<Option<Log>, Failure> {
+    let Some(path) = &args.out else {
+        return Ok(None);
+    };
+    let plan = json!({ "action": action.name(), "parameters": parameters });
+    let tool = concat!("stallion ", env!("CARGO_PKG_VERSION"));
+    Log::create(path, tool, target, plan)
+        .map(Some)
+        .map_err(|error| Failure::usage(format!("--out: {error}")))
+}
+
+fn refused(error: ChaosError) -> Failure {
+    Failure::Failed(error.into())
 }

@@ -1,11 +1,149 @@
-//! `stallion load`.
+//! `stallion load`: fill a server, and prove that it is full.
 
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use stallion_gen::fill::{Filled, fill};
+use stallion_gen::plan::{Plan, Rate, Spread, Work};
+use stallion_gen::record::Progress;
+use stallion_gen::run::{Finished, Outputs};
+use stallion_timeline::Role;
+
+use crate::client::{self, human_count};
 use crate::exit::{Failure, Outcome};
+
+const EXAMPLES: &str = "\
+Examples:
+  stallion load --keys 1000000 --value-size 100
+  stallion load --keys 10000000 --ttl-frac 0.2 --ttl-range 60-3600 --seed 7
+
+Keys are PREFIX and twelve digits; values are a function of seed, key and size, so that
+`stallion drive --verify` with the same seed can check each of them.";
 
 /// The flags of `load`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(disable_help_flag = true, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    server: client::Server,
+    #[command(flatten)]
+    work: client::Work,
+    /// Connections, over all cores
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    conns: usize,
+    /// Writes in flight on each connection
+    #[arg(long, visible_alias = "batch", value_name = "N", default_value_t = 64)]
+    pipeline: usize,
+    /// Write the timeline DIR/load.jsonl
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
 
-pub(crate) fn run(_args: &Args) -> Outcome {
-    Err(Failure::usage("not merged yet"))
+impl Args {
+    fn plan(&self) -> Result<Plan, Failure> {
+        let (target, credentials) = self.server.resolve()?;
+        Ok(Plan {
+            target,
+            credentials,
+            resp3: self.server.resp3,
+            work: Work::Fill,
+            keys: self.work.keys,
+            key_prefix: self.work.key_prefix.clone(),
+            value_size: self.work.value_size,
+            ttl: self.work.ttl(),
+            verify: false,
+            rate: Rate::Max,
+            arrivals: Spread::Constant,
+            conns: self.conns,
+            pipeline: self.pipeline,
+            // A fill ends when its keys are written.
+            duration_ns: u64::MAX / 4,
+            warmup_ns: 0,
+            cores: self.work.cores(),
+            wait: self.work.wait.into(),
+            timeout_ns: self.work.timeout.as_nanos() as u64,
+            slow_threshold_ns: u64::MAX,
+            interval_ns: self.work.interval.as_nanos() as u64,
+            seed: self.work.seed,
+            labels: Vec::new(),
+        })
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let plan = args.plan()?;
+    let bar = progress_bar(plan.keys);
+    let mut progress = |progress: &Progress| bar.inc(progress.merged.counts.answered);
+    let mut outputs = Outputs {
+        timeline: args.out.as_ref().map(|folder| folder.join("load.jsonl")),
+        role: Role::Load,
+        progress: &mut progress,
+        stop: client::stop_flag()?,
+    };
+    let (filled, finished) = fill(&plan, &mut outputs).map_err(client::start_failure)?;
+    bar.finish_and_clear();
+    report(&plan, &filled, &finished)
+}
+
+fn progress_bar(keys: u64) -> ProgressBar {
+    if !client::on_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(keys);
+    let form = "{bar:30} {percent:>3} %  {human_pos} of {human_len} keys  {per_sec}  {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(form) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn report(plan: &Plan, filled: &Filled, finished: &Finished) -> Outcome {
+    println!(
+        "{}: {} keys written in {:.1} s ({} a second, client core {:.0} % busy{})",
+        plan.target,
+        human_count(filled.written as f64),
+        filled.duration_s,
+        human_count(filled.ops_per_sec),
+        finished.summary.client.busy_max * 100.0,
+        finished
+            .summary
+            .server_busy
+            .map_or_else(String::new, |busy| format!(
+                ", server {:.0} % busy",
+                busy * 100.0
+            ))
+    );
+    println!(
+        "DBSIZE {} (before: {}), {:.2} GB used; {} keys read back: {} absent, {} wrong",
+        human_count(filled.dbsize_after as f64),
+        human_count(filled.dbsize_before as f64),
+        filled.used_memory_bytes as f64 / 1e9,
+        filled.sampled,
+        filled.absent,
+        filled.wrong
+    );
+    for (kind, count) in &finished.summary.errors {
+        println!("error {kind}: {count}");
+    }
+    if let Some(error) = &finished.timeline_error {
+        let cause = anyhow::anyhow!("the timeline broke off: {error}; the keys are written");
+        return Err(Failure::Failed(cause));
+    }
+    if finished.interrupted {
+        let cause = "interrupted: the keys written so far are there; load again to complete them";
+        return Err(Failure::Failed(anyhow::anyhow!(cause)));
+    }
+    if filled.is_complete(plan.ttl.fraction > 0.0) {
+        return Ok(());
+    }
+    Err(Failure::Failed(anyhow::anyhow!(
+        "the server is not full: of {} keys {} were written, {} of {} read back were absent and {} \
+         wrong; look at maxmemory and maxmemory-policy (`redis-cli config get 'maxmemory*'`) and at \
+         the errors above",
+        filled.keys,
+        filled.written,
+        filled.absent,
+        filled.sampled,
+        filled.wrong
+    )))
 }

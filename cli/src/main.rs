@@ -2,6 +2,8 @@
 
 mod exit;
 
+mod client;
+
 mod chaos;
 mod doctor;
 mod drive;

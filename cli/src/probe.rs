@@ -1,11 +1,196 @@
-//! `stallion probe`.
+//! `stallion probe`: watches a server with eBPF, writes down what stalls it.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use stallion_lab::duration;
+use stallion_probes::summary::{Summary, class_name};
+use stallion_probes::{Notice, Plan, ProbeError, Target, watch};
+use stallion_timeline::{ProbeState, ProbeStatus, Stall, StallClass, ThreadRole};
 
 use crate::exit::{Failure, Outcome};
 
 /// The flags of `probe`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(after_help = "\
+Examples:
+  sudo stallion probe --port 6379 --live              what stalls this server, as it happens
+  sudo stallion probe --port 6379 --for 30s           a table after half a minute
+  sudo stallion probe --pid 4242 --out stalls.jsonl   a timeline for `stallion report`
 
-pub(crate) fn run(_args: &Args) -> Outcome {
-    Err(Failure::usage("not merged yet"))
+The watch ends by itself after --for, when the server ends, or on Ctrl-C; the timeline is complete
+in each case. Nothing is changed in the server and nothing stays attached, even after SIGKILL.")]
+pub(crate) struct Args {
+    /// The server that listens on this TCP port of this host (of a container, too)
+    #[arg(
+        long,
+        short,
+        value_name = "N",
+        required_unless_present = "pid",
+        conflicts_with = "pid"
+    )]
+    port: Option<u16>,
+    /// The server with this process id
+    #[arg(long, value_name = "N")]
+    pid: Option<u32>,
+    /// Write the stalls to this timeline (JSON Lines), for `stallion report`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// End the watch after this time, for example 30s, 500ms, 5m
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
+    duration: Option<Duration>,
+    /// Print every stall as it happens
+    #[arg(long)]
+    live: bool,
+    /// The shortest stretch on the CPU that counts as a stall, and the shortest that --live prints
+    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = duration::parse)]
+    threshold: Duration,
+    /// When the server ends, wait for another one at the same port
+    #[arg(long, requires = "port")]
+    follow: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let plan = plan(args)?;
+    let colour = colours();
+    let mut start_ns = None;
+    let summary = watch(&plan, |notice| match notice {
+        Notice::Attached { pid, states } => {
+            print_states(pid, states);
+            eprintln!("ready");
+        }
+        Notice::Stall(stall) if args.live && stall.busy_ns >= threshold_ns(&plan) => {
+            let start_ns = *start_ns.get_or_insert(stall.start_ns);
+            // A closed pipe ends the lines, not the watch.
+            let _ = writeln!(std::io::stdout(), "{}", line(stall, start_ns, colour));
+        }
+        Notice::Stall(_) => {}
+        Notice::Lost(count) => eprintln!("{count} events lost: the ring buffer was full"),
+        Notice::ServerEnded(pid) => eprintln!("process {pid} ended"),
+    })
+    .map_err(failure)?;
+    print_summary(&summary);
+    Ok(())
+}
+
+fn plan(args: &Args) -> Result<Plan, Failure> {
+    let target = match (args.port, args.pid) {
+        (Some(port), _) => Target::Port(port),
+        (None, Some(pid)) => Target::Pid(pid),
+        (None, None) => return Err(Failure::usage("give the server's --port or --pid")),
+    };
+    Ok(Plan {
+        target,
+        out: args.out.clone(),
+        duration: args.duration,
+        threshold: args.threshold,
+        follow: args.follow,
+    })
+}
+
+/// What kept the probes from starting is exit 2; a timeline that broke off is exit 1.
+fn failure(error: ProbeError) -> Failure {
+    match error {
+        ProbeError::Write(_) => Failure::Failed(error.into()),
+        start => Failure::usage(start),
+    }
+}
+
+fn threshold_ns(plan: &Plan) -> u64 {
+    u64::try_from(plan.threshold.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn print_states(pid: u32, states: &[ProbeState]) {
+    eprintln!("watching process {pid}");
+    for state in states {
+        let status = match state.status {
+            ProbeStatus::Active => "active",
+            ProbeStatus::Disabled => "disabled",
+            ProbeStatus::Failed => "failed",
+        };
+        let reason = if state.reason.is_empty() {
+            &state.hook
+        } else {
+            &state.reason
+        };
+        eprintln!("  {:<12} {status:<9} {reason}", state.name);
+    }
+}
+
+/// One stall in one line: seconds since the first one, class, stalled time, what.
+fn line(stall: &Stall, start_ns: u64, colour: bool) -> String {
+    let at_s = stall.start_ns.saturating_sub(start_ns) as f64 / 1e9;
+    let thread = match stall.thread {
+        ThreadRole::Main => "",
+        ThreadRole::Background => " (background)",
+        ThreadRole::Child => " (child)",
+    };
+    let sum = if stall.count > 1 {
+        format!(" x{}", stall.count)
+    } else {
+        String::new()
+    };
+    let class = format!("{:<10}", class_name(stall.class));
+    let class = if colour {
+        format!("\x1b[{}m{class}\x1b[0m", shade(stall.class))
+    } else {
+        class
+    };
+    let ms = stall.busy_ns as f64 / 1e6;
+    format!(
+        "{at_s:>10.3}s  {class} {ms:>10.3} ms{sum}  {}{thread}",
+        stall.what
+    )
+}
+
+/// ANSI colour of a class: red for the disk, magenta for memory, yellow for the core, cyan for
+/// what the server does itself.
+fn shade(class: StallClass) -> u8 {
+    match class {
+        StallClass::Fsync | StallClass::AofWrite | StallClass::FsyncWait | StallClass::BlockIo => {
+            31
+        }
+        StallClass::Fork
+        | StallClass::CowFault
+        | StallClass::ZeroFault
+        | StallClass::FileFault
+        | StallClass::HugePage
+        | StallClass::Reclaim => 35,
+        StallClass::RunQueue
+        | StallClass::Throttle
+        | StallClass::OffCpu
+        | StallClass::Stopped
+        | StallClass::Softirq
+        | StallClass::Network => 33,
+        StallClass::Command | StallClass::Syscall => 36,
+    }
+}
+
+fn colours() -> bool {
+    std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn print_summary(summary: &Summary) {
+    if summary.rows.is_empty() {
+        println!("no stalls");
+    } else {
+        println!(
+            "{:<12} {:>10} {:>14} {:>12}",
+            "class", "count", "total ms", "max ms"
+        );
+    }
+    for (class, row) in &summary.rows {
+        println!(
+            "{:<12} {:>10} {:>14.3} {:>12.3}",
+            class_name(*class),
+            row.count,
+            row.busy_ns as f64 / 1e6,
+            row.max_ns as f64 / 1e6
+        );
+    }
+    if summary.lost > 0 {
+        println!("{} events were lost: the sums are too low", summary.lost);
+    }
 }

@@ -1,1 +1,29 @@
-//! (to be written)
+//! Stallion's load generator: thread per core, io_uring, open model.
+//!
+//! The modules in the order in which a request meets them; each uses only those above it.
+
+pub mod units;
+
+pub mod limits;
+
+pub mod workload;
+
+pub mod resp;
+
+pub mod measure;
+
+pub mod shard;
+
+pub mod plan;
+
+pub mod control;
+
+pub mod verdict;
+
+pub mod summary;
+
+pub mod record;
+
+pub mod run;
+
+pub mod fill;

@@ -1,1 +1,38 @@
-//! (to be written)
+//! Watches one redis-server (or valkey-server) from the kernel's side and turns what it sees into
+//! the stalls of a timeline.
+//!
+//! A stall walks `probes/ebpf/x.rs -> probes-common/x.rs -> stalls/x.rs -> timeline`. The modules
+//! stand in the order of their use: each uses only those above it.
+//!
+//! Without the feature `ebpf` everything but the attaching is here, and [`watch::watch`] says how
+//! to get the rest.
+
+pub mod error;
+
+pub mod btf;
+
+pub mod procfs;
+
+pub mod resolve;
+
+pub mod symbols;
+
+pub mod server;
+
+pub mod syscalls;
+
+pub mod stalls;
+
+pub mod capability;
+
+pub mod attach;
+
+pub mod drain;
+
+pub mod summary;
+
+pub mod watch;
+
+pub use error::ProbeError;
+pub use resolve::Target;
+pub use watch::{Notice, Plan, watch};

@@ -1,2 +1,55 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo xtask COMMAND`. One file for each.
+
+mod shell;
+
+mod install;
+
+mod ebpf;
+
+mod tidy;
+
+mod test;
+
+mod demo;
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  demo [--quick]  from nothing to a report: installs what is missing, builds, runs the scenario
+                  `demo` against a real server, and writes results/demo/ (--quick: under 40 s)
+  test            installs what the tests need, then runs all of them, and all checks
+  tidy            checks what a machine can check of the project's rules
+  ebpf            builds the eBPF object that the feature `probes` embeds
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> anyhow::Result<()> {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["demo"] => demo::run(false),
+        ["demo", "--quick"] => demo::run(true),
+        ["test"] => test::run(),
+        ["tidy"] => tidy::run(),
+        ["ebpf"] => ebpf::run(),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        [] => bail!("no command given\n\n{USAGE}"),
+        _ => bail!("`{}` is no command\n\n{USAGE}", words.join(" ")),
+    }
+}

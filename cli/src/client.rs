@@ -1,0 +1,230 @@
+//! The flags that `drive` and `load` share, the stop flag, and lines on the terminal.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use stallion_gen::plan::{Credentials, Target};
+use stallion_gen::run::RunError;
+use stallion_gen::shard::ring::WaitPolicy;
+use stallion_gen::workload::mix::Ttl;
+
+use crate::exit::Failure;
+
+/// Which server, and who to be there.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Server {
+    /// Server, as redis://[user:password@]host[:port] or unix:///path
+    #[arg(long, value_name = "URL", conflicts_with_all = ["host", "port", "user", "pass"])]
+    target: Option<String>,
+    /// Host of the server
+    #[arg(short = 'h', long, default_value = "127.0.0.1")]
+    host: String,
+    /// Port of the server
+    #[arg(short, long, default_value_t = 6379)]
+    port: u16,
+    /// User name (ACL)
+    #[arg(long)]
+    user: Option<String>,
+    /// Password; REDISCLI_AUTH in the environment hides it from `ps`
+    #[arg(short = 'a', long, env = "REDISCLI_AUTH", hide_env_values = true)]
+    pass: Option<String>,
+    /// Speak RESP3 (HELLO 3) instead of RESP2
+    #[arg(long)]
+    pub(crate) resp3: bool,
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+}
+
+impl Server {
+    pub(crate) fn resolve(&self) -> Result<(Target, Credentials), Failure> {
+        if let Some(url) = &self.target {
+            return Target::parse(url).map_err(Failure::usage);
+        }
+        let target = Target::Tcp {
+            host: self.host.clone(),
+            port: self.port,
+        };
+        Ok((
+            target,
+            Credentials {
+                user: self.user.clone(),
+                password: self.pass.clone(),
+            },
+        ))
+    }
+}
+
+/// What is sent and how, as far as filling and driving agree.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Work {
+    /// Number of keys; they are named PREFIX and twelve digits
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    pub(crate) keys: u64,
+    /// What stands before the digits of a key
+    #[arg(long, value_name = "TEXT", default_value = "key:")]
+    pub(crate) key_prefix: String,
+    /// Bytes of a value
+    #[arg(long, value_name = "BYTES", default_value_t = 100)]
+    pub(crate) value_size: usize,
+    /// Share of the writes that get a time to live, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    ttl_frac: f64,
+    /// Time to live of those in seconds, drawn evenly from this range
+    #[arg(long, value_name = "MIN-MAX", default_value = "60-3600", value_parser = ttl_range)]
+    ttl_range: (u32, u32),
+    /// Seed of keys, values and arrivals; a value can be verified only with the seed that wrote it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// CPUs to pin one ring each to, such as 1 or 2-5 or 1,3 [default: one ring, the last CPU]
+    #[arg(long, value_name = "LIST", value_parser = cores)]
+    pub(crate) cores: Option<CoreList>,
+    /// How a ring waits: block (least CPU), adaptive, or spin (least lag, a whole core)
+    #[arg(long, value_enum, default_value_t = Wait::Block)]
+    pub(crate) wait: Wait,
+    /// Give a request up after this long, and its connection with it
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Length of an interval of the timeline
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration)]
+    pub(crate) interval: Duration,
+}
+
+impl Work {
+    pub(crate) fn ttl(&self) -> Ttl {
+        let (min_s, max_s) = self.ttl_range;
+        Ttl {
+            fraction: self.ttl_frac,
+            min_s,
+            max_s,
+        }
+    }
+
+    /// The CPUs asked for; with more than one CPU the last one by default, since interrupts and
+    /// most servers prefer the first.
+    pub(crate) fn cores(&self) -> Vec<usize> {
+        let default = || match std::thread::available_parallelism().map_or(1, usize::from) {
+            0 | 1 => Vec::new(),
+            cpus => vec![cpus - 1],
+        };
+        self.cores
+            .as_ref()
+            .map_or_else(default, |list| list.0.clone())
+    }
+}
+
+/// CPUs by number.
+#[derive(Debug, Clone)]
+pub(crate) struct CoreList(Vec<usize>);
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Wait {
+    Block,
+    Adaptive,
+    Spin,
+}
+
+impl From<Wait> for WaitPolicy {
+    fn from(wait: Wait) -> Self {
+        match wait {
+            Wait::Block => Self::Block,
+            Wait::Adaptive => Self::Adaptive,
+            Wait::Spin => Self::Spin,
+        }
+    }
+}
+
+fn cores(text: &str) -> Result<CoreList, String> {
+    let wrong = || format!("{text:?} is no list of CPUs: give 1 or 2-5 or 1,3");
+    let mut list = Vec::new();
+    for part in text.split(',') {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let (from, to) = (from.parse::<u16>(), to.parse::<u16>());
+        let (from, to) = from.ok().zip(to.ok()).ok_or_else(wrong)?;
+        list.extend(usize::from(from)..=usize::from(to));
+    }
+    if list.is_empty() {
+        Err(wrong())
+    } else {
+        Ok(CoreList(list))
+    }
+}
+
+fn ttl_range(text: &str) -> Result<(u32, u32), String> {
+    let (min, max) = text.split_once('-').unwrap_or((text, text));
+    min.parse().ok().zip(max.parse().ok()).ok_or_else(|| {
+        format!("{text:?} is no range of seconds: give MIN-MAX, for example 60-3600")
+    })
+}
+
+/// A flag that Ctrl-C and SIGTERM set; the second signal ends the process at once.
+pub(crate) fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .context("no signal handler could be installed")?;
+    }
+    Ok(stop)
+}
+
+/// Whether a person is watching.
+pub(crate) fn on_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// A run that could not be started is a usage error: exit 2.
+pub(crate) fn start_failure(error: RunError) -> Failure {
+    Failure::Usage(error.into())
+}
+
+/// A duration in the unit that fits it, three digits: `412 us`, `3.07 ms`, `1.20 s`.
+pub(crate) fn human_us(us: f64) -> String {
+    match us {
+        us if us >= 999_500.0 => format!("{:.2} s", us / 1e6),
+        us if us >= 99_950.0 => format!("{:.0} ms", us / 1e3),
+        us if us >= 9_995.0 => format!("{:.1} ms", us / 1e3),
+        us if us >= 999.5 => format!("{:.2} ms", us / 1e3),
+        us if us >= 9.95 => format!("{us:.0} us"),
+        us => format!("{us:.1} us"),
+    }
+}
+
+/// A count with thin groups of thousands: `1 234 567`.
+pub(crate) fn human_count(count: f64) -> String {
+    let digits = format!("{count:.0}");
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 && digit.is_ascii_digit() {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_cpus_are_read() {
+        assert_eq!(cores("2-4,7").unwrap().0, [2, 3, 4, 7]);
+        for text in ["", "a", "1-", "5-2", "99999999"] {
+            assert!(cores(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn figures_are_written_for_people() {
+        assert_eq!(human_us(412.3), "412 us");
+        assert_eq!(human_us(3_071.0), "3.07 ms");
+        assert_eq!(human_us(1_200_000.0), "1.20 s");
+        assert_eq!(human_us(7.25), "7.2 us");
+        assert_eq!(human_count(1_234_567.0), "1 234 567");
+        assert_eq!(human_count(999.0), "999");
+    }
+}

@@ -1,0 +1,40 @@
+//! What a connection says first: HELLO and AUTH, the same for control and for traffic.
+
+use crate::plan::Credentials;
+use crate::resp::command::request;
+use crate::shard::Greeting;
+
+/// The hand-shake for `credentials`; empty for RESP2 without a password, so that proxies that
+/// know neither HELLO nor AUTH work.
+#[must_use]
+pub fn greeting(credentials: &Credentials, resp3: bool) -> Greeting {
+    let user = credentials.user.as_deref().unwrap_or("default").as_bytes();
+    let password = credentials.password.as_deref().map(str::as_bytes);
+    let bytes = match (resp3, password) {
+        (true, None) => request(&[b"HELLO", b"3"]),
+        (true, Some(password)) => request(&[b"HELLO", b"3", b"AUTH", user, password]),
+        (false, None) => return Greeting::default(),
+        // Servers before 6.0 know AUTH with one word only.
+        (false, Some(password)) if credentials.user.is_none() => request(&[b"AUTH", password]),
+        (false, Some(password)) => request(&[b"AUTH", user, password]),
+    };
+    Greeting { bytes, replies: 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_fit_the_credentials() {
+        let who = |user: Option<&str>, password: Option<&str>| Credentials {
+            user: user.map(str::to_owned),
+            password: password.map(str::to_owned),
+        };
+        let text = |greeting: Greeting| String::from_utf8(greeting.bytes).unwrap();
+        assert_eq!(greeting(&who(None, None), false).replies, 0);
+        assert!(text(greeting(&who(None, Some("pw")), false)).starts_with("*2\r\n$4\r\nAUTH"));
+        assert!(text(greeting(&who(Some("u"), Some("pw")), false)).starts_with("*3\r\n$4\r\nAUTH"));
+        assert!(text(greeting(&who(None, Some("pw")), true)).contains("default"));
+    }
+}

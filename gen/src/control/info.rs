@@ -1,0 +1,199 @@
+//! Asks the server how it is, once a second, on a thread of its own: INFO, SLOWLOG, LATENCY.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use stallion_timeline::clock::monotonic_ns;
+use stallion_timeline::{Server, SlowlogEntry};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::greeting::greeting;
+use super::preflight::parse_info;
+use crate::plan::{Credentials, Target};
+use crate::resp::command::request;
+use crate::resp::tree::Tree;
+use crate::shard::Greeting;
+use crate::shard::ring::socket::Address;
+
+/// Time between two looks. INFO costs the server about 0.1 ms, so a look costs it 0.01 %.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// A look that takes longer is given up, and the connection opened anew.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Length to which a command of SLOWLOG is shortened.
+const COMMAND_CHARS: usize = 80;
+
+/// Entries of SLOWLOG that one look asks for (Redis keeps 128 by default).
+const SLOWLOG_ENTRIES: &[u8] = b"32";
+
+/// What to ask, and whom.
+#[derive(Debug, Clone)]
+pub struct Poll {
+    /// As the timeline names it.
+    pub target: Target,
+    /// Where it is.
+    pub address: Address,
+    /// Who to be.
+    pub credentials: Credentials,
+}
+
+/// Looks until `stop` is set, and sends what it sees. A server that does not answer is simply
+/// not heard of: its silence shows in the client's own measures.
+pub fn watch(poll: &Poll, found: &Sender<Server>, stop: watch::Receiver<bool>) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    else {
+        return;
+    };
+    runtime.block_on(look_until(poll, found, stop));
+}
+
+async fn look_until(poll: &Poll, found: &Sender<Server>, mut stop: watch::Receiver<bool>) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut line: Option<Line> = None;
+    let mut newest: Option<i64> = None;
+    loop {
+        let last = tokio::select! {
+            _ = ticks.tick() => false,
+            _ = stop.changed() => true,
+        };
+        let looked = timeout(PATIENCE, async {
+            if line.is_none() {
+                line = Line::open(poll).await.ok();
+            }
+            look(line.as_mut()?, poll, &mut newest).await.ok()
+        })
+        .await;
+        match looked {
+            Ok(Some(server)) => {
+                if found.send(server).is_err() {
+                    return;
+                }
+            }
+            _ => line = None,
+        }
+        if last || *stop.borrow() {
+            return;
+        }
+    }
+}
+
+async fn look(line: &mut Line, poll: &Poll, newest: &mut Option<i64>) -> std::io::Result<Server> {
+    let before_ns = monotonic_ns();
+    let info = line.ask(&[b"INFO", b"everything"]).await?;
+    let after_ns = monotonic_ns();
+    let slowlog = line.ask(&[b"SLOWLOG", b"GET", SLOWLOG_ENTRIES]).await?;
+    let latency = line.ask(&[b"LATENCY", b"LATEST"]).await?;
+    let entries: Vec<SlowlogEntry> = slowlog.list().iter().filter_map(slowlog_entry).collect();
+    let seen = *newest;
+    *newest = entries
+        .iter()
+        .map(|entry| entry.id)
+        .max()
+        .max(seen)
+        .or(Some(-1));
+    Ok(Server {
+        at_ns: before_ns + (after_ns - before_ns) / 2,
+        target: poll.target.to_string(),
+        info: numbers(&info.text().unwrap_or_default()),
+        // The first look only learns where the log stands: what is in it is older than the run.
+        slowlog: entries
+            .into_iter()
+            .filter(|entry| seen.is_some_and(|id| entry.id > id))
+            .collect(),
+        latency_ms: latency.list().iter().filter_map(latency_event).collect(),
+    })
+}
+
+/// The fields of INFO that are numbers.
+fn numbers(info: &str) -> BTreeMap<String, f64> {
+    parse_info(info)
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("cmdstat_") && !name.starts_with("latency_"))
+        .filter_map(|(name, value)| value.parse().ok().map(|number| (name, number)))
+        .collect()
+}
+
+fn slowlog_entry(tree: &Tree) -> Option<SlowlogEntry> {
+    let [id, unix_s, duration_us, words, ..] = tree.list() else {
+        return None;
+    };
+    let words: Vec<String> = words.list().iter().filter_map(Tree::text).collect();
+    Some(SlowlogEntry {
+        id: id.integer()?,
+        unix_s: unix_s.integer()?,
+        duration_us: duration_us.integer()?,
+        command: words.join(" ").chars().take(COMMAND_CHARS).collect(),
+    })
+}
+
+fn latency_event(tree: &Tree) -> Option<(String, f64)> {
+    let [name, _, latest_ms, ..] = tree.list() else {
+        return None;
+    };
+    Some((name.text()?, latest_ms.integer()? as f64))
+}
+
+/// A connection of tokio's.
+struct Line {
+    stream: Stream,
+    input: BytesMut,
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Line {
+    async fn open(poll: &Poll) -> std::io::Result<Self> {
+        let stream = match &poll.address {
+            Address::Tcp(address) => Stream::Tcp(TcpStream::connect(address).await?),
+            Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
+        };
+        let mut line = Self {
+            stream,
+            input: BytesMut::new(),
+        };
+        let Greeting { bytes, replies } = greeting(&poll.credentials, false);
+        if replies > 0 {
+            line.exchange(&bytes).await?;
+        }
+        Ok(line)
+    }
+
+    async fn ask(&mut self, words: &[&[u8]]) -> std::io::Result<Tree> {
+        self.exchange(&request(words)).await
+    }
+
+    async fn exchange(&mut self, bytes: &[u8]) -> std::io::Result<Tree> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.write_all(bytes).await?,
+            Stream::Unix(stream) => stream.write_all(bytes).await?,
+        }
+        loop {
+            let mut rest = &self.input[..];
+            if let Some(tree) = Tree::read(&mut rest).map_err(std::io::Error::other)? {
+                let left = rest.len();
+                let read = self.input.len() - left;
+                let _ = self.input.split_to(read);
+                return Ok(tree);
+            }
+            let length = match &mut self.stream {
+                Stream::Tcp(stream) => stream.read_buf(&mut self.input).await?,
+                Stream::Unix(stream) => stream.read_buf(&mut self.input).await?,
+            };
+            if length == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}

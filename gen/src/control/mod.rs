@@ -1,0 +1,7 @@
+//! Everything that is asked of a server beside the measured traffic, off the shards' cores.
+
+pub mod greeting;
+
+pub mod preflight;
+
+pub mod info;

@@ -1,0 +1,262 @@
+//! Before a run: is there a server, does it speak RESP, does it let us in, will it serve?
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use socket2::Socket;
+use thiserror::Error;
+
+use super::greeting::greeting;
+use crate::plan::{Credentials, Target};
+use crate::resp::command::request;
+use crate::resp::tree::Tree;
+use crate::shard::ring::socket::Address;
+
+/// How long the server may take to accept or to answer one question.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why no run can be started. Each text ends in a remedy.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The name has no address, or the path is too long.
+    #[error("{target}: {error}; check the host name or path")]
+    Resolve {
+        /// As asked.
+        target: String,
+        /// The reason.
+        error: std::io::Error,
+    },
+    /// Nothing listens.
+    #[error(
+        "{target}: {error}; is the server running, and is this its port? (try `redis-cli -h HOST -p PORT ping`)"
+    )]
+    Connect {
+        /// As asked.
+        target: String,
+        /// The reason.
+        error: std::io::Error,
+    },
+    /// It does not answer, or hangs up.
+    #[error(
+        "{target} accepted the connection and then: {reason}; is it stopped, protected-mode, or not a Redis server?"
+    )]
+    Silent {
+        /// As asked.
+        target: String,
+        /// What happened.
+        reason: String,
+    },
+    /// Something else listens.
+    #[error(
+        "{target} does not speak RESP ({reason}); this port belongs to another program, or wants TLS"
+    )]
+    Foreign {
+        /// As asked.
+        target: String,
+        /// What it said.
+        reason: String,
+    },
+    /// It wants a password, or another one.
+    #[error(
+        "{target} refused to let us in: {reply}; give -a PASSWORD (and --user NAME), or set them in --target redis://user:password@host"
+    )]
+    Login {
+        /// As asked.
+        target: String,
+        /// Its words.
+        reply: String,
+    },
+    /// It is not ready.
+    #[error("{target} is not ready: {reply}; {remedy}")]
+    NotReady {
+        /// As asked.
+        target: String,
+        /// Its words.
+        reply: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Some connections could not be opened.
+    #[error(
+        "only {opened} of {wanted} connections to {target} could be opened: {reason}; {remedy}"
+    )]
+    Connections {
+        /// As asked.
+        target: String,
+        /// How many are open.
+        opened: usize,
+        /// How many were wanted.
+        wanted: usize,
+        /// What the system said last.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The kernel has no io_uring for us.
+    #[error(
+        "io_uring cannot be used: {0}; it needs Linux 5.19 or later and kernel.io_uring_disabled=0 (`stallion doctor` shows more)"
+    )]
+    Ring(std::io::Error),
+    /// A thread could not be started.
+    #[error("a thread could not be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A blocking connection for a few questions.
+#[derive(Debug)]
+pub struct Caller {
+    socket: Socket,
+    input: Vec<u8>,
+    target: String,
+}
+
+/// INFO as names and values.
+pub type Info = BTreeMap<String, String>;
+
+impl Caller {
+    /// Connects, greets, and makes sure that the server serves.
+    ///
+    /// # Errors
+    /// [`StartError`] that says what is wrong and what to do.
+    pub fn connect(
+        target: &Target,
+        credentials: &Credentials,
+        resp3: bool,
+    ) -> Result<Self, StartError> {
+        let name = target.to_string();
+        let address = resolve(target)?;
+        let refused = |error| StartError::Connect {
+            target: name.clone(),
+            error,
+        };
+        let socket = address.socket().map_err(refused)?;
+        let sockaddr = address.to_sockaddr().map_err(refused)?;
+        socket
+            .connect_timeout(&sockaddr, PATIENCE)
+            .map_err(refused)?;
+        socket.set_read_timeout(Some(PATIENCE)).map_err(refused)?;
+        let mut caller = Self {
+            socket,
+            input: Vec::new(),
+            target: name,
+        };
+        let greeting = greeting(credentials, resp3);
+        if greeting.replies > 0 {
+            let reply = caller.exchange(&greeting.bytes)?;
+            caller.accept(reply)?;
+        }
+        let pong = caller.ask(&[b"PING"])?;
+        caller.accept(pong)?;
+        Ok(caller)
+    }
+
+    /// Asks one question.
+    ///
+    /// # Errors
+    /// [`StartError`] when the connection breaks or the answer is no RESP.
+    pub fn ask(&mut self, words: &[&[u8]]) -> Result<Tree, StartError> {
+        self.exchange(&request(words))
+    }
+
+    /// INFO as a map.
+    ///
+    /// # Errors
+    /// As [`Caller::ask`].
+    pub fn info(&mut self) -> Result<Info, StartError> {
+        let reply = self.ask(&[b"INFO"])?;
+        Ok(parse_info(&reply.text().unwrap_or_default()))
+    }
+
+    fn exchange(&mut self, bytes: &[u8]) -> Result<Tree, StartError> {
+        let silent = |reason: String| StartError::Silent {
+            target: self.target.clone(),
+            reason,
+        };
+        self.socket
+            .write_all(bytes)
+            .map_err(|error| silent(error.to_string()))?;
+        loop {
+            let mut rest = self.input.as_slice();
+            let tree = Tree::read(&mut rest).map_err(|error| StartError::Foreign {
+                target: self.target.clone(),
+                reason: error.to_string(),
+            })?;
+            if let Some(tree) = tree {
+                self.input = rest.to_vec();
+                return Ok(tree);
+            }
+            let mut part = [0; 16 << 10];
+            match self.socket.read(&mut part) {
+                Ok(0) => {
+                    return Err(silent(
+                        "it closed the connection without an answer".to_owned(),
+                    ));
+                }
+                Ok(length) => self.input.extend_from_slice(&part[..length]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    return Err(silent(format!("no answer in {PATIENCE:?}")));
+                }
+                Err(error) => return Err(silent(error.to_string())),
+            }
+        }
+    }
+
+    fn accept(&self, reply: Tree) -> Result<(), StartError> {
+        let Tree::Error(reply) = reply else {
+            return Ok(());
+        };
+        let target = self.target.clone();
+        let word = reply.split(' ').next().unwrap_or_default();
+        let remedy = match word {
+            "LOADING" => "it is reading its data set: wait until `redis-cli ping` says PONG",
+            "MASTERDOWN" => "it is a replica without its primary: drive the primary",
+            "BUSY" => "a script is running: wait, or SCRIPT KILL",
+            "MISCONF" => "it cannot save: see its log, or set stop-writes-on-bgsave-error no",
+            _ => return Err(StartError::Login { target, reply }),
+        };
+        Err(StartError::NotReady {
+            target,
+            reply,
+            remedy,
+        })
+    }
+}
+
+/// The address of a target.
+///
+/// # Errors
+/// [`StartError::Resolve`].
+pub fn resolve(target: &Target) -> Result<Address, StartError> {
+    match target {
+        Target::Tcp { host, port } => {
+            Address::resolve(host, *port).map_err(|error| StartError::Resolve {
+                target: target.to_string(),
+                error,
+            })
+        }
+        Target::Unix(path) => Ok(Address::Unix(path.clone())),
+    }
+}
+
+/// The lines `name:value` of INFO.
+#[must_use]
+pub fn parse_info(text: &str) -> Info {
+    text.lines()
+        .filter_map(|line| line.trim_end().split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// What to do when only some connections open.
+#[must_use]
+pub const fn connection_remedy(errno: i32) -> &'static str {
+    match errno {
+        libc::EMFILE | libc::ENFILE => "raise the file limit (`ulimit -n 65536`) or lower --conns",
+        libc::EADDRNOTAVAIL => {
+            "no local ports are left: widen net.ipv4.ip_local_port_range or lower --conns"
+        }
+        libc::ECONNREFUSED => "the server stopped listening: see its log",
+        _ => "raise the server's maxclients and tcp-backlog, or lower --conns",
+    }
+}

@@ -1,0 +1,109 @@
+//! Filling a server, and proof that it is full: DBSIZE before and after, and a sample of keys
+//! whose values are read back and compared.
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::Serialize;
+
+use crate::control::preflight::{Caller, StartError};
+use crate::plan::Plan;
+use crate::resp::command::key_text;
+use crate::resp::tree::Tree;
+use crate::run::{Finished, Outputs, RunError, run};
+use crate::units::KeyId;
+use crate::workload::values::Values;
+
+/// Keys that are read back.
+const SAMPLE: u64 = 1_000;
+
+/// What a fill came to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Filled {
+    /// Keys that were to be there.
+    pub keys: u64,
+    /// Writes that were answered with OK.
+    pub written: u64,
+    /// DBSIZE before.
+    pub dbsize_before: u64,
+    /// DBSIZE after.
+    pub dbsize_after: u64,
+    /// Keys read back.
+    pub sampled: u64,
+    /// Of these, absent (which those with a time to live may be).
+    pub absent: u64,
+    /// Of these, with another value than was written.
+    pub wrong: u64,
+    /// What the server uses, in bytes.
+    pub used_memory_bytes: u64,
+    /// Writes a second.
+    pub ops_per_sec: f64,
+    /// Seconds.
+    pub duration_s: f64,
+}
+
+impl Filled {
+    /// Whether every key is there; expiring ones may be gone again.
+    #[must_use]
+    pub fn is_complete(&self, expiring: bool) -> bool {
+        let there = self.dbsize_after >= self.keys && self.absent == 0;
+        self.written >= self.keys && self.wrong == 0 && (expiring || there)
+    }
+}
+
+/// Fills by `plan` (whose work is [`crate::plan::Work::Fill`]) and checks the result.
+///
+/// # Errors
+/// [`RunError`] when it cannot be started, or the server is gone when the result is checked.
+pub fn fill(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<(Filled, Finished), RunError> {
+    let encoder_bytes = plan.value_size + 256;
+    plan.check(encoder_bytes)?;
+    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+    let dbsize_before = dbsize(&mut caller)?;
+    let finished = run(plan, outputs)?;
+    // The first connection may have been idle for an hour.
+    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+    let (sampled, absent, wrong) = check_sample(plan, &mut caller)?;
+    let used = caller
+        .info()?
+        .get("used_memory")
+        .and_then(|bytes| bytes.parse().ok());
+    let summary = &finished.summary;
+    let filled = Filled {
+        keys: plan.keys,
+        written: summary.accounting.answered,
+        dbsize_before,
+        dbsize_after: dbsize(&mut caller)?,
+        sampled,
+        absent,
+        wrong,
+        used_memory_bytes: used.unwrap_or(0),
+        ops_per_sec: summary.ops_per_sec,
+        duration_s: summary.duration_s,
+    };
+    Ok((filled, finished))
+}
+
+fn dbsize(caller: &mut Caller) -> Result<u64, StartError> {
+    let size = caller.ask(&[b"DBSIZE"])?.integer();
+    Ok(size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0))
+}
+
+fn check_sample(plan: &Plan, caller: &mut Caller) -> Result<(u64, u64, u64), StartError> {
+    let values = Values::new(plan.seed, plan.value_size);
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(plan.seed ^ 0x5a4d);
+    // Large values are sampled more thinly: at most 64 MiB in all, but never no key.
+    let count = SAMPLE
+        .min((64 << 20) / (plan.value_size as u64).max(1))
+        .clamp(1, plan.keys);
+    let (mut absent, mut wrong) = (0, 0);
+    for _ in 0..count {
+        let key = KeyId(random.random_range(0..plan.keys));
+        match caller.ask(&[b"GET", key_text(&plan.key_prefix, key).as_bytes()])? {
+            Tree::Text(value) if value.len() == values.size() && values.matches(key, 0, &value) => {
+            }
+            Tree::Null => absent += 1,
+            _ => wrong += 1,
+        }
+    }
+    Ok((count, absent, wrong))
+}

@@ -1,0 +1,159 @@
+//! One stretch of one shard: everything that happened in it, in arrays of fixed size.
+
+use super::histogram::Recording;
+use super::outcome::{ErrorKind, Outcome};
+use super::slow::{Sample, SlowSample};
+use crate::units::{Nanos, OpKind};
+
+/// Counts of one command.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CommandCounts {
+    /// Answered without an error.
+    pub ok: u64,
+    /// Of these, reads that found something.
+    pub hits: u64,
+    /// Of these, reads that found nothing.
+    pub misses: u64,
+    /// Answered with an error.
+    pub errors: u64,
+}
+
+/// Where every request of a stretch (or of a run) is.
+///
+/// `due = sent + unsent` and `sent = answered + timeouts + lost + in flight`, over a whole run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Intended in this stretch.
+    pub due: u64,
+    /// Handed to the kernel in it.
+    pub sent: u64,
+    /// Answered in it, with an error or without.
+    pub answered: u64,
+    /// Of these, with an error.
+    pub failed: u64,
+    /// Given up in it because no answer came in time.
+    pub timeouts: u64,
+    /// Lost in it with their connection.
+    pub lost: u64,
+}
+
+/// What one shard saw in one stretch.
+#[derive(Debug)]
+pub struct Interval {
+    /// Its number, counted from the start of the schedule; warm-up comes before number 0.
+    pub number: i64,
+    /// Its start.
+    pub start: Nanos,
+    /// Its end.
+    pub end: Nanos,
+    /// Where the requests are.
+    pub counts: Counts,
+    /// Requests in flight at the end.
+    pub in_flight: u64,
+    /// Requests due and not sent at the end.
+    pub backlog: u64,
+    /// By command.
+    pub commands: [CommandCounts; OpKind::COUNT],
+    /// By kind of error.
+    pub errors: [u64; ErrorKind::COUNT],
+    /// Intended time to answer.
+    pub response: Recording,
+    /// Send to answer.
+    pub service: Recording,
+    /// Intended time to send.
+    pub lag: Recording,
+    /// The part of it in which a connection was free: the client's own.
+    pub own_lag: Recording,
+    /// Slow requests.
+    pub slow: SlowSample,
+    /// Bytes handed to the kernel.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Connections opened again.
+    pub reconnects: u64,
+    /// Connections that ran out of receive buffers, or whose multishot receive ended.
+    pub rearms: u64,
+    /// CPU time of the shard's thread.
+    pub cpu_ns: u64,
+    /// Time the thread spun without anything to do (`--wait spin`).
+    pub idle_ns: u64,
+    /// System calls.
+    pub syscalls: u64,
+}
+
+impl Interval {
+    /// An empty interval.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            number: 0,
+            start: Nanos(0),
+            end: Nanos(0),
+            counts: Counts::default(),
+            in_flight: 0,
+            backlog: 0,
+            commands: [CommandCounts::default(); OpKind::COUNT],
+            errors: [0; ErrorKind::COUNT],
+            response: Recording::default(),
+            service: Recording::default(),
+            lag: Recording::default(),
+            own_lag: Recording::default(),
+            slow: SlowSample::new(seed),
+            bytes_sent: 0,
+            bytes_received: 0,
+            reconnects: 0,
+            rearms: 0,
+            cpu_ns: 0,
+            idle_ns: 0,
+            syscalls: 0,
+        }
+    }
+
+    /// Counts the end of one request. In the closed model due and sent are the same, so that
+    /// only the service time is recorded (`open` is false) and the reader uses it for both.
+    #[inline]
+    pub fn end_request(&mut self, sample: Sample, open: bool, slow_ns: u64) {
+        let command = &mut self.commands[sample.kind as usize];
+        match sample.outcome {
+            Outcome::Ok => {
+                command.ok += 1;
+                command.hits += u64::from(sample.kind == OpKind::Get);
+                self.counts.answered += 1;
+            }
+            Outcome::Miss => {
+                command.ok += 1;
+                command.misses += 1;
+                self.counts.answered += 1;
+            }
+            Outcome::Error(kind) => {
+                command.errors += 1;
+                self.errors[kind as usize] += 1;
+                self.counts.answered += 1;
+                self.counts.failed += 1;
+            }
+            Outcome::Timeout => self.counts.timeouts += 1,
+            Outcome::Lost => self.counts.lost += 1,
+        }
+        let response_ns = sample.done.since(sample.due);
+        if open {
+            self.response.record(response_ns);
+        }
+        self.service.record(sample.done.since(sample.sent));
+        if response_ns >= slow_ns {
+            self.slow.offer(sample);
+        }
+    }
+
+    /// Makes it ready to be used again. The histograms are drained by the recorder.
+    pub fn reset(&mut self) {
+        self.counts = Counts::default();
+        self.commands = [CommandCounts::default(); OpKind::COUNT];
+        self.errors = [0; ErrorKind::COUNT];
+        self.slow.clear();
+        (self.bytes_sent, self.bytes_received) = (0, 0);
+        (self.reconnects, self.rearms) = (0, 0);
+        (self.cpu_ns, self.idle_ns, self.syscalls) = (0, 0, 0);
+        (self.in_flight, self.backlog) = (0, 0);
+    }
+}

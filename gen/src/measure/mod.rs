@@ -1,0 +1,9 @@
+//! What a request's end becomes: an outcome, a sample, counts, histograms, an interval.
+
+pub mod outcome;
+
+pub mod histogram;
+
+pub mod slow;
+
+pub mod interval;

@@ -1,0 +1,163 @@
+//! How a request ended, and the kinds of error that are told apart.
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// A value, OK or a number.
+    Ok,
+    /// A read that found nothing.
+    Miss,
+    /// An error reply, or a value that is not the one that was written.
+    Error(ErrorKind),
+    /// Not answered in time.
+    Timeout,
+    /// Its connection was lost before the answer.
+    Lost,
+}
+
+/// Error replies by their first word, and the client's own findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ErrorKind {
+    /// `-ERR …`
+    Err,
+    /// `-OOM …`: maxmemory reached.
+    Oom,
+    /// `-LOADING …`: the data set is being read.
+    Loading,
+    /// `-READONLY …`: a replica was asked to write.
+    ReadOnly,
+    /// `-MISCONF …`: writes are stopped after a failed save.
+    MisConf,
+    /// `-BUSY …`: a script is running.
+    Busy,
+    /// `-NOAUTH …`
+    NoAuth,
+    /// `-WRONGPASS …`
+    WrongPass,
+    /// `-NOPERM …`
+    NoPerm,
+    /// `-WRONGTYPE …`
+    WrongType,
+    /// `-MASTERDOWN …`
+    MasterDown,
+    /// `-NOREPLICAS …`
+    NoReplicas,
+    /// `-CLUSTERDOWN …`
+    ClusterDown,
+    /// `-MOVED slot host:port`
+    Moved,
+    /// `-ASK slot host:port`
+    Ask,
+    /// `-TRYAGAIN …`
+    TryAgain,
+    /// `-CROSSSLOT …`
+    CrossSlot,
+    /// An error reply that begins with another word.
+    Other,
+    /// A value that is not the one that was written (`--verify`).
+    Verify,
+    /// A reply that does not fit its request.
+    Unexpected,
+    /// Bytes that are no RESP; the connection was closed.
+    Protocol,
+    /// A connection that could not be opened.
+    Connect,
+    /// A connection that its peer closed or reset.
+    Disconnect,
+}
+
+impl ErrorKind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [Self; 23] = [
+        Self::Err,
+        Self::Oom,
+        Self::Loading,
+        Self::ReadOnly,
+        Self::MisConf,
+        Self::Busy,
+        Self::NoAuth,
+        Self::WrongPass,
+        Self::NoPerm,
+        Self::WrongType,
+        Self::MasterDown,
+        Self::NoReplicas,
+        Self::ClusterDown,
+        Self::Moved,
+        Self::Ask,
+        Self::TryAgain,
+        Self::CrossSlot,
+        Self::Other,
+        Self::Verify,
+        Self::Unexpected,
+        Self::Protocol,
+        Self::Connect,
+        Self::Disconnect,
+    ];
+
+    /// How many there are; counters are arrays of this length.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The name under which it is counted: Redis's own word, or the client's in lower case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Err => "ERR",
+            Self::Oom => "OOM",
+            Self::Loading => "LOADING",
+            Self::ReadOnly => "READONLY",
+            Self::MisConf => "MISCONF",
+            Self::Busy => "BUSY",
+            Self::NoAuth => "NOAUTH",
+            Self::WrongPass => "WRONGPASS",
+            Self::NoPerm => "NOPERM",
+            Self::WrongType => "WRONGTYPE",
+            Self::MasterDown => "MASTERDOWN",
+            Self::NoReplicas => "NOREPLICAS",
+            Self::ClusterDown => "CLUSTERDOWN",
+            Self::Moved => "MOVED",
+            Self::Ask => "ASK",
+            Self::TryAgain => "TRYAGAIN",
+            Self::CrossSlot => "CROSSSLOT",
+            Self::Other => "OTHER",
+            Self::Verify => "verify",
+            Self::Unexpected => "unexpected",
+            Self::Protocol => "protocol",
+            Self::Connect => "connect",
+            Self::Disconnect => "disconnect",
+        }
+    }
+
+    /// The kind of an error reply, from its text without the sign.
+    #[must_use]
+    pub fn of_reply(text: &[u8]) -> Self {
+        let word = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        Self::ALL
+            .into_iter()
+            .filter(|kind| (*kind as u8) < Self::Verify as u8)
+            .find(|kind| kind.name().as_bytes() == word)
+            .unwrap_or(Self::Other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_indices() {
+        for (index, kind) in ErrorKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
+        }
+    }
+
+    #[test]
+    fn replies_are_told_apart_by_their_first_word() {
+        let kind = |text: &str| ErrorKind::of_reply(text.as_bytes());
+        assert_eq!(kind("OOM command not allowed"), ErrorKind::Oom);
+        assert_eq!(kind("MOVED 1 a:2"), ErrorKind::Moved);
+        assert_eq!(kind("OOMPH"), ErrorKind::Other);
+        assert_eq!(kind("verify"), ErrorKind::Other);
+        assert_eq!(kind(""), ErrorKind::Other);
+    }
+}

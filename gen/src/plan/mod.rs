@@ -1,0 +1,322 @@
+//! What a run shall be: validated once, never changed. Nothing below this module asks again.
+
+pub mod target;
+
+pub mod rate;
+
+use serde::Serialize;
+use thiserror::Error;
+
+pub use rate::{Rate, RateError};
+pub use target::{Credentials, Target, TargetError};
+
+use crate::limits::{
+    MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE, MAX_VALUE_BYTES,
+};
+use crate::shard::ring::{HALVES, WaitPolicy};
+use crate::workload::mix::Ttl;
+
+/// By which law keys are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distribution {
+    /// Each key alike.
+    Uniform,
+    /// By Zipf's law with this exponent.
+    Zipfian {
+        /// The exponent s.
+        s: f64,
+    },
+    /// One after the other.
+    Sequential,
+}
+
+/// Where requests come from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Reads and writes by ratio.
+    Traffic {
+        /// Weight of reads.
+        reads: u32,
+        /// Weight of writes.
+        writes: u32,
+        /// Law of the keys.
+        distribution: Distribution,
+    },
+    /// Each key once.
+    Fill,
+}
+
+/// How arrivals of an open model are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spread {
+    /// Evenly.
+    Constant,
+    /// As a Poisson process.
+    Poisson,
+}
+
+/// A stretch of the run with a name of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Label {
+    /// When it begins, from the start of what is measured.
+    pub at_ns: u64,
+    /// Its name.
+    pub text: String,
+}
+
+/// Everything about a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Plan {
+    /// The server.
+    pub target: Target,
+    /// Who to be there; never written anywhere.
+    #[serde(skip)]
+    pub credentials: Credentials,
+    /// Speak RESP3 (`HELLO 3`).
+    pub resp3: bool,
+    /// What to send.
+    pub work: Work,
+    /// Keys that exist for the run, numbered from 0.
+    pub keys: u64,
+    /// What stands before a key's twelve digits.
+    pub key_prefix: String,
+    /// Bytes of every value.
+    pub value_size: usize,
+    /// Which writes expire.
+    pub ttl: Ttl,
+    /// Compare what comes back with what was written.
+    pub verify: bool,
+    /// How fast.
+    pub rate: Rate,
+    /// How arrivals are spread.
+    pub arrivals: Spread,
+    /// Connections, over all cores.
+    pub conns: usize,
+    /// Requests in flight on each.
+    pub pipeline: usize,
+    /// Length of what is measured.
+    pub duration_ns: u64,
+    /// Length of what comes before and does not count.
+    pub warmup_ns: u64,
+    /// CPUs to pin one shard each to; empty for one shard that is not pinned.
+    pub cores: Vec<usize>,
+    /// How shards wait.
+    pub wait: WaitPolicy,
+    /// A request without an answer for so long is given up.
+    pub timeout_ns: u64,
+    /// Requests slower than this are kept for attribution.
+    pub slow_threshold_ns: u64,
+    /// Length of an interval.
+    pub interval_ns: u64,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+    /// Stretches with names.
+    pub labels: Vec<Label>,
+}
+
+/// Why a plan cannot be run. Each text names the flag and a remedy.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// `--conns 0`
+    #[error("--conns is 0: give at least 1 connection")]
+    NoConnections,
+    /// More connections than a shard can hold.
+    #[error(
+        "--conns {conns} over {shards} core(s): one core holds at most {MAX_CONNECTIONS_PER_SHARD}; \
+         use more --cores"
+    )]
+    Connections {
+        /// As asked.
+        conns: usize,
+        /// Cores.
+        shards: usize,
+    },
+    /// Fewer connections than cores.
+    #[error("--conns {conns} cannot be spread over {shards} --cores: give at least one for each")]
+    FewConnections {
+        /// As asked.
+        conns: usize,
+        /// Cores.
+        shards: usize,
+    },
+    /// `--pipeline 0` or more than the bound.
+    #[error("--pipeline {0} is out of range: give 1 to {MAX_PIPELINE}")]
+    Pipeline(usize),
+    /// `--value-size` above Redis's own limit.
+    #[error(
+        "--value-size {0} is above Redis's limit for one value of {MAX_VALUE_BYTES} bytes (512 MiB, \
+         proto-max-bulk-len): give a smaller one"
+    )]
+    ValueSize(usize),
+    /// `--keys 0` or more than can be named.
+    #[error("--keys {0} is out of range: give 1 to {MAX_KEYS}")]
+    Keys(u64),
+    /// Too much memory for requests.
+    #[error(
+        "{conns} connections x {pipeline} in flight x {request_bytes} bytes a request need more \
+         than {MAX_OUTGOING_BYTES} bytes: lower --conns, --pipeline or --value-size"
+    )]
+    Memory {
+        /// Connections of one shard.
+        conns: usize,
+        /// As asked.
+        pipeline: usize,
+        /// Bytes of the longest request.
+        request_bytes: usize,
+    },
+    /// Neither reads nor writes.
+    #[error("--rw-ratio 0:0 asks for nothing: give reads:writes, for example 9:1")]
+    Ratio,
+    /// An exponent that is none.
+    #[error("--zipf-s {0} is out of range: give 0.1 to 5")]
+    Exponent(String),
+    /// A share that is none, or a range that is empty.
+    #[error("--ttl-frac must be 0 to 1 and --ttl-range MIN-MAX seconds with 1 <= MIN <= MAX")]
+    Ttl,
+    /// A duration of zero.
+    #[error("{0} is 0: give a duration such as 10s")]
+    Duration(&'static str),
+    /// A CPU that is not there, or twice.
+    #[error("--cores names CPU {cpu}, but this process may use {usable}: see `taskset -p $$`")]
+    Core {
+        /// The CPU.
+        cpu: usize,
+        /// Those there are.
+        usable: String,
+    },
+    /// The rate.
+    #[error(transparent)]
+    Rate(#[from] RateError),
+}
+
+impl Plan {
+    /// Shards that the plan needs: one for each core, at least one.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.cores.len().max(1)
+    }
+
+    /// Connections of one shard; the first ones take what is left over.
+    #[must_use]
+    pub fn conns_of(&self, shard: usize) -> usize {
+        let (each, over) = (self.conns / self.shards(), self.conns % self.shards());
+        each + usize::from(shard < over)
+    }
+
+    /// Checks every bound; `request_bytes` is the length of the longest request.
+    ///
+    /// # Errors
+    /// [`PlanError`] for the first flag that is wrong.
+    pub fn check(&self, request_bytes: usize) -> Result<(), PlanError> {
+        let shards = self.shards();
+        let conns_each = self.conns.div_ceil(shards);
+        if self.conns == 0 {
+            return Err(PlanError::NoConnections);
+        }
+        if self.conns < shards {
+            return Err(PlanError::FewConnections {
+                conns: self.conns,
+                shards,
+            });
+        }
+        if conns_each > MAX_CONNECTIONS_PER_SHARD {
+            return Err(PlanError::Connections {
+                conns: self.conns,
+                shards,
+            });
+        }
+        if !(1..=MAX_PIPELINE).contains(&self.pipeline) {
+            return Err(PlanError::Pipeline(self.pipeline));
+        }
+        if self.value_size > MAX_VALUE_BYTES {
+            return Err(PlanError::ValueSize(self.value_size));
+        }
+        if !(1..=MAX_KEYS).contains(&self.keys) {
+            return Err(PlanError::Keys(self.keys));
+        }
+        let bytes = request_bytes
+            .checked_mul(self.pipeline)
+            .and_then(|bytes| bytes.checked_mul(conns_each * HALVES));
+        if bytes.is_none_or(|bytes| bytes > MAX_OUTGOING_BYTES) {
+            let (conns, pipeline) = (conns_each, self.pipeline);
+            return Err(PlanError::Memory {
+                conns,
+                pipeline,
+                request_bytes,
+            });
+        }
+        self.check_laws()?;
+        self.check_times()?;
+        check_cores(&self.cores)
+    }
+
+    fn check_laws(&self) -> Result<(), PlanError> {
+        if let Work::Traffic {
+            reads,
+            writes,
+            distribution,
+        } = self.work
+        {
+            if reads == 0 && writes == 0 {
+                return Err(PlanError::Ratio);
+            }
+            if let Distribution::Zipfian { s } = distribution
+                && !(0.1..=5.0).contains(&s)
+            {
+                return Err(PlanError::Exponent(s.to_string()));
+            }
+        }
+        let Ttl {
+            fraction,
+            min_s,
+            max_s,
+        } = self.ttl;
+        let range_is_wrong = fraction > 0.0 && (min_s == 0 || max_s < min_s);
+        if !(0.0..=1.0).contains(&fraction) || range_is_wrong {
+            return Err(PlanError::Ttl);
+        }
+        Ok(())
+    }
+
+    fn check_times(&self) -> Result<(), PlanError> {
+        let times = [
+            ("--duration", self.duration_ns),
+            ("--timeout", self.timeout_ns),
+            ("--interval", self.interval_ns),
+        ];
+        for (flag, value_ns) in times {
+            if value_ns == 0 {
+                return Err(PlanError::Duration(flag));
+            }
+        }
+        let schedule = self
+            .rate
+            .schedule(self.arrivals, self.duration_ns, self.warmup_ns)?;
+        drop(schedule);
+        Ok(())
+    }
+}
+
+fn check_cores(cores: &[usize]) -> Result<(), PlanError> {
+    let usable: Vec<usize> = core_affinity::get_core_ids()
+        .unwrap_or_default()
+        .iter()
+        .map(|core| core.id)
+        .collect();
+    for (index, &cpu) in cores.iter().enumerate() {
+        if !usable.contains(&cpu) || cores[..index].contains(&cpu) {
+            let list: Vec<String> = usable.iter().map(ToString::to_string).collect();
+            return Err(PlanError::Core {
+                cpu,
+                usable: list.join(","),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Which server, and who to be there.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use thiserror::Error;
+
+/// A server's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// TCP.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// User and password. Its `Debug` shows neither.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// ACL user; none for `default`.
+    pub user: Option<String>,
+    /// Password.
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Credentials(hidden)")
+    }
+}
+
+/// Why a `--target` cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TargetError {
+    /// Another scheme.
+    #[error("--target {0}: give redis://[user:password@]host[:port] or unix:///path")]
+    Scheme(String),
+    /// `rediss://`
+    #[error("--target {0}: TLS is not supported yet; put stunnel or a TLS-free port in between")]
+    Tls(String),
+    /// The port is no number.
+    #[error("--target {0}: the port is no number from 1 to 65535")]
+    Port(String),
+}
+
+impl Target {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// [`TargetError`]; its text never shows a password.
+    pub fn parse(url: &str) -> Result<(Self, Credentials), TargetError> {
+        let shown = without_password(url);
+        if let Some(path) = url.strip_prefix("unix://") {
+            return Ok((Self::Unix(PathBuf::from(path)), Credentials::default()));
+        }
+        if url.starts_with("rediss://") {
+            return Err(TargetError::Tls(shown));
+        }
+        let rest = url
+            .strip_prefix("redis://")
+            .or_else(|| url.strip_prefix("valkey://"))
+            .ok_or_else(|| TargetError::Scheme(shown.clone()))?;
+        let (login, place) = rest
+            .rsplit_once('@')
+            .map_or((None, rest), |(l, p)| (Some(l), p));
+        let place = place.split('/').next().unwrap_or_default();
+        let (host, port) = split_port(place).ok_or_else(|| TargetError::Port(shown.clone()))?;
+        if host.is_empty() {
+            return Err(TargetError::Scheme(shown));
+        }
+        let credentials = login.map_or_else(Credentials::default, |login| {
+            let (user, password) = login.split_once(':').unwrap_or(("", login));
+            Credentials {
+                user: (!user.is_empty()).then(|| user.to_owned()),
+                password: Some(password.to_owned()),
+            }
+        });
+        Ok((
+            Self::Tcp {
+                host: host.to_owned(),
+                port,
+            },
+            credentials,
+        ))
+    }
+}
+
+/// `host:port`, `host`, `[v6]:port` or `[v6]`.
+fn split_port(place: &str) -> Option<(&str, u16)> {
+    if let Some(rest) = place.strip_prefix('[') {
+        let (host, after) = rest.split_once(']')?;
+        let port = after.strip_prefix(':').map_or(Ok(6379), str::parse).ok()?;
+        return Some((host, port));
+    }
+    match place.split_once(':') {
+        Some((host, port)) => Some((host, port.parse().ok().filter(|port| *port > 0)?)),
+        None => Some((place, 6379)),
+    }
+}
+
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://***@{place}"),
+        _ => url.to_owned(),
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => {
+                write!(out, "redis://[{host}]:{port}")
+            }
+            Self::Tcp { host, port } => write!(out, "redis://{host}:{port}"),
+            Self::Unix(path) => write!(out, "unix://{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_understood_and_shown_without_secrets() {
+        let (target, who) = Target::parse("redis://bob:p@ss@db.example:7000/0").unwrap();
+        assert_eq!(target.to_string(), "redis://db.example:7000");
+        assert_eq!(
+            (who.user.as_deref(), who.password.as_deref()),
+            (Some("bob"), Some("p@ss"))
+        );
+        assert!(!format!("{who:?}").contains("p@ss"));
+        let (target, who) = Target::parse("redis://:secret@[::1]").unwrap();
+        assert_eq!(target.to_string(), "redis://[::1]:6379");
+        assert_eq!(who.user, None);
+        assert_eq!(
+            Target::parse("unix:///run/r.sock").unwrap().0,
+            Target::Unix("/run/r.sock".into())
+        );
+    }
+
+    #[test]
+    fn bad_urls_are_refused_without_showing_a_password() {
+        for url in [
+            "http://a",
+            "redis://",
+            "redis://u:hidden@h:x",
+            "redis://h:0",
+            "rediss://h",
+        ] {
+            let error = Target::parse(url).unwrap_err().to_string();
+            assert!(
+                !error.contains("hidden") && error.contains("--target"),
+                "{error}"
+            );
+        }
+    }
+}

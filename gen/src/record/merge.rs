@@ -1,0 +1,252 @@
+//! One interval over all shards.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use stallion_timeline::histogram::{empty, encode};
+use stallion_timeline::{OpCounts, schema};
+
+use super::Layout;
+use crate::measure::interval::{CommandCounts, Counts, Interval};
+use crate::measure::outcome::ErrorKind;
+use crate::units::OpKind;
+
+/// The sum of the shards' intervals of one time. Histograms are added, never averaged.
+#[derive(Debug)]
+pub struct Merged {
+    /// Earliest start.
+    pub start_ns: u64,
+    /// Latest end.
+    pub end_ns: u64,
+    /// Where the requests are.
+    pub counts: Counts,
+    /// Requests in flight at the end.
+    pub in_flight: u64,
+    /// Requests due and not sent at the end.
+    pub backlog: u64,
+    /// By command.
+    pub commands: [CommandCounts; OpKind::COUNT],
+    /// By kind of error.
+    pub errors: [u64; ErrorKind::COUNT],
+    /// Intended time to answer.
+    pub response: Histogram<u64>,
+    /// Send to answer.
+    pub service: Histogram<u64>,
+    /// Intended time to send.
+    pub lag: Histogram<u64>,
+    /// The client's own part of it.
+    pub own_lag: Histogram<u64>,
+    /// Slow requests.
+    pub slow_count: u64,
+    /// Those of which a sample was kept.
+    pub slow_kept: u64,
+    /// Sum of the response times of the slow ones.
+    pub slow_sum_ns: u64,
+    /// Bytes sent.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Connections opened again.
+    pub reconnects: u64,
+    /// Receives armed again.
+    pub rearms: u64,
+    /// CPU time of the shards.
+    pub cpu_ns: u64,
+    /// System calls of the shards.
+    pub syscalls: u64,
+    /// Busy share of the busiest shard.
+    pub busy_max: f64,
+    /// Longest time that one shard waited for a core.
+    pub runqueue_max_ns: u64,
+    /// The sum over the shards.
+    pub runqueue_ns: u64,
+}
+
+impl Default for Merged {
+    fn default() -> Self {
+        Self {
+            start_ns: u64::MAX,
+            end_ns: 0,
+            counts: Counts::default(),
+            in_flight: 0,
+            backlog: 0,
+            commands: [CommandCounts::default(); OpKind::COUNT],
+            errors: [0; ErrorKind::COUNT],
+            response: empty(),
+            service: empty(),
+            lag: empty(),
+            own_lag: empty(),
+            slow_count: 0,
+            slow_kept: 0,
+            slow_sum_ns: 0,
+            bytes_sent: 0,
+            bytes_received: 0,
+            reconnects: 0,
+            rearms: 0,
+            cpu_ns: 0,
+            syscalls: 0,
+            busy_max: 0.0,
+            runqueue_max_ns: 0,
+            runqueue_ns: 0,
+        }
+    }
+}
+
+impl Merged {
+    /// Adds one shard's interval and empties its histograms.
+    pub fn add(&mut self, interval: &mut Interval, runqueue_ns: u64, layout: &Layout) {
+        self.start_ns = self.start_ns.min(interval.start.0);
+        self.end_ns = self.end_ns.max(interval.end.0);
+        self.add_counts(interval.counts, &interval.commands, &interval.errors);
+        self.in_flight += interval.in_flight;
+        self.backlog += interval.backlog;
+        interval.service.drain_into(&mut self.service);
+        interval.response.drain_into(&mut self.response);
+        interval.lag.drain_into(&mut self.lag);
+        interval.own_lag.drain_into(&mut self.own_lag);
+        self.slow_count += interval.slow.seen();
+        self.slow_kept += interval.slow.kept().len() as u64;
+        self.slow_sum_ns += interval.slow.sum_ns();
+        self.bytes_sent += interval.bytes_sent;
+        self.bytes_received += interval.bytes_received;
+        self.reconnects += interval.reconnects;
+        self.rearms += interval.rearms;
+        self.cpu_ns += interval.cpu_ns;
+        self.syscalls += interval.syscalls;
+        let wall_ns = interval.end.since(interval.start).max(1) as f64;
+        let busy = if layout.spinning {
+            1.0 - interval.idle_ns as f64 / wall_ns
+        } else {
+            interval.cpu_ns as f64 / wall_ns
+        };
+        self.busy_max = self.busy_max.max(busy.clamp(0.0, 1.0));
+        self.runqueue_max_ns = self.runqueue_max_ns.max(runqueue_ns);
+        self.runqueue_ns += runqueue_ns;
+    }
+
+    /// Adds a later interval, for sums over a longer time. `busy_max` and `runqueue_max_ns`
+    /// become the largest of all.
+    pub fn absorb(&mut self, later: &Self) {
+        self.start_ns = self.start_ns.min(later.start_ns);
+        self.end_ns = self.end_ns.max(later.end_ns);
+        self.add_counts(later.counts, &later.commands, &later.errors);
+        (self.in_flight, self.backlog) = (later.in_flight, later.backlog);
+        for (sum, part) in [
+            (&mut self.response, &later.response),
+            (&mut self.service, &later.service),
+            (&mut self.lag, &later.lag),
+            (&mut self.own_lag, &later.own_lag),
+        ] {
+            // Both have the same bounds, so there is nothing that could not be added.
+            let _ = sum.add(part);
+        }
+        self.slow_count += later.slow_count;
+        self.slow_kept += later.slow_kept;
+        self.slow_sum_ns += later.slow_sum_ns;
+        self.bytes_sent += later.bytes_sent;
+        self.bytes_received += later.bytes_received;
+        self.reconnects += later.reconnects;
+        self.rearms += later.rearms;
+        self.cpu_ns += later.cpu_ns;
+        self.syscalls += later.syscalls;
+        self.busy_max = self.busy_max.max(later.busy_max);
+        self.runqueue_max_ns = self.runqueue_max_ns.max(later.runqueue_max_ns);
+        self.runqueue_ns += later.runqueue_ns;
+    }
+
+    fn add_counts(
+        &mut self,
+        counts: Counts,
+        commands: &[CommandCounts; OpKind::COUNT],
+        errors: &[u64; ErrorKind::COUNT],
+    ) {
+        self.counts.due += counts.due;
+        self.counts.sent += counts.sent;
+        self.counts.answered += counts.answered;
+        self.counts.failed += counts.failed;
+        self.counts.timeouts += counts.timeouts;
+        self.counts.lost += counts.lost;
+        for (sum, part) in self.commands.iter_mut().zip(commands) {
+            sum.ok += part.ok;
+            sum.hits += part.hits;
+            sum.misses += part.misses;
+            sum.errors += part.errors;
+        }
+        for (sum, part) in self.errors.iter_mut().zip(errors) {
+            *sum += part;
+        }
+    }
+
+    /// Errors by name, those that happened.
+    #[must_use]
+    pub fn errors_by_name(&self) -> BTreeMap<String, u64> {
+        ErrorKind::ALL
+            .into_iter()
+            .map(|kind| (kind.name().to_owned(), self.errors[kind as usize]))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    /// Intended time to answer; in the closed model that is the service time.
+    #[must_use]
+    pub const fn response_of(&self, open: bool) -> &Histogram<u64> {
+        if open { &self.response } else { &self.service }
+    }
+
+    /// As the timeline has it.
+    #[must_use]
+    pub fn record(&self, layout: &Layout) -> schema::Interval {
+        let ops = OpKind::ALL
+            .into_iter()
+            .map(|kind| (kind.name().to_owned(), self.commands[kind as usize]))
+            .filter(|(_, counts)| *counts != CommandCounts::default())
+            .map(
+                |(
+                    name,
+                    CommandCounts {
+                        ok,
+                        hits,
+                        misses,
+                        errors,
+                    },
+                )| {
+                    (
+                        name,
+                        OpCounts {
+                            ok,
+                            hits,
+                            misses,
+                            errors,
+                        },
+                    )
+                },
+            )
+            .collect();
+        schema::Interval {
+            start_ns: self.start_ns,
+            end_ns: self.end_ns,
+            due: self.counts.due,
+            sent: self.counts.sent,
+            answered: self.counts.answered,
+            timeouts: self.counts.timeouts,
+            lost: self.counts.lost,
+            in_flight: self.in_flight,
+            backlog: self.backlog,
+            ops,
+            errors: self.errors_by_name(),
+            response_hdr: encode(self.response_of(layout.open)),
+            service_hdr: encode(&self.service),
+            lag_hdr: encode(&self.lag),
+            own_lag_hdr: encode(&self.own_lag),
+            bytes_sent: self.bytes_sent,
+            bytes_received: self.bytes_received,
+            client_cpu_ns: self.cpu_ns,
+            client_busy_max: self.busy_max,
+            client_runqueue_ns: self.runqueue_ns,
+            client_syscalls: self.syscalls,
+            reconnects: self.reconnects,
+            slow_count: self.slow_count,
+            slow_sum_ns: self.slow_sum_ns,
+        }
+    }
+}

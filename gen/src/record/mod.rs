@@ -1,0 +1,255 @@
+//! Gathers the shards' intervals, merges those of the same time, writes the timeline, and keeps
+//! the sums of what is measured. The only place where measurements are serialized.
+
+pub mod merge;
+
+pub mod totals;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::mpsc::Receiver;
+
+use crc16::{State, XMODEM};
+use stallion_timeline::{Record, Server, SlowOp, Writer};
+
+use crate::measure::interval::Interval;
+use crate::measure::outcome::Outcome;
+use crate::measure::slow::Sample;
+use crate::resp::command::key_text;
+use crate::shard::ledger::Outlet;
+use merge::Merged;
+use totals::Totals;
+
+/// Hash slots of a Redis cluster.
+const SLOTS: u16 = 16_384;
+
+/// One second of a run, for a line on the terminal.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Everything of the second.
+    pub merged: Merged,
+    /// Since the start of what is measured; negative in the warm-up.
+    pub at_ns: i64,
+}
+
+/// A shard as the recorder sees it.
+#[derive(Debug)]
+pub struct Source {
+    /// Where its intervals come out.
+    pub outlet: Outlet,
+    /// Kernel thread id.
+    pub tid: u32,
+    /// Number of its first connection over the whole client.
+    pub first_connection: u32,
+    newest: i64,
+    finished: bool,
+    runqueue_ns: u64,
+}
+
+impl Source {
+    /// A shard's outlet, thread and first connection.
+    #[must_use]
+    pub const fn new(outlet: Outlet, tid: u32, first_connection: u32) -> Self {
+        Self {
+            outlet,
+            tid,
+            first_connection,
+            newest: i64::MIN,
+            finished: false,
+            runqueue_ns: 0,
+        }
+    }
+}
+
+/// What the recorder needs to know of the plan.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// Whether requests have intended times of their own.
+    pub open: bool,
+    /// The shards spin: CPU time says nothing.
+    pub spinning: bool,
+    /// What stands before a key's digits.
+    pub key_prefix: String,
+    /// Start of what is measured.
+    pub origin_ns: u64,
+    /// End of the schedule.
+    pub end_ns: u64,
+}
+
+/// The recorder.
+pub struct Recorder<'a> {
+    sources: Vec<Source>,
+    servers: Receiver<Server>,
+    writer: Option<Writer>,
+    write_error: Option<io::Error>,
+    layout: Layout,
+    waiting: BTreeMap<i64, Merged>,
+    second: Progress,
+    second_ends_ns: u64,
+    totals: Totals,
+    progress: &'a mut dyn FnMut(&Progress),
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder that writes to `writer`, if any, and calls `progress` each second.
+    pub fn new(
+        sources: Vec<Source>,
+        servers: Receiver<Server>,
+        writer: Option<Writer>,
+        layout: Layout,
+        progress: &'a mut dyn FnMut(&Progress),
+    ) -> Self {
+        Self {
+            sources,
+            servers,
+            writer,
+            write_error: None,
+            waiting: BTreeMap::new(),
+            second: Progress::default(),
+            second_ends_ns: 0,
+            totals: Totals::new(layout.origin_ns, layout.end_ns),
+            layout,
+            progress,
+        }
+    }
+
+    /// Takes what the shards have handed over, and writes what is complete.
+    pub fn turn(&mut self) {
+        for index in 0..self.sources.len() {
+            while let Ok(mut interval) = self.sources[index].outlet.full.pop() {
+                self.take(index, &mut interval);
+                interval.reset();
+                // The queue has a place for every interval there is.
+                let _ = self.sources[index].outlet.spare.push(interval);
+            }
+        }
+        while let Ok(server) = self.servers.try_recv() {
+            self.totals.server(&server);
+            self.write(&Record::Server(server));
+        }
+        let complete = self
+            .sources
+            .iter()
+            .map(|source| source.newest)
+            .min()
+            .unwrap_or(i64::MIN);
+        self.emit(complete);
+    }
+
+    /// Says that a shard will hand over nothing more.
+    pub fn finished(&mut self, shard: usize) {
+        self.turn();
+        self.sources[shard].finished = true;
+        self.sources[shard].newest = i64::MAX;
+    }
+
+    /// Writes a record of the run's own (a phase).
+    pub fn write(&mut self, record: &Record) {
+        let Some(writer) = &mut self.writer else {
+            return;
+        };
+        if let Err(error) = writer.append(record) {
+            self.fail(error);
+        }
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        // A full disk ends the file, not the run: the sums go on, and the user is told.
+        self.writer = None;
+        self.write_error = Some(error);
+    }
+
+    fn take(&mut self, index: usize, interval: &mut Interval) {
+        let source = &mut self.sources[index];
+        if !source.finished {
+            source.newest = interval.number;
+        }
+        let runqueue_ns = runqueue_ns(source.tid).unwrap_or(source.runqueue_ns);
+        let waited_ns = runqueue_ns - source.runqueue_ns.min(runqueue_ns);
+        // The first reading is where the thread's life before the run is left behind.
+        let waited_ns = if source.runqueue_ns == 0 {
+            0
+        } else {
+            waited_ns
+        };
+        source.runqueue_ns = runqueue_ns;
+        let first_connection = source.first_connection;
+        let samples: Vec<SlowOp> = interval
+            .slow
+            .kept()
+            .iter()
+            .map(|sample| slow_op(sample, first_connection, &self.layout.key_prefix))
+            .collect();
+        let merged = self.waiting.entry(interval.number).or_default();
+        merged.add(interval, waited_ns, &self.layout);
+        for sample in samples {
+            self.write(&Record::SlowOp(sample));
+        }
+    }
+
+    /// Writes the intervals up to number `complete`, which no shard will add to.
+    fn emit(&mut self, complete: i64) {
+        while let Some(entry) = self.waiting.first_entry() {
+            if *entry.key() > complete {
+                break;
+            }
+            let merged = entry.remove();
+            let record = merged.record(&self.layout);
+            self.write(&Record::Interval(record));
+            self.totals.add(&merged);
+            self.tell(&merged);
+        }
+        if let Some(Err(error)) = self.writer.as_mut().map(Writer::flush) {
+            self.fail(error);
+        }
+    }
+
+    fn tell(&mut self, merged: &Merged) {
+        if self.second_ends_ns == 0 {
+            self.second_ends_ns = merged.start_ns + 1_000_000_000;
+        }
+        let end_ns = merged.end_ns;
+        self.second.merged.absorb(merged);
+        if end_ns >= self.second_ends_ns {
+            self.second.at_ns = end_ns as i64 - self.layout.origin_ns as i64;
+            (self.progress)(&self.second);
+            self.second = Progress::default();
+            self.second_ends_ns = end_ns + 1_000_000_000;
+        }
+    }
+
+    /// Writes all that is left and gives back the sums, the file (to be finished), and what went
+    /// wrong with it.
+    pub fn finish(mut self) -> (Totals, Option<Writer>, Option<io::Error>) {
+        self.turn();
+        self.emit(i64::MAX);
+        (self.totals, self.writer, self.write_error)
+    }
+}
+
+fn slow_op(sample: &Sample, first_connection: u32, prefix: &str) -> SlowOp {
+    let slot = State::<XMODEM>::calculate(key_text(prefix, sample.key).as_bytes()) % SLOTS;
+    SlowOp {
+        due_ns: sample.due.0,
+        sent_ns: sample.sent.0,
+        done_ns: sample.done.0,
+        command: sample.kind.name().to_owned(),
+        key: sample.key.0,
+        slot,
+        connection: first_connection + sample.connection.0,
+        outcome: match sample.outcome {
+            Outcome::Ok => stallion_timeline::Outcome::Ok,
+            Outcome::Miss => stallion_timeline::Outcome::Miss,
+            Outcome::Error(_) => stallion_timeline::Outcome::Error,
+            Outcome::Timeout => stallion_timeline::Outcome::Timeout,
+            Outcome::Lost => stallion_timeline::Outcome::Lost,
+        },
+        ahead: sample.ahead,
+    }
+}
+
+/// Time that a thread has been runnable and not running: the second number of schedstat.
+fn runqueue_ns(tid: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{tid}/schedstat")).ok()?;
+    text.split_whitespace().nth(1)?.parse().ok()
+}

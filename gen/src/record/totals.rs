@@ -1,0 +1,115 @@
+//! The sums of a run: of what is measured, and of everything for the accounting.
+
+use stallion_timeline::Server;
+
+use super::merge::Merged;
+use crate::measure::interval::Counts;
+
+/// Sums over the whole run.
+#[derive(Debug)]
+pub struct Totals {
+    origin_ns: u64,
+    end_ns: u64,
+    /// Warm-up, measurement and drain.
+    pub all: Counts,
+    /// Measurement and drain.
+    pub measured: Merged,
+    /// Answers that came before the end of the schedule.
+    pub answered_in_time: u64,
+    /// Busy time of the busiest shard, summed over the measured intervals.
+    busy_ns: f64,
+    runqueue_ns: u64,
+    span_ns: u64,
+    server_first: Option<(u64, f64)>,
+    server_last: Option<(u64, f64)>,
+}
+
+impl Totals {
+    /// Sums of a run that measures from `origin_ns` to `end_ns`.
+    #[must_use]
+    pub fn new(origin_ns: u64, end_ns: u64) -> Self {
+        Self {
+            origin_ns,
+            end_ns,
+            all: Counts::default(),
+            measured: Merged::default(),
+            answered_in_time: 0,
+            busy_ns: 0.0,
+            runqueue_ns: 0,
+            span_ns: 0,
+            server_first: None,
+            server_last: None,
+        }
+    }
+
+    /// Adds one interval.
+    pub(super) fn add(&mut self, merged: &Merged) {
+        let Counts {
+            due,
+            sent,
+            answered,
+            failed,
+            timeouts,
+            lost,
+        } = merged.counts;
+        self.all.due += due;
+        self.all.sent += sent;
+        self.all.answered += answered;
+        self.all.failed += failed;
+        self.all.timeouts += timeouts;
+        self.all.lost += lost;
+        if merged.start_ns < self.origin_ns {
+            return;
+        }
+        if merged.start_ns < self.end_ns {
+            let length_ns = merged.end_ns - merged.start_ns;
+            self.answered_in_time += answered;
+            self.busy_ns += merged.busy_max * length_ns as f64;
+            self.runqueue_ns += merged.runqueue_max_ns;
+            self.span_ns += length_ns;
+        }
+        self.measured.absorb(merged);
+    }
+
+    /// Notes the server's CPU time, if it says so.
+    pub(super) fn server(&mut self, server: &Server) {
+        let time = |name: &str| server.info.get(name).copied();
+        let main = time("used_cpu_user_main_thread")
+            .zip(time("used_cpu_sys_main_thread"))
+            .map(|(user, system)| user + system);
+        if let Some(seconds) = main
+            && server.at_ns >= self.origin_ns
+            && server.at_ns <= self.end_ns.saturating_add(50_000_000)
+        {
+            self.server_first.get_or_insert((server.at_ns, seconds));
+            self.server_last = Some((server.at_ns, seconds));
+        }
+    }
+
+    /// Busy share of the server's main thread; none with less than half a second between its
+    /// first and its last word.
+    #[must_use]
+    pub fn server_busy(&self) -> Option<f64> {
+        let ((from_ns, from_s), (to_ns, to_s)) = self.server_first.zip(self.server_last)?;
+        let wall_s = (to_ns - from_ns) as f64 / 1e9;
+        (wall_s >= 0.5).then(|| ((to_s - from_s) / wall_s).clamp(0.0, 1.0))
+    }
+
+    /// Mean busy share of the busiest shard while measuring.
+    #[must_use]
+    pub fn busy_max(&self) -> f64 {
+        self.busy_ns / self.span_ns.max(1) as f64
+    }
+
+    /// Share of the time in which a shard had no core.
+    #[must_use]
+    pub fn runqueue_share(&self) -> f64 {
+        self.runqueue_ns as f64 / self.span_ns.max(1) as f64
+    }
+
+    /// Length of what was measured, without the drain.
+    #[must_use]
+    pub const fn span_ns(&self) -> u64 {
+        self.span_ns
+    }
+}

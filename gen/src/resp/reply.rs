@@ -1,0 +1,367 @@
+//! Bytes -> replies: RESP2 and RESP3, incremental, without allocation after the first bytes.
+//!
+//! A value is never copied: its bytes are shown to a callback as they arrive (`--verify` compares
+//! them there) and otherwise stepped over. Only the beginnings of lines that were cut by the end
+//! of a buffer are kept, up to [`MAX_LINE_BYTES`].
+
+use thiserror::Error;
+
+use crate::limits::{MAX_LINE_BYTES, MAX_REPLY_DEPTH, MAX_VALUE_BYTES};
+
+/// One whole reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// `+OK` or another status (its text is [`Parser::text`]; for `+OK` it is empty).
+    Status,
+    /// `-ERR …`: its text is [`Parser::text`], without the sign.
+    Error,
+    /// `:n` and also RESP3's booleans, as 0 and 1.
+    Integer(i64),
+    /// A value (bulk or verbatim string, big number or double) of so many bytes.
+    Value(u64),
+    /// Nothing: `$-1`, `*-1` or `_`.
+    Null,
+    /// An array, set or map of so many elements, all of which have been read.
+    Aggregate(u64),
+    /// A push message of RESP3, which answers no request.
+    Push(u64),
+}
+
+/// The peer does not speak RESP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ProtocolError {
+    /// A reply began with a byte that begins none.
+    #[error("a reply began with byte 0x{0:02x}, which begins none in RESP")]
+    Type(u8),
+    /// A length or number that is none.
+    #[error("a reply had a length or number that is none")]
+    Number,
+    /// A line or a value did not end in CR LF.
+    #[error("a reply did not end in CR LF")]
+    Ending,
+    /// Nested deeper than [`MAX_REPLY_DEPTH`].
+    #[error("a reply was nested deeper than {MAX_REPLY_DEPTH}")]
+    Depth,
+}
+
+/// Where in a reply the next byte lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In a line (or before the first byte of one).
+    Line,
+    /// In a value's bytes.
+    Body { offset: u64, left: u64 },
+    /// In the CR LF after a value.
+    Ending { left: u8 },
+}
+
+/// An incremental parser for one connection's replies.
+#[derive(Debug, Clone)]
+pub struct Parser {
+    place: Place,
+    line: Vec<u8>,
+    /// Elements still to come on each level of nesting.
+    open: [u64; MAX_REPLY_DEPTH],
+    depth: usize,
+    /// What the outermost element turned out to be.
+    outer: Reply,
+    /// The last byte of an overlong line was a CR.
+    last_byte: u8,
+    line_bytes: usize,
+    fresh: bool,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Parser {
+    /// A parser at the border between two replies.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            place: Place::Line,
+            line: Vec::with_capacity(MAX_LINE_BYTES),
+            open: [0; MAX_REPLY_DEPTH],
+            depth: 0,
+            outer: Reply::Null,
+            last_byte: 0,
+            line_bytes: 0,
+            fresh: true,
+        }
+    }
+
+    /// Forgets a half reply: the connection was opened anew.
+    pub fn reset(&mut self) {
+        self.place = Place::Line;
+        self.line.clear();
+        (self.depth, self.last_byte, self.line_bytes, self.fresh) = (0, 0, 0, true);
+    }
+
+    /// Whether the next byte begins a reply.
+    #[must_use]
+    pub const fn at_border(&self) -> bool {
+        self.fresh
+    }
+
+    /// The text of the last status or error, without its sign and CR LF, cut at
+    /// [`MAX_LINE_BYTES`].
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        self.line.get(1..).unwrap_or_default()
+    }
+
+    /// Reads the next reply off the front of `input`; none when `input` is used up first.
+    /// `on_body` is shown the bytes of a value that is not inside an aggregate, with the offset
+    /// of their first byte.
+    ///
+    /// # Errors
+    /// [`ProtocolError`] when the peer speaks no RESP; the connection is of no more use.
+    #[inline]
+    pub fn next(
+        &mut self,
+        input: &mut &[u8],
+        mut on_body: impl FnMut(u64, &[u8]),
+    ) -> Result<Option<Reply>, ProtocolError> {
+        if self.fresh
+            && let Some((reply, length)) = whole_reply(input, &mut on_body)
+        {
+            *input = &input[length..];
+            self.line.clear();
+            return Ok(Some(reply));
+        }
+        self.next_slow(input, &mut on_body)
+    }
+
+    fn next_slow(
+        &mut self,
+        input: &mut &[u8],
+        on_body: &mut impl FnMut(u64, &[u8]),
+    ) -> Result<Option<Reply>, ProtocolError> {
+        while !input.is_empty() {
+            if self.fresh {
+                self.fresh = false;
+                self.start_line();
+            }
+            let element_ended = match self.place {
+                Place::Line => self.read_line(input)?,
+                Place::Body { offset, left } => {
+                    let length = left.min(input.len() as u64);
+                    let (body, rest) = input.split_at(length as usize);
+                    if self.depth == 0 {
+                        on_body(offset, body);
+                    }
+                    *input = rest;
+                    self.place = match left - length {
+                        0 => Place::Ending { left: 2 },
+                        left => Place::Body {
+                            offset: offset + length,
+                            left,
+                        },
+                    };
+                    false
+                }
+                Place::Ending { left } => self.read_ending(left, input)?,
+            };
+            if element_ended && self.close_levels() {
+                self.fresh = true;
+                return Ok(Some(self.outer));
+            }
+        }
+        Ok(None)
+    }
+
+    fn start_line(&mut self) {
+        self.line.clear();
+        (self.place, self.last_byte, self.line_bytes) = (Place::Line, 0, 0);
+    }
+
+    /// Reads up to the end of a line. True when that ended an element.
+    fn read_line(&mut self, input: &mut &[u8]) -> Result<bool, ProtocolError> {
+        if self.line_bytes == 0 && !is_type(input[0]) {
+            return Err(ProtocolError::Type(input[0]));
+        }
+        let newline = input.iter().position(|byte| *byte == b'\n');
+        let (part, rest) = input.split_at(newline.map_or(input.len(), |at| at + 1));
+        let room = MAX_LINE_BYTES - self.line.len();
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
+        self.line_bytes += part.len();
+        *input = rest;
+        let before = if part.len() > 1 {
+            part[part.len() - 2]
+        } else {
+            self.last_byte
+        };
+        self.last_byte = part[part.len() - 1];
+        if newline.is_none() {
+            return Ok(false);
+        }
+        if before != b'\r' {
+            return Err(ProtocolError::Ending);
+        }
+        while matches!(self.line.last(), Some(b'\r' | b'\n')) {
+            self.line.pop();
+        }
+        self.begin_element()
+    }
+
+    /// Reads the CR LF after a value. True when it is complete.
+    fn read_ending(&mut self, left: u8, input: &mut &[u8]) -> Result<bool, ProtocolError> {
+        let wanted = if left == 2 { b'\r' } else { b'\n' };
+        if input[0] != wanted {
+            return Err(ProtocolError::Ending);
+        }
+        *input = &input[1..];
+        self.place = Place::Ending { left: left - 1 };
+        Ok(left == 1)
+    }
+
+    /// Understands a line that is whole. True when the element has no more bytes.
+    fn begin_element(&mut self) -> Result<bool, ProtocolError> {
+        let (kind, text) = (self.line[0], &self.line[1..]);
+        let element = match kind {
+            b'+' => Reply::Status,
+            b'-' => Reply::Error,
+            b':' => Reply::Integer(number(text)?),
+            b'#' => Reply::Integer(i64::from(text == b"t")),
+            b'_' => Reply::Null,
+            b',' | b'(' => Reply::Value(text.len() as u64),
+            b'$' | b'=' | b'!' => match number(text)? {
+                -1 => Reply::Null,
+                length if (0..=MAX_VALUE_BYTES as i64).contains(&length) => {
+                    let left = length as u64;
+                    self.place = if left == 0 {
+                        Place::Ending { left: 2 }
+                    } else {
+                        Place::Body { offset: 0, left }
+                    };
+                    self.set_outer(if kind == b'!' {
+                        Reply::Error
+                    } else {
+                        Reply::Value(left)
+                    });
+                    return Ok(false);
+                }
+                _ => return Err(ProtocolError::Number),
+            },
+            _ => return self.begin_aggregate(kind),
+        };
+        self.set_outer(element);
+        Ok(true)
+    }
+
+    fn begin_aggregate(&mut self, kind: u8) -> Result<bool, ProtocolError> {
+        let count = number(&self.line[1..])?;
+        if count == -1 && kind == b'*' {
+            self.set_outer(Reply::Null);
+            return Ok(true);
+        }
+        let elements = u64::try_from(count).map_err(|_| ProtocolError::Number)?;
+        let parts = match kind {
+            b'%' => elements.checked_mul(2).ok_or(ProtocolError::Number)?,
+            // An attribute stands before the element that it describes.
+            b'|' => elements
+                .checked_mul(2)
+                .and_then(|parts| parts.checked_add(1))
+                .ok_or(ProtocolError::Number)?,
+            _ => elements,
+        };
+        self.set_outer(if kind == b'>' {
+            Reply::Push(elements)
+        } else {
+            Reply::Aggregate(elements)
+        });
+        if parts == 0 {
+            return Ok(true);
+        }
+        *self.open.get_mut(self.depth).ok_or(ProtocolError::Depth)? = parts;
+        self.depth += 1;
+        self.start_line();
+        Ok(false)
+    }
+
+    fn set_outer(&mut self, element: Reply) {
+        if self.depth == 0 {
+            self.outer = element;
+        }
+    }
+
+    /// An element ended: does the whole reply end with it?
+    fn close_levels(&mut self) -> bool {
+        while self.depth > 0 {
+            self.open[self.depth - 1] -= 1;
+            if self.open[self.depth - 1] > 0 {
+                self.start_line();
+                return false;
+            }
+            self.depth -= 1;
+        }
+        true
+    }
+}
+
+const fn is_type(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'+' | b'-'
+            | b':'
+            | b'$'
+            | b'*'
+            | b'_'
+            | b','
+            | b'#'
+            | b'!'
+            | b'='
+            | b'('
+            | b'%'
+            | b'~'
+            | b'>'
+            | b'|'
+    )
+}
+
+/// The replies that make up nearly all traffic, when they lie whole at the front of `input`.
+#[inline]
+fn whole_reply(input: &[u8], on_body: &mut impl FnMut(u64, &[u8])) -> Option<(Reply, usize)> {
+    match *input.first()? {
+        b'+' => input.starts_with(b"+OK\r\n").then_some((Reply::Status, 5)),
+        b'$' => {
+            let (length, header) = short_length(&input[1..])?;
+            let body = &input[1 + header..];
+            if body.len() < length + 2 || body[length] != b'\r' || body[length + 1] != b'\n' {
+                return None;
+            }
+            on_body(0, &body[..length]);
+            Some((Reply::Value(length as u64), 1 + header + length + 2))
+        }
+        _ => None,
+    }
+}
+
+/// A length of up to eight digits and its CR LF; anything else is for the slow path.
+#[inline]
+fn short_length(input: &[u8]) -> Option<(usize, usize)> {
+    let mut length = 0_usize;
+    for (at, &byte) in input.iter().take(9).enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            length = length * 10 + usize::from(digit);
+        } else {
+            let ended = at > 0 && byte == b'\r' && input.get(at + 1) == Some(&b'\n');
+            return (ended && length <= MAX_VALUE_BYTES).then_some((length, at + 2));
+        }
+    }
+    None
+}
+
+fn number(text: &[u8]) -> Result<i64, ProtocolError> {
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(ProtocolError::Number)
+}
+
+#[cfg(test)]
+mod tests;

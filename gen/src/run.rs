@@ -1,0 +1,334 @@
+//! A run from end to end: check, connect, warm up, measure, drain, sum up.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stallion_timeline::clock::monotonic_ns;
+use stallion_timeline::{
+    Clock, Footer, Header, HostFacts, Phase, PhaseName, Record, Role, SCHEMA_VERSION, Server,
+    Writer,
+};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::control::info::{Poll, watch as watch_server};
+use crate::control::preflight::{Caller, Info, StartError, resolve};
+use crate::plan::{Plan, PlanError, Work};
+use crate::record::{Layout, Progress, Recorder, Source};
+use crate::resp::command::Encoder;
+use crate::shard::ring::WaitPolicy;
+use crate::shard::ring::socket::Address;
+use crate::summary::Summary;
+use crate::units::Nanos;
+use crate::workload::arrivals::Schedule;
+use crate::workload::values::Values;
+
+mod sum;
+
+mod worker;
+
+use worker::{Opened, Start, Worker};
+
+/// Between the last connection's opening and the first request: every shard has begun by then.
+const LEAD_NS: u64 = 20_000_000;
+
+/// How often the recorder looks for finished intervals.
+const RECORD_EVERY: Duration = Duration::from_millis(5);
+
+/// Why a run failed.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The plan cannot be.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// It could not be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The timeline could not be created.
+    #[error("the timeline cannot be written: {0}; choose another --out")]
+    Timeline(io::Error),
+}
+
+/// Where a run's results go, and who watches it.
+pub struct Outputs<'a> {
+    /// The timeline's file, if there is to be one.
+    pub timeline: Option<PathBuf>,
+    /// The verb that the header names.
+    pub role: Role,
+    /// Called each second.
+    pub progress: &'a mut dyn FnMut(&Progress),
+    /// Set from a signal handler: the run drains and ends in good order.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Finished {
+    /// In figures.
+    pub summary: Summary,
+    /// The server's INFO before it began.
+    pub info: Info,
+    /// It was ended by the user.
+    pub interrupted: bool,
+    /// The timeline broke off, for example because the disk was full; the figures are whole.
+    pub timeline_error: Option<io::Error>,
+}
+
+/// Runs a plan.
+///
+/// # Errors
+/// [`RunError`] when it cannot be started; a run that has begun always ends in a summary.
+pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError> {
+    let encoder = Encoder::new(&plan.key_prefix, Values::new(plan.seed, plan.value_size));
+    plan.check(encoder.longest())?;
+    let schedule = plan
+        .rate
+        .schedule(plan.arrivals, plan.duration_ns, plan.warmup_ns)
+        .map_err(PlanError::from)?;
+    let info = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?.info()?;
+    let address = resolve(&plan.target)?;
+    let mut crew = Crew::open(plan, &address, &encoder, &schedule, &outputs.stop)?;
+    let times = Times::of(plan, monotonic_ns() + LEAD_NS);
+    let writer = create_timeline(plan, outputs).map_err(RunError::Timeline)?;
+    let (found, servers) = channel();
+    let poll = Poll {
+        target: plan.target.clone(),
+        address,
+        credentials: plan.credentials.clone(),
+    };
+    let watcher = Watcher::start(poll, found).map_err(StartError::Thread)?;
+    let layout = Layout {
+        open: schedule.is_open(),
+        spinning: plan.wait == WaitPolicy::Spin,
+        key_prefix: plan.key_prefix.clone(),
+        origin_ns: times.origin_ns,
+        end_ns: times.end_ns,
+    };
+    let steal = sum::Steal::now();
+    let sources = crew.sources();
+    let mut recorder = Recorder::new(sources, servers, writer, layout, &mut *outputs.progress);
+    write_phases(plan, &times, &mut recorder);
+    crew.start(&times);
+    crew.record_until_done(&mut recorder);
+    watcher.stop();
+    crew.join();
+    let end_ns = monotonic_ns();
+    let interrupted = outputs.stop.load(Ordering::Relaxed);
+    let drain_ns = times.end_ns.min(end_ns);
+    recorder.write(&phase(PhaseName::Drain, drain_ns, ""));
+    let (totals, writer, mut timeline_error) = recorder.finish();
+    let summary = sum::up(
+        plan,
+        &schedule,
+        &totals,
+        steal.share(),
+        timeline_error.is_some(),
+    );
+    if let Some(writer) = writer {
+        let reason = if interrupted {
+            "interrupted"
+        } else {
+            "complete"
+        }
+        .to_owned();
+        let footer = Footer {
+            end_ns,
+            reason,
+            summary: json!(summary),
+        };
+        timeline_error = writer.finish(footer).err();
+    }
+    Ok(Finished {
+        summary,
+        info,
+        interrupted,
+        timeline_error,
+    })
+}
+
+/// When a run begins, counts and ends.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    start_ns: u64,
+    origin_ns: u64,
+    end_ns: u64,
+}
+
+impl Times {
+    fn of(plan: &Plan, start_ns: u64) -> Self {
+        let origin_ns = start_ns + plan.warmup_ns;
+        let end_ns = match plan.work {
+            Work::Fill => u64::MAX,
+            Work::Traffic { .. } => origin_ns + plan.duration_ns,
+        };
+        Self {
+            start_ns,
+            origin_ns,
+            end_ns,
+        }
+    }
+}
+
+fn create_timeline(plan: &Plan, outputs: &Outputs<'_>) -> io::Result<Option<Writer>> {
+    let Some(path) = &outputs.timeline else {
+        return Ok(None);
+    };
+    let header = Header {
+        schema: SCHEMA_VERSION,
+        tool: concat!("stallion ", env!("CARGO_PKG_VERSION")).to_owned(),
+        role: outputs.role,
+        host: HostFacts::of_this_host(),
+        clock: Clock::of_this_host(),
+        plan: serde_json::to_value(plan).unwrap_or(Value::Null),
+        target: plan.target.to_string(),
+        probes: Vec::new(),
+    };
+    Writer::create(path, header).map(Some)
+}
+
+fn phase(name: PhaseName, start_ns: u64, label: &str) -> Record {
+    Record::Phase(Phase {
+        name,
+        start_ns,
+        label: label.to_owned(),
+    })
+}
+
+fn write_phases(plan: &Plan, times: &Times, recorder: &mut Recorder<'_>) {
+    if plan.work == Work::Fill {
+        return recorder.write(&phase(PhaseName::Fill, times.start_ns, ""));
+    }
+    if plan.warmup_ns > 0 {
+        recorder.write(&phase(PhaseName::Warmup, times.start_ns, ""));
+    }
+    if plan.labels.iter().all(|label| label.at_ns > 0) {
+        recorder.write(&phase(PhaseName::Measure, times.origin_ns, ""));
+    }
+    for label in &plan.labels {
+        recorder.write(&phase(
+            PhaseName::Measure,
+            times.origin_ns + label.at_ns,
+            &label.text,
+        ));
+    }
+}
+
+/// The shards' threads, from their opening to their end.
+struct Crew {
+    threads: Vec<JoinHandle<()>>,
+    starts: Vec<Sender<Start>>,
+    opened: Vec<Opened>,
+    done: Receiver<usize>,
+}
+
+impl Crew {
+    /// Starts a thread for each shard and waits until all connections are open.
+    fn open(
+        plan: &Plan,
+        address: &Address,
+        encoder: &Encoder,
+        schedule: &Schedule,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Self, StartError> {
+        let (ready, readied) = channel();
+        let (finished, done) = channel();
+        let mut crew = Self {
+            threads: Vec::new(),
+            starts: Vec::new(),
+            opened: Vec::new(),
+            done,
+        };
+        for index in 0..plan.shards() {
+            let (start, started) = channel();
+            let worker = Worker::new(
+                plan,
+                index,
+                address.clone(),
+                encoder.clone(),
+                schedule,
+                stop,
+            );
+            let (ready, finished) = (ready.clone(), finished.clone());
+            let thread = std::thread::Builder::new()
+                .name(format!("shard-{index}"))
+                .spawn(move || worker.work(&ready, &started, &finished))
+                .map_err(StartError::Thread)?;
+            crew.threads.push(thread);
+            crew.starts.push(start);
+        }
+        drop(ready);
+        // A shard that failed to open has said so and gone; the others see their start's sender
+        // dropped and go too.
+        crew.opened = readied
+            .iter()
+            .take(plan.shards())
+            .collect::<Result<_, _>>()?;
+        crew.opened.sort_by_key(|opened| opened.index);
+        Ok(crew)
+    }
+
+    fn sources(&mut self) -> Vec<Source> {
+        std::mem::take(&mut self.opened)
+            .into_iter()
+            .map(|opened| Source::new(opened.outlet, opened.tid, opened.first_connection))
+            .collect()
+    }
+
+    fn start(&self, times: &Times) {
+        for start in &self.starts {
+            let _ = start.send(Start {
+                start: Nanos(times.start_ns),
+                origin: Nanos(times.origin_ns),
+                end: Nanos(times.end_ns),
+            });
+        }
+    }
+
+    fn record_until_done(&mut self, recorder: &mut Recorder<'_>) {
+        let mut left = self.threads.len();
+        while left > 0 {
+            match self.done.recv_timeout(RECORD_EVERY) {
+                Ok(shard) => {
+                    recorder.finished(shard);
+                    left -= 1;
+                }
+                Err(RecvTimeoutError::Timeout) => recorder.turn(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn join(&mut self) {
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread that asks the server how it is.
+struct Watcher {
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<()>,
+}
+
+impl Watcher {
+    fn start(poll: Poll, found: Sender<Server>) -> io::Result<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let thread = std::thread::Builder::new()
+            .name("control".to_owned())
+            .spawn(move || watch_server(&poll, &found, stopped))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends it after one last look.
+    fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.thread.join();
+    }
+}

@@ -1,0 +1,206 @@
+//! One shard's thread: pin, make the ring, open the connections, wait for the start, tick.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, Sender};
+
+use crate::control::greeting::greeting;
+use crate::control::preflight::{StartError, connection_remedy};
+use crate::limits::CONNECT_TIMEOUT_NS;
+use crate::plan::{Distribution, Plan, Work};
+use crate::resp::command::Encoder;
+use crate::shard::ledger::{Ledger, Outlet};
+use crate::shard::ring::socket::Address;
+use crate::shard::ring::uring::Uring;
+use crate::shard::ring::{Ring, WaitPolicy};
+use crate::shard::{Settings, Shard, Stage};
+use crate::units::Nanos;
+use crate::workload::arrivals::{Arrivals, Schedule};
+use crate::workload::keys::{Keys, Zipf};
+use crate::workload::mix::Mix;
+use crate::workload::{Fill, Traffic, Workload};
+
+/// Refusals after which opening is given up, for each connection wanted.
+const REFUSALS_PER_CONNECTION: u64 = 3;
+
+/// A shard that has opened all its connections.
+pub(super) struct Opened {
+    pub(super) index: usize,
+    pub(super) outlet: Outlet,
+    pub(super) tid: u32,
+    pub(super) first_connection: u32,
+}
+
+/// The word to begin.
+pub(super) struct Start {
+    pub(super) start: Nanos,
+    pub(super) origin: Nanos,
+    pub(super) end: Nanos,
+}
+
+/// What a shard's thread is made of.
+pub(super) struct Worker {
+    index: usize,
+    cpu: Option<usize>,
+    first_connection: u32,
+    target: String,
+    address: Address,
+    half_bytes: usize,
+    wait: WaitPolicy,
+    settings: Settings,
+    interval_ns: u64,
+    seed: u64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        plan: &Plan,
+        index: usize,
+        address: Address,
+        encoder: Encoder,
+        schedule: &Schedule,
+        stop: &Arc<AtomicBool>,
+    ) -> Self {
+        let (shard, shards) = (index as u64, plan.shards() as u64);
+        let connections = plan.conns_of(index);
+        let greeting = greeting(&plan.credentials, plan.resp3);
+        // Golden-ratio steps: the shards' generators start far apart.
+        let seed = plan
+            .seed
+            .wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(shard + 1));
+        Self {
+            index,
+            cpu: plan.cores.get(index).copied(),
+            first_connection: (0..index).map(|before| plan.conns_of(before) as u32).sum(),
+            target: plan.target.to_string(),
+            address,
+            half_bytes: (encoder.longest() * plan.pipeline).max(greeting.bytes.len()),
+            wait: plan.wait,
+            settings: Settings {
+                connections,
+                pipeline: plan.pipeline,
+                arrivals: Arrivals::new(schedule, shard, shards, plan.seed),
+                open: schedule.is_open(),
+                workload: workload(plan, shard, shards, seed, connections * plan.pipeline),
+                encoder,
+                verify: plan.verify,
+                greeting,
+                timeout_ns: plan.timeout_ns,
+                slow_ns: plan.slow_threshold_ns,
+            },
+            interval_ns: plan.interval_ns,
+            seed,
+            stop: Arc::clone(stop),
+        }
+    }
+
+    pub(super) fn work(
+        self,
+        ready: &Sender<Result<Opened, StartError>>,
+        started: &Receiver<Start>,
+        finished: &Sender<usize>,
+    ) {
+        let (index, stop) = (self.index, Arc::clone(&self.stop));
+        let mut shard = match self.open() {
+            Ok((shard, opened)) => {
+                let _ = ready.send(Ok(opened));
+                shard
+            }
+            Err(error) => {
+                let _ = ready.send(Err(error));
+                return;
+            }
+        };
+        // No start: another shard could not open, and the run is off.
+        let Ok(start) = started.recv() else { return };
+        shard.begin(start.start, start.origin, start.end);
+        while shard.stage() != Stage::Finished {
+            shard.tick(&stop);
+        }
+        let _ = finished.send(index);
+    }
+
+    fn open(self) -> Result<(Shard<Uring>, Opened), StartError> {
+        if let Some(id) = self.cpu {
+            core_affinity::set_for_current(core_affinity::CoreId { id });
+        }
+        let wanted = self.settings.connections;
+        let ring = Uring::new(self.address, wanted, self.half_bytes, self.wait)
+            .map_err(StartError::Ring)?;
+        let (ledger, outlet) = Ledger::new(self.interval_ns, self.seed);
+        let mut shard = Shard::new(ring, self.settings, ledger);
+        let deadline = shard.ring().now() + 2 * CONNECT_TIMEOUT_NS;
+        while shard.open_connections() < wanted {
+            shard.tick(&self.stop);
+            let (refused, errno) = shard.refused();
+            let given_up = refused > REFUSALS_PER_CONNECTION * wanted as u64
+                || errno == libc::EMFILE
+                || shard.ring().now() > deadline;
+            let login_failed = !shard.greeting_error().is_empty();
+            if login_failed || given_up || self.stop.load(std::sync::atomic::Ordering::Relaxed) {
+                return Err(self::refusal(&shard, &self.target, wanted));
+            }
+        }
+        // SAFETY: gettid takes and touches nothing.
+        let tid = unsafe { libc::gettid() } as u32;
+        let first_connection = self.first_connection;
+        Ok((
+            shard,
+            Opened {
+                index: self.index,
+                outlet,
+                tid,
+                first_connection,
+            },
+        ))
+    }
+}
+
+fn refusal(shard: &Shard<Uring>, target: &str, wanted: usize) -> StartError {
+    let target = target.to_owned();
+    if !shard.greeting_error().is_empty() {
+        return StartError::Login {
+            target,
+            reply: shard.greeting_error().to_owned(),
+        };
+    }
+    let (_, errno) = shard.refused();
+    StartError::Connections {
+        target,
+        opened: shard.open_connections(),
+        wanted,
+        reason: match errno {
+            0 => "the server closed them at once".to_owned(),
+            errno => std::io::Error::from_raw_os_error(errno).to_string(),
+        },
+        remedy: connection_remedy(errno),
+    }
+}
+
+fn workload(plan: &Plan, shard: u64, shards: u64, seed: u64, in_flight: usize) -> Workload {
+    match plan.work {
+        Work::Fill => Workload::Fill(Fill::new(
+            0, plan.keys, shard, shards, plan.ttl, plan.seed, in_flight,
+        )),
+        Work::Traffic {
+            reads,
+            writes,
+            distribution,
+        } => {
+            let keys = match distribution {
+                Distribution::Uniform => Keys::Uniform { keys: plan.keys },
+                Distribution::Zipfian { s } => Keys::Zipfian(Box::new(Zipf::new(plan.keys, s))),
+                Distribution::Sequential => {
+                    let next = shard % plan.keys;
+                    Keys::Sequential {
+                        keys: plan.keys,
+                        next,
+                        step: shards.min(plan.keys),
+                    }
+                }
+            };
+            Workload::Traffic(Traffic::new(keys, Mix::new(reads, writes, plan.ttl), seed))
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! One connection's states. No system calls here: the shard acts on what this says.
+
+use super::flight::Flights;
+use super::ring::HALVES;
+use crate::limits::{CONNECT_TIMEOUT_NS, MAX_RECONNECT_PAUSE_NS, MIN_RECONNECT_PAUSE_NS};
+use crate::resp::reply::Parser;
+use crate::units::Nanos;
+
+/// Where a connection is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not open; to be opened at this time.
+    Down {
+        /// When to try.
+        retry_at: Nanos,
+    },
+    /// The kernel is opening it, or its hand-shake is not answered yet.
+    Opening {
+        /// Answers of the hand-shake still to come (all of them before it is sent).
+        greetings_left: usize,
+        /// When to give up.
+        deadline: Nanos,
+    },
+    /// It carries requests.
+    Open,
+}
+
+/// What is encoded and not yet handed to the kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// In which half of the outgoing buffer.
+    pub half: usize,
+    /// How many bytes.
+    pub bytes: usize,
+    /// How many requests.
+    pub requests: usize,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// Where it is in its life.
+    pub state: State,
+    /// Reads its replies.
+    pub parser: Parser,
+    /// Its requests in flight, those pending included.
+    pub flights: Flights,
+    /// What is to be sent next.
+    pub pending: Pending,
+    /// A send that will be notified has not been so yet.
+    pub sending: bool,
+    /// Since when there is room for a request.
+    pub free_since: Nanos,
+    /// It stands in the queue of connections with room.
+    pub queued: bool,
+    /// It stands in the list of connections with something to send.
+    pub listed: bool,
+    /// The value that is coming in is, so far, the one that was written.
+    pub value_matches: bool,
+    /// Bytes of it so far.
+    pub value_bytes: u64,
+    was_open: bool,
+    pause_ns: u64,
+}
+
+impl Connection {
+    /// A connection that is to be opened at once, for `pipeline` requests in flight.
+    #[must_use]
+    pub fn new(pipeline: usize) -> Self {
+        Self {
+            state: State::Down { retry_at: Nanos(0) },
+            parser: Parser::new(),
+            flights: Flights::new(pipeline),
+            pending: Pending::default(),
+            sending: false,
+            free_since: Nanos(0),
+            queued: false,
+            listed: false,
+            value_matches: true,
+            value_bytes: 0,
+            was_open: false,
+            pause_ns: MIN_RECONNECT_PAUSE_NS,
+        }
+    }
+
+    /// Whether it can take a request.
+    #[inline]
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.state == State::Open && !self.flights.is_full()
+    }
+
+    /// It is being opened.
+    pub fn opening(&mut self, now: Nanos, greetings: usize) {
+        self.parser.reset();
+        self.pending = Pending::default();
+        self.sending = false;
+        self.state = State::Opening {
+            greetings_left: greetings,
+            deadline: now + CONNECT_TIMEOUT_NS,
+        };
+    }
+
+    /// It is open and greeted. True when it had been open before.
+    pub fn opened(&mut self, now: Nanos) -> bool {
+        self.state = State::Open;
+        self.free_since = now;
+        self.pause_ns = MIN_RECONNECT_PAUSE_NS;
+        std::mem::replace(&mut self.was_open, true)
+    }
+
+    /// It was lost: it will be opened again after a pause that doubles each time.
+    pub fn lost(&mut self, now: Nanos) {
+        self.state = State::Down {
+            retry_at: now + self.pause_ns,
+        };
+        self.pause_ns = (self.pause_ns * 2).min(MAX_RECONNECT_PAUSE_NS);
+        self.pending = Pending::default();
+        self.sending = false;
+        (self.value_matches, self.value_bytes) = (true, 0);
+    }
+
+    /// What is pending goes out now; the other half is written next.
+    pub fn take_pending(&mut self) -> Pending {
+        let next = Pending {
+            half: (self.pending.half + 1) % HALVES,
+            ..Pending::default()
+        };
+        std::mem::replace(&mut self.pending, next)
+    }
+}

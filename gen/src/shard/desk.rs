@@ -1,0 +1,310 @@
+//! A shard's work: taking requests off the schedule, sending them, taking in answers, and what
+//! happens to connections on the way. Every method is one step of [`super::Shard::tick`].
+
+mod upkeep;
+
+use std::collections::VecDeque;
+
+use super::connection::{Connection, State};
+use super::flight::Flight;
+use super::ledger::Ledger;
+use super::ring::Ring;
+use crate::limits::MAX_LINE_BYTES;
+use crate::measure::outcome::{ErrorKind, Outcome};
+use crate::measure::slow::Sample;
+use crate::resp::command::Encoder;
+use crate::resp::reply::Reply;
+use crate::units::{ConnId, Nanos, OpKind};
+use crate::workload::Workload;
+use crate::workload::arrivals::Arrivals;
+
+/// What is sent first on every connection, and how many answers it gets.
+#[derive(Debug, Clone, Default)]
+pub struct Greeting {
+    /// The bytes; may be empty.
+    pub bytes: Vec<u8>,
+    /// Replies to them.
+    pub replies: usize,
+}
+
+/// What a shard needs to know.
+#[derive(Debug)]
+pub struct Settings {
+    /// Connections of this shard.
+    pub connections: usize,
+    /// Requests in flight on each.
+    pub pipeline: usize,
+    /// When.
+    pub arrivals: Arrivals,
+    /// Whether requests have intended times of their own.
+    pub open: bool,
+    /// What.
+    pub workload: Workload,
+    /// As which bytes.
+    pub encoder: Encoder,
+    /// Compare the values that come back.
+    pub verify: bool,
+    /// What each connection says first.
+    pub greeting: Greeting,
+    /// A request without an answer for so long is given up, and its connection with it.
+    pub timeout_ns: u64,
+    /// A request that takes longer is a slow one.
+    pub slow_ns: u64,
+}
+
+/// The desk at which a shard works.
+#[derive(Debug)]
+pub(super) struct Desk {
+    settings: Settings,
+    pub(super) ledger: Ledger,
+    connections: Vec<Connection>,
+    /// Connections with room for a request, in turn.
+    ready: VecDeque<ConnId>,
+    /// Connections with something to send.
+    to_send: Vec<ConnId>,
+    /// Connections that broke the protocol and must be closed.
+    to_close: Vec<ConnId>,
+    /// Runs ahead of `arrivals` by whole intervals, to count what is due.
+    counter: Arrivals,
+    due: u64,
+    sent: u64,
+    in_flight: usize,
+    open_connections: usize,
+    opening: usize,
+    refused: u64,
+    last_errno: i32,
+    greeting_error: String,
+}
+
+impl Desk {
+    pub(super) fn new(settings: Settings, ledger: Ledger) -> Self {
+        let count = settings.connections;
+        Self {
+            ledger,
+            connections: (0..count)
+                .map(|_| Connection::new(settings.pipeline))
+                .collect(),
+            ready: VecDeque::with_capacity(count),
+            to_send: Vec::with_capacity(count),
+            to_close: Vec::with_capacity(count),
+            counter: settings.arrivals.clone(),
+            settings,
+            due: 0,
+            sent: 0,
+            in_flight: 0,
+            open_connections: 0,
+            opening: 0,
+            refused: 0,
+            last_errno: 0,
+            greeting_error: String::with_capacity(MAX_LINE_BYTES * 3),
+        }
+    }
+
+    /// When the next request can be issued; never when all connections are full.
+    pub(super) fn next_issue(&self) -> Nanos {
+        if self.ready.is_empty() {
+            Nanos::NEVER
+        } else {
+            self.settings.arrivals.next_due()
+        }
+    }
+
+    /// Encodes what is due on connections that have room. In the open model connections take
+    /// turns, one request each; in the closed model each gets a whole pipeline at once.
+    pub(super) fn issue(&mut self, ring: &mut impl Ring, now: Nanos) {
+        while let Some(&id) = self.ready.front() {
+            let Some(due) = self.settings.arrivals.due_by(now) else {
+                break;
+            };
+            let connection = &mut self.connections[id.index()];
+            if !connection.has_room() {
+                connection.queued = false;
+                self.ready.pop_front();
+                continue;
+            }
+            let Some(op) = self.settings.workload.draw() else {
+                // In the closed model a pipeline that was begun must be answered before more is
+                // sent on it: its send is not notified.
+                if !self.settings.open && !connection.flights.is_empty() {
+                    connection.queued = false;
+                    self.ready.pop_front();
+                }
+                break;
+            };
+            let pending = connection.pending;
+            let out = &mut ring.outgoing(id, pending.half)[pending.bytes..];
+            let length = self.settings.encoder.encode(op, out);
+            connection.pending.bytes += length;
+            connection.pending.requests += 1;
+            let ahead = connection.flights.len() as u32;
+            let ready = due.max(connection.free_since);
+            let (kind, key) = (op.kind, op.key);
+            connection.flights.push(Flight {
+                due,
+                ready,
+                sent: now,
+                kind,
+                key,
+                ahead,
+            });
+            self.settings.arrivals.advance();
+            self.in_flight += 1;
+            if !connection.listed {
+                connection.listed = true;
+                self.to_send.push(id);
+            }
+            if connection.flights.is_full() {
+                connection.queued = false;
+                self.ready.pop_front();
+            } else if self.settings.open {
+                self.ready.rotate_left(1);
+            }
+        }
+    }
+
+    /// Hands what was encoded to the ring. The time of sending is taken here, once for all, right
+    /// before the kernel is entered: the encoding before it is counted as the client's lag, and
+    /// the kernel's work for the other connections of the same turn (3 to 4 us each on loopback)
+    /// as service time, as it is with every client that serves connections one after the other.
+    pub(super) fn flush(&mut self, ring: &mut impl Ring) {
+        if self.to_send.is_empty() {
+            return;
+        }
+        let now = ring.now();
+        // A send that could be followed by another before its answers are complete is notified.
+        let notify = self.settings.open && self.settings.pipeline > 1;
+        let interval = &mut self.ledger.current;
+        self.to_send.retain(|&id| {
+            let connection = &mut self.connections[id.index()];
+            if connection.sending {
+                return true;
+            }
+            connection.listed = false;
+            if connection.pending.requests == 0 {
+                return false;
+            }
+            let pending = connection.take_pending();
+            for flight in connection.flights.youngest(pending.requests) {
+                flight.sent = now;
+                if self.settings.open {
+                    interval.lag.record(now.since(flight.due));
+                    interval.own_lag.record(now.since(flight.ready));
+                } else {
+                    flight.due = now;
+                }
+            }
+            interval.counts.sent += pending.requests as u64;
+            interval.bytes_sent += pending.bytes as u64;
+            self.sent += pending.requests as u64;
+            ring.send(id, pending.half, pending.bytes, notify);
+            connection.sending = notify;
+            false
+        });
+    }
+
+    /// A notified send is complete.
+    pub(super) fn sent(&mut self, id: ConnId) {
+        self.connections[id.index()].sending = false;
+    }
+
+    /// Takes in what a connection received.
+    pub(super) fn receive(&mut self, id: ConnId, bytes: &[u8], now: Nanos) {
+        self.ledger.current.bytes_received += bytes.len() as u64;
+        let mut input = bytes;
+        loop {
+            let connection = &mut self.connections[id.index()];
+            let (values, verify) = (self.settings.encoder.values(), self.settings.verify);
+            let key = connection.flights.head().map(|flight| flight.key);
+            let (matches, length) = (&mut connection.value_matches, &mut connection.value_bytes);
+            let next = connection.parser.next(&mut input, |offset, body| {
+                if let (true, Some(key)) = (verify, key) {
+                    *matches &= values.matches(key, offset as usize, body);
+                    *length += body.len() as u64;
+                }
+            });
+            match next {
+                Ok(Some(Reply::Push(_))) => {}
+                Ok(Some(reply)) if self.reply(id, reply, now) => {}
+                Ok(None) => break,
+                Ok(Some(_)) | Err(_) => {
+                    self.ledger.current.errors[ErrorKind::Protocol as usize] += 1;
+                    self.to_close.push(id);
+                    break;
+                }
+            }
+        }
+        self.offer(id, now);
+    }
+
+    /// Puts a connection into the queue of those with room: in the open model as soon as there
+    /// is any, in the closed model when its whole pipeline has been answered.
+    fn offer(&mut self, id: ConnId, now: Nanos) {
+        let connection = &mut self.connections[id.index()];
+        let room = connection.has_room() && (self.settings.open || connection.flights.is_empty());
+        if room && !connection.queued {
+            connection.queued = true;
+            connection.free_since = now;
+            self.ready.push_back(id);
+        }
+    }
+
+    /// One answer. False when nobody asked for it.
+    fn reply(&mut self, id: ConnId, reply: Reply, now: Nanos) -> bool {
+        let connection = &mut self.connections[id.index()];
+        if matches!(connection.state, State::Opening { .. }) {
+            return self.greeted(id, reply, now);
+        }
+        let Some(flight) = connection.flights.pop() else {
+            return false;
+        };
+        self.in_flight -= 1;
+        let outcome = match (reply, flight.kind) {
+            (Reply::Status, OpKind::Set) | (Reply::Value(_), OpKind::Get) => Outcome::Ok,
+            (Reply::Null, OpKind::Get) => Outcome::Miss,
+            (Reply::Error, _) => Outcome::Error(ErrorKind::of_reply(connection.parser.text())),
+            _ => Outcome::Error(ErrorKind::Unexpected),
+        };
+        let outcome = match outcome {
+            Outcome::Ok if self.settings.verify && flight.kind == OpKind::Get => {
+                let whole = connection.value_bytes == self.settings.encoder.values().size() as u64;
+                let matches = std::mem::replace(&mut connection.value_matches, true) && whole;
+                connection.value_bytes = 0;
+                if matches {
+                    outcome
+                } else {
+                    Outcome::Error(ErrorKind::Verify)
+                }
+            }
+            other => other,
+        };
+        if matches!(outcome, Outcome::Error(_)) {
+            self.settings.workload.give_back(flight.key);
+        }
+        self.end_request(id, flight, outcome, now);
+        true
+    }
+
+    #[inline]
+    fn end_request(&mut self, connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) {
+        let Flight {
+            due,
+            sent,
+            kind,
+            key,
+            ahead,
+            ..
+        } = flight;
+        let sample = Sample {
+            due,
+            sent,
+            done: now,
+            kind,
+            key,
+            connection,
+            outcome,
+            ahead,
+        };
+        let Settings { open, slow_ns, .. } = self.settings;
+        self.ledger.current.end_request(sample, open, slow_ns);
+    }
+}

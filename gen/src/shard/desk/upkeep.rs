@@ -1,0 +1,233 @@
+//! The desk's rarer steps: connections that open, greet, break and time out; intervals that end.
+
+use super::Desk;
+use crate::limits::MAX_CONNECTING;
+use crate::measure::outcome::{ErrorKind, Outcome};
+use crate::resp::reply::Reply;
+use crate::shard::connection::State;
+use crate::shard::ring::{Ring, Usage};
+use crate::units::{ConnId, Nanos};
+
+/// How soon connections that are down are looked at again.
+const RETRY_SCAN_NS: u64 = 1_000_000;
+
+impl Desk {
+    pub(in crate::shard) const fn open_connections(&self) -> usize {
+        self.open_connections
+    }
+
+    pub(in crate::shard) fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub(in crate::shard) const fn refused(&self) -> (u64, i32) {
+        (self.refused, self.last_errno)
+    }
+
+    pub(in crate::shard) fn greeting_error(&self) -> &str {
+        &self.greeting_error
+    }
+
+    pub(in crate::shard) const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    pub(in crate::shard) const fn drain_ns(&self) -> u64 {
+        self.settings.timeout_ns
+    }
+
+    /// Often enough to end a request within 1/16 of its time-out, and each millisecond while
+    /// connections are down.
+    pub(in crate::shard) fn scan_every_ns(&self) -> u64 {
+        if self.open_connections + self.opening < self.connections.len() {
+            return RETRY_SCAN_NS;
+        }
+        (self.settings.timeout_ns / 16).clamp(RETRY_SCAN_NS, 50_000_000)
+    }
+
+    pub(in crate::shard) fn is_done(&self) -> bool {
+        self.in_flight == 0 && self.settings.workload.is_exhausted()
+    }
+
+    pub(in crate::shard) fn begin(
+        &mut self,
+        start: Nanos,
+        origin: Nanos,
+        end: Nanos,
+        usage: Usage,
+    ) {
+        self.settings.arrivals.begin(start, end);
+        self.counter = self.settings.arrivals.clone();
+        self.ledger.begin(start, origin, usage);
+        for connection in &mut self.connections {
+            connection.free_since = connection.free_since.max(start);
+        }
+    }
+
+    pub(in crate::shard) fn stop_schedule(&mut self, now: Nanos) {
+        self.settings.arrivals.stop(now);
+        self.counter.stop(now);
+    }
+
+    /// The kernel opened a connection: greet, or begin at once.
+    pub(in crate::shard) fn opened(&mut self, ring: &mut impl Ring, id: ConnId, now: Nanos) {
+        let greeting = &self.settings.greeting;
+        if greeting.replies == 0 {
+            return self.enter_service(id, now);
+        }
+        ring.outgoing(id, 0)[..greeting.bytes.len()].copy_from_slice(&greeting.bytes);
+        ring.send(id, 0, greeting.bytes.len(), false);
+    }
+
+    /// One answer to the hand-shake. A refused one is kept in words and closes the connection.
+    pub(super) fn greeted(&mut self, id: ConnId, reply: Reply, now: Nanos) -> bool {
+        let connection = &mut self.connections[id.index()];
+        let State::Opening {
+            greetings_left,
+            deadline,
+        } = connection.state
+        else {
+            return false;
+        };
+        if reply == Reply::Error {
+            let text = String::from_utf8_lossy(connection.parser.text());
+            self.greeting_error.clear();
+            self.greeting_error.push_str(&text);
+            return false;
+        }
+        if greetings_left > 1 {
+            let greetings_left = greetings_left - 1;
+            connection.state = State::Opening {
+                greetings_left,
+                deadline,
+            };
+        } else {
+            self.enter_service(id, now);
+        }
+        true
+    }
+
+    fn enter_service(&mut self, id: ConnId, now: Nanos) {
+        let connection = &mut self.connections[id.index()];
+        self.ledger.current.reconnects += u64::from(connection.opened(now));
+        self.opening -= 1;
+        self.open_connections += 1;
+        self.offer(id, now);
+    }
+
+    /// A connection could not be opened, or was lost.
+    pub(in crate::shard) fn closed(&mut self, id: ConnId, why: (ErrorKind, i32), now: Nanos) {
+        let (kind, errno) = why;
+        self.last_errno = errno;
+        self.ledger.current.errors[kind as usize] += 1;
+        self.lose(id, now);
+    }
+
+    /// Takes a connection out of service; its requests in flight are lost.
+    fn lose(&mut self, id: ConnId, now: Nanos) {
+        self.end_all(id, Outcome::Lost, now);
+        let connection = &mut self.connections[id.index()];
+        match connection.state {
+            State::Open => self.open_connections -= 1,
+            State::Opening { .. } => {
+                self.opening -= 1;
+                self.refused += 1;
+            }
+            State::Down { .. } => {}
+        }
+        connection.lost(now);
+    }
+
+    /// Ends every request of a connection in the same way. Those that were given to it and still
+    /// waited for the send before them go down with it: they count as sent.
+    fn end_all(&mut self, id: ConnId, outcome: Outcome, now: Nanos) {
+        let pending = std::mem::take(&mut self.connections[id.index()].pending.requests) as u64;
+        self.ledger.current.counts.sent += pending;
+        self.sent += pending;
+        while let Some(flight) = self.connections[id.index()].flights.pop() {
+            self.in_flight -= 1;
+            self.settings.workload.give_back(flight.key);
+            self.end_request(id, flight, outcome, now);
+        }
+    }
+
+    /// Closes the connections that broke the protocol.
+    pub(in crate::shard) fn close_offenders(&mut self, ring: &mut impl Ring, now: Nanos) {
+        while let Some(id) = self.to_close.pop() {
+            ring.close(id);
+            self.lose(id, now);
+        }
+    }
+
+    /// Looks at every connection: those to be opened, and those that take too long.
+    pub(in crate::shard) fn scan(&mut self, ring: &mut impl Ring, now: Nanos) {
+        for index in 0..self.connections.len() {
+            let id = ConnId(index as u32);
+            match self.connections[index].state {
+                State::Down { retry_at } if retry_at <= now && self.opening < MAX_CONNECTING => {
+                    self.opening += 1;
+                    self.connections[index].opening(now, self.settings.greeting.replies);
+                    ring.open(id);
+                }
+                State::Opening { deadline, .. } if deadline <= now => {
+                    ring.close(id);
+                    self.closed(id, (ErrorKind::Connect, libc::ETIMEDOUT), now);
+                }
+                State::Open => self.end_overdue(ring, id, now),
+                State::Down { .. } | State::Opening { .. } => {}
+            }
+        }
+    }
+
+    /// The oldest request of a connection has waited too long: it is given up. Answers come in
+    /// order, so the connection is closed, and the requests behind it are lost with it.
+    fn end_overdue(&mut self, ring: &mut impl Ring, id: ConnId, now: Nanos) {
+        let connection = &mut self.connections[id.index()];
+        let overdue = |sent: Nanos| now.since(sent) >= self.settings.timeout_ns;
+        if !connection
+            .flights
+            .head()
+            .is_some_and(|flight| overdue(flight.sent))
+        {
+            return;
+        }
+        let Some(flight) = connection.flights.pop() else {
+            return;
+        };
+        self.in_flight -= 1;
+        self.settings.workload.give_back(flight.key);
+        self.end_request(id, flight, Outcome::Timeout, now);
+        ring.close(id);
+        self.lose(id, now);
+    }
+
+    /// An interval is over.
+    pub(in crate::shard) fn hand_over(&mut self, now: Nanos, usage: Usage) {
+        let end = self.ledger.boundary_before(now);
+        self.close_interval(end, usage);
+    }
+
+    /// The run is over: what is still in flight is given up, and the last interval ends. False
+    /// while the recorder has no room for it.
+    pub(in crate::shard) fn finish(&mut self, now: Nanos, usage: Usage) -> bool {
+        for index in 0..self.connections.len() {
+            self.end_all(ConnId(index as u32), Outcome::Timeout, now);
+        }
+        self.close_interval(now, usage)
+    }
+
+    fn close_interval(&mut self, end: Nanos, usage: Usage) -> bool {
+        let interval = &mut self.ledger.current;
+        if self.settings.open {
+            let due = self.counter.count_before(end);
+            interval.counts.due += due;
+            self.due += due;
+        } else {
+            interval.counts.due = interval.counts.sent;
+            self.due = self.sent;
+        }
+        interval.in_flight = self.in_flight as u64;
+        interval.backlog = self.due.saturating_sub(self.sent);
+        self.ledger.hand_over(end, usage)
+    }
+}

@@ -1,0 +1,96 @@
+//! The engine's only way to the outside: io_uring, epoll, or a simulated kernel and server.
+
+pub mod socket;
+
+pub mod buffers;
+
+pub mod uring;
+
+pub mod simulated;
+
+use crate::units::{ConnId, Nanos};
+
+/// How a shard waits when there is nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitPolicy {
+    /// Sleep until something happens: least CPU, wake-up latency in the schedule lag.
+    Block,
+    /// Sleep until shortly before the next request is due, then spin.
+    Adaptive,
+    /// Never sleep: least lag, one whole core.
+    Spin,
+}
+
+/// Something that happened on a connection.
+#[derive(Debug)]
+pub enum Completion<'a> {
+    /// It is open.
+    Opened(ConnId),
+    /// Bytes came. They are gone after the next call of [`Ring::next`].
+    Received(ConnId, &'a [u8]),
+    /// A send with `notify` is complete: its half may be written again.
+    Sent(ConnId),
+    /// It could not be opened, or was closed by the peer or an error.
+    Closed(ConnId, Reason),
+}
+
+/// Why a connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It could not be opened; with the system's error number.
+    Refused(i32),
+    /// The peer ended it in good order.
+    EndOfStream,
+    /// It broke; with the system's error number.
+    Broken(i32),
+}
+
+/// What a shard's thread has used so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time in nanoseconds.
+    pub cpu_ns: u64,
+    /// Time spun without anything to do.
+    pub idle_ns: u64,
+    /// System calls.
+    pub syscalls: u64,
+    /// Receives that had to be armed again (no buffer, or the kernel ended a multishot).
+    pub rearms: u64,
+}
+
+/// The halves of a connection's outgoing buffer: one is written while the other is sent.
+pub const HALVES: usize = 2;
+
+/// What a shard asks of the operating system. One implementation talks to the kernel, one
+/// simulates kernel, network and server by a seed.
+///
+/// Rules of use: one send at a time on each connection. A send without `notify` is known to be
+/// complete by the answer to its last request, and until then neither half may be sent again nor
+/// the sent half be written; with `notify` [`Completion::Sent`] says so.
+pub trait Ring {
+    /// The time now.
+    fn now(&self) -> Nanos;
+
+    /// Begins to open a connection (again); ends in `Opened` or `Closed`.
+    fn open(&mut self, connection: ConnId);
+
+    /// One half of the connection's outgoing buffer.
+    fn outgoing(&mut self, connection: ConnId, half: usize) -> &mut [u8];
+
+    /// Sends the first `length` bytes of a half.
+    fn send(&mut self, connection: ConnId, half: usize, length: usize, notify: bool);
+
+    /// Closes a connection. Nothing more is heard of it.
+    fn close(&mut self, connection: ConnId);
+
+    /// Hands everything to the kernel and waits, as the ring's [`WaitPolicy`] says, for the
+    /// first completion, but not beyond `until`.
+    fn wait(&mut self, until: Nanos);
+
+    /// The next completion of those that [`Ring::wait`] found.
+    fn next(&mut self) -> Option<Completion<'_>>;
+
+    /// What the thread has used so far.
+    fn usage(&mut self) -> Usage;
+}

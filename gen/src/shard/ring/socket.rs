@@ -1,0 +1,68 @@
+//! Where the server is, and sockets to it.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// A server's address, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// Resolves a host and port; IPv4 first, as Redis binds it by default.
+    ///
+    /// # Errors
+    /// The resolver's, or `NotFound` when the name has no address.
+    pub fn resolve(host: &str, port: u16) -> io::Result<Self> {
+        let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+        found.sort_by_key(SocketAddr::is_ipv6);
+        found
+            .first()
+            .map(|address| Self::Tcp(*address))
+            .ok_or_else(|| {
+                io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"))
+            })
+    }
+
+    /// As the socket calls take it.
+    ///
+    /// # Errors
+    /// A unix path longer than the kernel allows (107 bytes).
+    pub fn to_sockaddr(&self) -> io::Result<SockAddr> {
+        match self {
+            Self::Tcp(address) => Ok(SockAddr::from(*address)),
+            Self::Unix(path) => SockAddr::unix(path),
+        }
+    }
+
+    /// A new socket of the right family, with Nagle's algorithm off.
+    ///
+    /// # Errors
+    /// The system's: too many open files, for one.
+    pub fn socket(&self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(address) => {
+                let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
+                socket.set_tcp_nodelay(true)?;
+                Ok(socket)
+            }
+            Self::Unix(_) => Socket::new(Domain::UNIX, Type::STREAM, None),
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(out, "{address}"),
+            Self::Unix(path) => write!(out, "{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The engine's quantities. No bare integer crosses a module's border.
+
+use std::ops::Add;
+
+/// A time on CLOCK_MONOTONIC (or on a simulated clock) in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    /// A time that never comes.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// Nanoseconds since `earlier`; zero when `earlier` is later.
+    #[must_use]
+    #[inline]
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<u64> for Nanos {
+    type Output = Self;
+
+    #[inline]
+    fn add(self, duration_ns: u64) -> Self {
+        Self(self.0.saturating_add(duration_ns))
+    }
+}
+
+/// The number of a key, from 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub u64);
+
+/// A connection of one shard, counted from 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u32);
+
+impl ConnId {
+    /// As an index into the shard's connections.
+    #[must_use]
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A command that the engine can send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum OpKind {
+    /// `GET key`
+    Get,
+    /// `SET key value [EX seconds]`
+    Set,
+}
+
+impl OpKind {
+    /// How many there are; counters are arrays of this length.
+    pub const COUNT: usize = 2;
+
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; Self::COUNT] = [Self::Get, Self::Set];
+
+    /// The name under which timelines count it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Set => "set",
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Whether a run may be believed, and what bounded it. A pure function of its figures.
+
+use serde::Serialize;
+
+/// What bounded a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bound {
+    /// Nothing: the rate that was asked was reached.
+    #[default]
+    Schedule,
+    /// The server's event loop.
+    Server,
+    /// The load generator.
+    Generator,
+    /// The number of connections and their pipelines.
+    Concurrency,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// Whether to believe a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Its numbers are the server's, at the rate that was asked.
+    pub valid: bool,
+    /// What bounded it.
+    pub bound: Bound,
+    /// Why it is invalid; empty when valid.
+    pub reasons: Vec<String>,
+    /// What a careful reader should know although it is valid.
+    pub warnings: Vec<String>,
+}
+
+/// The figures that a verdict is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Evidence {
+    /// The open model.
+    pub open: bool,
+    /// Requests intended while measuring.
+    pub due: u64,
+    /// Of these, never sent.
+    pub unsent: u64,
+    /// Requests answered.
+    pub answered: u64,
+    /// Of these, with an error.
+    pub failed: u64,
+    /// 99th percentile of the client's own lateness.
+    pub own_lag_p99_ns: u64,
+    /// 99th percentile of the response time.
+    pub response_p99_ns: u64,
+    /// Busy share of the busiest shard thread, 0 to 1.
+    pub busy_max: f64,
+    /// It spins, so that being busy says nothing of its own.
+    pub spinning: bool,
+    /// Share of the time in which a shard thread was runnable and had no core.
+    pub runqueue_share: f64,
+    /// Busy share of the server's main thread, if known.
+    pub server_busy: Option<f64>,
+    /// Length of what was measured in seconds.
+    pub duration_s: f64,
+    /// Share of the CPU time of the host that the hypervisor took.
+    pub steal_share: f64,
+    /// Every request is accounted for.
+    pub accounted: bool,
+    /// Slow requests, intervals or timeline lines that were dropped.
+    pub dropped: u64,
+}
+
+/// A shard thread this busy has nothing left: measured against the null server, throughput
+/// stops growing from 0.95 on.
+const SATURATED: f64 = 0.95;
+
+/// Waiting for a core for more of the time than this bends every latency.
+const STARVED: f64 = 0.10;
+
+/// Own lateness below this is the timer's and the host's, not a bottleneck (`uring.md`: the
+/// 99th percentile of a bare timer loop is 0.05 to 0.7 ms here).
+const OWN_LAG_FLOOR_NS: u64 = 1_000_000;
+
+/// Share of the requests that may be missing from an open-model run.
+const MISSED: f64 = 0.01;
+
+/// Judges a run.
+#[must_use]
+pub fn judge(evidence: &Evidence) -> Verdict {
+    let mut reasons = Vec::new();
+    let server_full = evidence.server_busy.is_some_and(|busy| busy >= SATURATED);
+    let mut generator = false;
+    if evidence.runqueue_share > STARVED {
+        generator = true;
+        reasons.push(format!(
+            "generator-bound: a client thread was ready to run and had no core for {:.0} % of the \
+             time; give it a core of its own (--cores) and keep other load off it",
+            evidence.runqueue_share * 100.0
+        ));
+    }
+    if evidence.busy_max >= SATURATED && !evidence.spinning && !server_full {
+        generator = true;
+        let server = evidence.server_busy.map_or_else(
+            || "the server's load is unknown".to_owned(),
+            |busy| format!("the server's main thread only {:.0} %", busy * 100.0),
+        );
+        reasons.push(format!(
+            "generator-bound: a client core was {:.0} % busy and {server}; add --cores",
+            evidence.busy_max * 100.0
+        ));
+    }
+    let own = evidence.own_lag_p99_ns;
+    if own > OWN_LAG_FLOOR_NS && own.saturating_mul(2) > evidence.response_p99_ns {
+        generator = true;
+        reasons.push(format!(
+            "generator-bound: the client sent 1 % of the requests {:.1} ms late though a connection \
+             was free, which is more than half of the p99 response time; use --wait spin, add \
+             --cores or lower --rate",
+            own as f64 / 1e6
+        ));
+    }
+    let missed = evidence.unsent as f64 / (evidence.due.max(1)) as f64;
+    let rate_missed = evidence.open && missed > MISSED;
+    if rate_missed && !generator {
+        reasons.push(format!(
+            "rate-missed: {:.1} % of the requests were due and never sent, because every connection \
+             waited for an answer; the rate is above what the server (or --conns x --pipeline) \
+             can take: lower --rate, or give more connections",
+            missed * 100.0
+        ));
+    }
+    if evidence.answered == 0 {
+        reasons.push("nothing was answered: see the errors, time-outs and losses".to_owned());
+    }
+    if !evidence.accounted {
+        reasons
+            .push("the sums do not close: this is a bug of stallion, please report it".to_owned());
+    }
+    let bound = bound_of(evidence, generator, rate_missed, server_full);
+    Verdict {
+        valid: reasons.is_empty(),
+        bound,
+        reasons,
+        warnings: warnings(evidence),
+    }
+}
+
+const fn bound_of(evidence: &Evidence, generator: bool, missed: bool, server_full: bool) -> Bound {
+    match (generator, evidence.open && !missed, server_full) {
+        (true, _, _) => Bound::Generator,
+        (false, true, _) => Bound::Schedule,
+        (false, false, true) => Bound::Server,
+        (false, false, false) if evidence.server_busy.is_some() => Bound::Concurrency,
+        (false, false, false) => Bound::Unknown,
+    }
+}
+
+fn warnings(evidence: &Evidence) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if evidence.failed * 100 > evidence.answered {
+        warnings.push(format!(
+            "{:.1} % of the answers were errors: latency and throughput include them",
+            evidence.failed as f64 * 100.0 / evidence.answered.max(1) as f64
+        ));
+    }
+    if evidence.duration_s < 5.0 {
+        warnings.push(format!(
+            "{:.1} s is short: high percentiles of a run under 5 s are chance",
+            evidence.duration_s
+        ));
+    }
+    if evidence.steal_share > 0.02 {
+        warnings.push(format!(
+            "the hypervisor took {:.0} % of this host's CPU time: tails include it",
+            evidence.steal_share * 100.0
+        ));
+    }
+    if evidence.dropped > 0 {
+        warnings.push(format!(
+            "{} records were dropped on the way to the file",
+            evidence.dropped
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn healthy() -> Evidence {
+        Evidence {
+            open: true,
+            due: 100_000,
+            answered: 100_000,
+            own_lag_p99_ns: 50_000,
+            response_p99_ns: 400_000,
+            busy_max: 0.3,
+            server_busy: Some(0.4),
+            duration_s: 30.0,
+            accounted: true,
+            ..Evidence::default()
+        }
+    }
+
+    #[test]
+    fn a_healthy_run_is_valid() {
+        let verdict = judge(&healthy());
+        assert!(verdict.valid && verdict.warnings.is_empty());
+        assert_eq!(verdict.bound, Bound::Schedule);
+    }
+
+    #[test]
+    fn a_starved_busy_or_late_client_is_named() {
+        for evidence in [
+            Evidence {
+                runqueue_share: 0.4,
+                ..healthy()
+            },
+            Evidence {
+                open: false,
+                busy_max: 0.99,
+                ..healthy()
+            },
+            Evidence {
+                own_lag_p99_ns: 5_000_000,
+                response_p99_ns: 6_000_000,
+                ..healthy()
+            },
+        ] {
+            let verdict = judge(&evidence);
+            assert!(!verdict.valid && verdict.reasons[0].starts_with("generator-bound"));
+            assert_eq!(verdict.bound, Bound::Generator);
+        }
+    }
+
+    #[test]
+    fn a_stopped_server_is_not_the_clients_fault() {
+        // Two seconds of SIGSTOP: the backlog is worked off, the tail is long, own lag is not.
+        let verdict = judge(&Evidence {
+            response_p99_ns: 2_000_000_000,
+            ..healthy()
+        });
+        assert!(verdict.valid);
+        let verdict = judge(&Evidence {
+            unsent: 20_000,
+            ..healthy()
+        });
+        assert!(verdict.reasons[0].starts_with("rate-missed"));
+        assert_ne!(verdict.bound, Bound::Generator);
+    }
+
+    #[test]
+    fn two_full_sides_are_the_servers_ceiling() {
+        let evidence = Evidence {
+            open: false,
+            busy_max: 0.99,
+            server_busy: Some(0.99),
+            ..healthy()
+        };
+        let verdict = judge(&evidence);
+        assert!(verdict.valid);
+        assert_eq!(verdict.bound, Bound::Server);
+    }
+}

@@ -1,0 +1,83 @@
+//! Where an action takes place.
+
+use std::fs;
+use std::time::Duration;
+
+use redis::Connection;
+
+use super::ChaosError;
+use crate::info::Info;
+use crate::interrupt::Interrupt;
+use crate::stack::Registry;
+use crate::target::Target;
+
+/// A server, a connection to it, and what may be done there.
+pub struct Site {
+    /// The server.
+    pub target: Target,
+    /// An open connection to it.
+    pub connection: Connection,
+    interrupt: Interrupt,
+    allow_foreign: bool,
+}
+
+impl Site {
+    /// Connects to a server.
+    ///
+    /// # Errors
+    /// [`ChaosError::Target`].
+    pub fn connect(
+        target: &Target,
+        interrupt: &Interrupt,
+        allow_foreign: bool,
+    ) -> Result<Self, ChaosError> {
+        Ok(Self {
+            target: target.clone(),
+            connection: target.connect()?,
+            interrupt: interrupt.clone(),
+            allow_foreign,
+        })
+    }
+
+    /// The server is ours, or its owner allowed harm.
+    pub(super) fn may_be_harmed(&mut self) -> bool {
+        self.allow_foreign
+            || self
+                .pid()
+                .is_ok_and(|pid| Registry::of_this_user().owns(pid))
+    }
+
+    /// The server's process id on this host.
+    pub(super) fn pid(&mut self) -> Result<u32, ChaosError> {
+        if !self.target.is_local() {
+            let text = format!("{} is on another host: run it there", self.target);
+            return Err(ChaosError::Failed(text));
+        }
+        let info = Info::ask(&mut self.connection, "server")?;
+        let pid = info
+            .number("process_id")
+            .and_then(|pid| u32::try_from(pid).ok());
+        // In a container the server knows itself by another number, which may be anybody's here.
+        pid.filter(|pid| is_a_server(*pid)).ok_or_else(|| {
+            let text = format!(
+                "no process of {} is visible here: is it in a container?",
+                self.target
+            );
+            ChaosError::Failed(text)
+        })
+    }
+
+    /// Waits; an interrupt ends it as an error, so that `?` leads to the way back.
+    pub(super) fn wait(&self, duration: Duration) -> Result<(), ChaosError> {
+        if self.interrupt.sleep(duration) {
+            Ok(())
+        } else {
+            Err(ChaosError::Interrupted)
+        }
+    }
+}
+
+fn is_a_server(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/comm"))
+        .is_ok_and(|name| name.starts_with("redis-server") || name.starts_with("valkey-server"))
+}

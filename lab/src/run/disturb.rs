@@ -1,0 +1,79 @@
+//! The chaos of a scenario, each action at its time, recorded in one timeline.
+
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use stallion_timeline::Chaos;
+use stallion_timeline::clock::monotonic_ns;
+
+use crate::chaos::{self, ChaosError, Site};
+use crate::interrupt::Interrupt;
+use crate::scenario::ChaosPlan;
+use crate::target::Target;
+
+/// When actions begin, and what ends them.
+pub(super) struct Schedule<'a> {
+    pub(super) target: &'a Target,
+    /// The start of the measured phase, from which all times count.
+    pub(super) start_ns: u64,
+    /// Raised when the measured phase is over: what has not begun then does not begin.
+    pub(super) over: &'a Interrupt,
+    /// Raised by the user: what has begun is cut short.
+    pub(super) interrupt: &'a Interrupt,
+}
+
+/// Does everything at its time; each action has a thread, so that one may outlast the next one's
+/// begin. `tell` hears of each when it is over. Ends when all have ended.
+pub(super) fn disturb(
+    plans: &[ChaosPlan],
+    schedule: &Schedule<'_>,
+    mut tell: impl FnMut(Chaos) -> io::Result<()>,
+) -> io::Result<()> {
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for plan in plans {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                if let Some(record) = schedule.act(plan) {
+                    // The receiver outlives this scope's threads unless writing failed.
+                    let _ = sender.send(record);
+                }
+            });
+        }
+        drop(sender);
+        let told = receiver.iter().try_for_each(&mut tell);
+        if told.is_err() {
+            schedule.over.raise();
+        }
+        told
+    })
+}
+
+impl Schedule<'_> {
+    /// Waits for an action's time and does it; none when the run was over before.
+    fn act(&self, plan: &ChaosPlan) -> Option<Chaos> {
+        let after_ns = u64::try_from(plan.start().as_nanos()).unwrap_or(u64::MAX);
+        let due_ns = self.start_ns.saturating_add(after_ns);
+        let left = Duration::from_nanos(due_ns.saturating_sub(monotonic_ns()));
+        if !self.over.sleep(left) {
+            return None;
+        }
+        let begin_ns = monotonic_ns();
+        let name = plan.action.as_ref();
+        let refused = |error: ChaosError| Chaos {
+            action: name.clone(),
+            target: self.target.to_string(),
+            begin_ns,
+            end_ns: monotonic_ns(),
+            outcome: error.to_string(),
+            detail: serde_json::Value::Null,
+        };
+        let record = chaos::find(name).and_then(|action| {
+            let mut site = Site::connect(self.target, self.interrupt, false)?;
+            chaos::perform(action, &mut site, &plan.parameters())
+        });
+        Some(record.unwrap_or_else(refused))
+    }
+}

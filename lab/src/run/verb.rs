@@ -1,0 +1,82 @@
+//! Another verb of the same program as a child process.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::interrupt::Interrupt;
+use crate::stack::die_with_parent;
+
+/// How long a verb may take to drain and write its file after Ctrl-C.
+const ENDS_WITHIN: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A running verb. Dropping it kills it.
+#[derive(Debug)]
+pub(super) struct Verb {
+    child: Child,
+}
+
+impl Verb {
+    /// Starts a verb. Its output goes to `log`, or to our own terminal.
+    pub(super) fn start(program: &Path, flags: &[String], log: Option<&Path>) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(flags).stdin(Stdio::null());
+        if let Some(log) = log {
+            let file = File::create(log)?;
+            command.stdout(file.try_clone()?).stderr(file);
+        }
+        let child = die_with_parent(&mut command).spawn()?;
+        Ok(Self { child })
+    }
+
+    /// How it ended; none while it runs.
+    pub(super) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Waits for its end. An interrupt is passed on, and then it may still write its file.
+    pub(super) fn wait(&mut self, interrupt: &Interrupt) -> io::Result<ExitStatus> {
+        while !interrupt.raised() {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        self.stop()
+    }
+
+    /// Ends it as Ctrl-C would, and by force when that does not help.
+    pub(super) fn stop(&mut self) -> io::Result<ExitStatus> {
+        self.signal(Signal::SIGINT);
+        let start = Instant::now();
+        while start.elapsed() < ENDS_WITHIN {
+            if let Some(status) = self.ended()? {
+                return Ok(status);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        self.signal(Signal::SIGKILL);
+        self.child.wait()
+    }
+
+    fn signal(&self, signal: Signal) {
+        // Fails only when the whole group has ended.
+        let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), signal);
+    }
+}
+
+impl Drop for Verb {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.signal(Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
+    }
+}

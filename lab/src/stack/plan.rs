@@ -1,0 +1,176 @@
+//! How the servers of a stack are configured.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::placement::Placement;
+
+/// Which servers, and how they are set up; the table `[stack]` of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StackPlan {
+    /// The shape of the stack.
+    pub kind: StackKind,
+    /// The server's memory limit as redis.conf writes it (`3gb`); `0` is none.
+    pub maxmemory: String,
+    /// What happens at that limit.
+    pub maxmemory_policy: String,
+    /// Whether there is an append-only file.
+    pub appendonly: bool,
+    /// When it is forced to the disk.
+    pub appendfsync: AppendFsync,
+    /// Automatic snapshots as redis.conf writes them; empty is none.
+    pub save: String,
+    /// Threads for reading and writing sockets.
+    pub io_threads: u32,
+    /// Commands slower than this are kept in SLOWLOG, in microseconds.
+    pub slowlog_slower_than_us: u64,
+    /// Any further directive of redis.conf.
+    pub config: BTreeMap<String, String>,
+}
+
+impl Default for StackPlan {
+    fn default() -> Self {
+        Self {
+            kind: StackKind::Single,
+            maxmemory: "0".to_owned(),
+            maxmemory_policy: "noeviction".to_owned(),
+            appendonly: false,
+            appendfsync: AppendFsync::Everysec,
+            save: String::new(),
+            io_threads: 1,
+            slowlog_slower_than_us: 1_000,
+            config: BTreeMap::new(),
+        }
+    }
+}
+
+/// The shape of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StackKind {
+    /// One server.
+    Single,
+}
+
+/// When the append-only file is forced to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AppendFsync {
+    /// When the kernel likes.
+    No,
+    /// Once a second, by a background thread.
+    Everysec,
+    /// Before each reply, by the event loop.
+    Always,
+}
+
+impl AppendFsync {
+    /// The word of redis.conf.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Everysec => "everysec",
+            Self::Always => "always",
+        }
+    }
+}
+
+impl StackPlan {
+    /// The text of the server's redis.conf.
+    #[must_use]
+    pub fn configuration(&self, port: u16, folder: &Path, placement: &Placement) -> String {
+        let yes_no = if self.appendonly { "yes" } else { "no" };
+        let mut directives: Vec<(&str, String)> = vec![
+            ("bind", "127.0.0.1".to_owned()),
+            ("port", port.to_string()),
+            ("dir", folder.display().to_string()),
+            ("daemonize", "no".to_owned()),
+            ("logfile", String::new()),
+            ("enable-debug-command", "yes".to_owned()),
+            ("maxmemory", self.maxmemory.clone()),
+            ("maxmemory-policy", self.maxmemory_policy.clone()),
+            ("appendonly", yes_no.to_owned()),
+            ("appendfsync", self.appendfsync.word().to_owned()),
+            // A rewrite that the scenario did not ask for would be a stall without a mark.
+            ("auto-aof-rewrite-percentage", "0".to_owned()),
+            ("save", self.save.clone()),
+            ("io-threads", self.io_threads.to_string()),
+            (
+                "slowlog-log-slower-than",
+                self.slowlog_slower_than_us.to_string(),
+            ),
+            ("slowlog-max-len", "1024".to_owned()),
+        ];
+        directives.extend(pinning(placement));
+        directives.extend(
+            self.config
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.clone())),
+        );
+        directives
+            .iter()
+            .fold(String::new(), |mut text, (name, value)| {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{name} {}", quoted(value));
+                text
+            })
+    }
+}
+
+/// The server pins its own threads and children; the underscores are the names that every version
+/// since 6.0 and every Valkey takes.
+fn pinning(placement: &Placement) -> Vec<(&'static str, String)> {
+    let Some(server) = placement.server else {
+        return Vec::new();
+    };
+    let others: Vec<String> = placement.others.iter().map(ToString::to_string).collect();
+    let others = others.join(",");
+    vec![
+        ("server_cpulist", server.to_string()),
+        ("bio_cpulist", others.clone()),
+        ("bgsave_cpulist", others.clone()),
+        ("aof_rewrite_cpulist", others),
+    ]
+}
+
+/// redis.conf splits at spaces outside of quotes, and takes `save ""` for none.
+fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_quoted_and_threads_are_pinned() {
+        let placement = Placement {
+            server: Some(0),
+            client: Some(1),
+            others: vec![2, 3],
+        };
+        let plan = StackPlan {
+            config: BTreeMap::from([("notify-keyspace-events".to_owned(), "a \"b\"".to_owned())]),
+            ..StackPlan::default()
+        };
+        let text = plan.configuration(7001, Path::new("/tmp/a b"), &placement);
+        for line in [
+            "port \"7001\"",
+            "dir \"/tmp/a b\"",
+            "save \"\"",
+            "server_cpulist \"0\"",
+            "bgsave_cpulist \"2,3\"",
+            "notify-keyspace-events \"a \\\"b\\\"\"",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} not in\n{text}"
+            );
+        }
+    }
+}

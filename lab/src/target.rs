@@ -1,0 +1,183 @@
+//! One server to talk to, as the user names it. Its password is never shown.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use redis::{
+    Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
+    RedisError,
+};
+use thiserror::Error;
+
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a server could not be reached.
+#[derive(Debug, Error)]
+pub enum TargetError {
+    /// The address makes no sense. It is not repeated: it may hold a password.
+    #[error(
+        "the target is no address of a server ({0}); \
+         write redis://[user:password@]host[:port][/db] or unix:///path/to/socket"
+    )]
+    Address(String),
+    /// Nobody answered, or the answer was a refusal.
+    #[error("cannot connect to {target}: {error}; {remedy}")]
+    Connect {
+        /// The server.
+        target: String,
+        /// What happened.
+        error: RedisError,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
+/// One server: its address, and how to log in.
+#[derive(Clone)]
+pub struct Target {
+    info: ConnectionInfo,
+}
+
+impl Target {
+    /// Reads `redis://[user:password@]host[:port][/db]` or `unix:///path`.
+    ///
+    /// # Errors
+    /// [`TargetError::Address`].
+    pub fn parse(url: &str) -> Result<Self, TargetError> {
+        let info = url
+            .into_connection_info()
+            .map_err(|error| TargetError::Address(error.to_string()))?;
+        Ok(Self::of(info, None, None))
+    }
+
+    /// A server on TCP.
+    #[must_use]
+    pub fn tcp(host: &str, port: u16, user: Option<&str>, password: Option<&str>) -> Self {
+        let address = ConnectionAddr::Tcp(host.to_owned(), port);
+        match address.clone().into_connection_info() {
+            Ok(info) => Self::of(info, user, password),
+            // A pair of host and port always is an address.
+            Err(_) => unreachable!("{address} is an address"),
+        }
+    }
+
+    fn of(info: ConnectionInfo, user: Option<&str>, password: Option<&str>) -> Self {
+        // CLIENT SETINFO at each connect would show up in the server's commandstats.
+        let mut login: RedisConnectionInfo = info.redis_settings().clone().set_skip_set_lib_name();
+        if let Some(user) = user {
+            login = login.set_username(user);
+        }
+        if let Some(password) = password {
+            login = login.set_password(password);
+        }
+        Self {
+            info: info.set_redis_settings(login),
+        }
+    }
+
+    /// Connects, logs in, and waits for the answer to a PING: a server that wants a password
+    /// refuses only commands.
+    ///
+    /// # Errors
+    /// [`TargetError::Connect`] with a remedy.
+    pub fn connect(&self) -> Result<Connection, TargetError> {
+        Client::open(self.info.clone())
+            .and_then(|client| client.get_connection_with_timeout(CONNECT_TIMEOUT))
+            .and_then(|mut connection| {
+                redis::cmd("PING").query::<()>(&mut connection)?;
+                Ok(connection)
+            })
+            .map_err(|error| TargetError::Connect {
+                target: self.to_string(),
+                remedy: remedy(&error),
+                error,
+            })
+    }
+
+    /// Whether the server is on this host, so that its process can be one of ours.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, _) => {
+                host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+            }
+            ConnectionAddr::Unix(_) => true,
+            _ => false,
+        }
+    }
+}
+
+fn remedy(error: &RedisError) -> &'static str {
+    match error.code() {
+        Some("NOAUTH" | "WRONGPASS") => return "give the right --user and -a/--pass",
+        Some("LOADING") => return "the server still loads its data: wait and try again",
+        _ => {}
+    }
+    if error.kind() == redis::ErrorKind::AuthenticationFailed {
+        "give the right --user and -a/--pass"
+    } else if error.is_io_error() || error.is_timeout() {
+        "check that a server listens there and that -h/--host and -p/--port name it"
+    } else {
+        "check that it is a Redis or Valkey server"
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.info.addr() {
+            ConnectionAddr::Unix(path) => write!(f, "unix://{}", path.display()),
+            address => write!(f, "redis://{address}"),
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let urls = Target::parse("redis://me:hunter2@10.0.0.1:7000/3").unwrap();
+        let flags = Target::tcp("10.0.0.1", 7000, Some("me"), Some("hunter2"));
+        for target in [urls, flags] {
+            assert_eq!(target.to_string(), "redis://10.0.0.1:7000");
+            assert!(!format!("{target:?}").contains("hunter2"));
+            assert!(!target.is_local());
+        }
+        let error = Target::parse("http://me:hunter2@host").unwrap_err();
+        assert!(
+            !format!("{error} {error:?}").contains("hunter2"),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn this_host_is_known_by_its_names() {
+        for url in [
+            "redis://127.0.0.1:1",
+            "redis://localhost:1",
+            "unix:///tmp/s",
+            "redis://[::1]:1",
+        ] {
+            assert!(Target::parse(url).unwrap().is_local(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_closed_port_is_an_error_with_a_remedy() {
+        // Port 1 needs root to be listened on, and nobody does.
+        let error = Target::tcp("127.0.0.1", 1, None, None)
+            .connect()
+            .map(|_| ())
+            .unwrap_err();
+        assert!(error.to_string().contains("-p/--port"), "{error}");
+    }
+}

@@ -1,0 +1,27 @@
+//! The kernel side: one file per stall, all of it scoped to one process by constants that the
+//! loader writes (`shared::TGID` …), so the filter of every hook is one comparison.
+//!
+//! Built by `cargo xtask ebpf`, embedded by the feature `ebpf` of `stallion-probes`.
+#![no_std]
+#![no_main]
+
+mod shared;
+
+mod command;
+
+mod scheduler;
+
+mod fork;
+
+mod page_fault;
+
+mod fsync;
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}

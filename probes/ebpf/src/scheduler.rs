@@ -1,0 +1,184 @@
+//! Waits of the main thread off its core: `sched_switch` and `sched_waking`.
+//!
+//! Both fire for every switch of the host, so they compare first: the thread that leaves by its
+//! id, the one that arrives or is woken by the address of its `task_struct`, which was learnt
+//! when it left. No kernel memory is read for anybody else's switch.
+
+use aya_ebpf::helpers::bpf_get_current_comm;
+use aya_ebpf::macros::{map, raw_tracepoint};
+use aya_ebpf::maps::Array;
+use aya_ebpf::programs::RawTracePointContext;
+use aya_ebpf::Global;
+use stallion_probes_common::scheduler::{
+    COMM_LEN, WAIT_CLASSES, Wait, WaitClass, class_of,
+};
+use stallion_probes_common::{Kind, Span, Window};
+
+use crate::shared::{
+    BACKGROUND_SYNC_NS, MAIN_TASK, current_tid, emit, floor_ns, io_count_of, main_tid, now_ns,
+    tid_of, user_regs,
+};
+use crate::command;
+
+/// System calls in which the event loop waits for work: `epoll_wait` and its kin.
+#[unsafe(no_mangle)]
+static IDLE_SYSCALLS: Global<[i64; 4]> = Global::new([-2; 4]);
+
+/// Where and why the main thread left its core, until it is back.
+struct Away {
+    /// When it left; 0 while it runs.
+    out_ns: u64,
+    /// When it was woken; 0 before.
+    woken_ns: u64,
+    /// Who woke it.
+    waker_tid: u32,
+    class: WaitClass,
+    syscall: i64,
+    argument: u64,
+    waker_comm: [u8; COMM_LEN],
+}
+
+static mut AWAY: Away = Away {
+    out_ns: 0,
+    woken_ns: 0,
+    waker_tid: 0,
+    class: WaitClass::RunQueue,
+    syscall: -1,
+    argument: 0,
+    waker_comm: [0; COMM_LEN],
+};
+
+/// Short waits by class. A map and no static: the verifier cannot follow an enum as an index.
+#[map]
+static WAIT_WINDOWS: Array<Window> = Array::with_max_entries(WAIT_CLASSES as u32, 0);
+
+#[raw_tracepoint(tracepoint = "sched_switch")]
+fn sched_switch(ctx: RawTracePointContext) -> i32 {
+    // Arguments: preempt, previous task, next task, previous state (since Linux 5.18).
+    if current_tid() == main_tid() {
+        leave(&ctx);
+    } else {
+        // SAFETY: a word that only the main thread's switches write.
+        let main = unsafe { MAIN_TASK };
+        if main != 0 && ctx.arg::<u64>(2) == main {
+            arrive(main);
+        }
+    }
+    0
+}
+
+#[raw_tracepoint(tracepoint = "sched_waking")]
+fn sched_waking(ctx: RawTracePointContext) -> i32 {
+    let away = &raw mut AWAY;
+    // SAFETY: the main thread is off its core, so nothing else writes these fields but another
+    // waker, and the kernel lets only one of them through.
+    unsafe {
+        if MAIN_TASK == 0 || ctx.arg::<u64>(0) != MAIN_TASK || (*away).woken_ns != 0 {
+            return 0;
+        }
+        (*away).woken_ns = now_ns();
+        (*away).waker_tid = current_tid();
+        (*away).waker_comm = bpf_get_current_comm().unwrap_or([0; COMM_LEN]);
+    }
+    0
+}
+
+#[inline(always)]
+fn leave(ctx: &RawTracePointContext) {
+    let now = now_ns();
+    let task: u64 = ctx.arg(1);
+    let regs = user_regs();
+    let mut class = class_of(ctx.arg::<u64>(0) & 1 != 0, ctx.arg::<u64>(3));
+    if matches!(class, WaitClass::RunQueue) && tid_of(ctx.arg(2)) == Some(0) {
+        class = WaitClass::Throttle;
+    }
+    let away = &raw mut AWAY;
+    // SAFETY: the main thread itself is here, on its way off the core.
+    unsafe {
+        MAIN_TASK = task;
+        (*away).out_ns = now;
+        (*away).woken_ns = 0;
+        (*away).class = class;
+        (*away).syscall = regs.syscall;
+        (*away).argument = regs.argument;
+    }
+    if matches!(class, WaitClass::OffCpu | WaitClass::Stopped) {
+        command::sleep(now, io_count_of(task).unwrap_or(0));
+    }
+}
+
+/// The main thread is about to run again; the current thread is the one that makes room.
+#[inline(always)]
+fn arrive(task: u64) {
+    let now = now_ns();
+    let away = &raw mut AWAY;
+    // SAFETY: the main thread is not on a core, and its waker is done.
+    unsafe {
+        let out_ns = (*away).out_ns;
+        if out_ns == 0 {
+            return;
+        }
+        (*away).out_ns = 0;
+        let class = (*away).class;
+        if matches!(class, WaitClass::RunQueue | WaitClass::Throttle) {
+            waited(class, out_ns, now, current_tid(), now);
+            return;
+        }
+        let woken = if (*away).woken_ns == 0 { now } else { (*away).woken_ns };
+        if !is_idle((*away).syscall) || matches!(class, WaitClass::Stopped) {
+            waited(class, out_ns, woken, (*away).waker_tid, now);
+        }
+        waited(WaitClass::RunQueue, woken, now, current_tid(), now);
+    }
+    command::wake(now, io_count_of(task).unwrap_or(0));
+}
+
+#[inline(always)]
+fn is_idle(syscall: i64) -> bool {
+    let idle = IDLE_SYSCALLS.load();
+    syscall == idle[0] || syscall == idle[1] || syscall == idle[2] || syscall == idle[3]
+}
+
+/// Emits one wait, or adds it to its class's window when it is short.
+#[inline(always)]
+unsafe fn waited(class: WaitClass, start_ns: u64, end_ns: u64, other_tid: u32, now: u64) {
+    let away = &raw const AWAY;
+    // SAFETY: as in `arrive`, the only caller.
+    unsafe {
+        let Some(window) = WAIT_WINDOWS.get_ptr_mut(class as u32) else {
+            return;
+        };
+        if (*window).is_ripe(now) {
+            if (*window).busy_ns >= floor_ns() {
+                send(class, (*window).span(Kind::Wait, main_tid()), other_tid, away);
+            }
+            *window = Window::EMPTY;
+        }
+        if end_ns.saturating_sub(start_ns) >= floor_ns() {
+            send(class, Span::single(Kind::Wait, main_tid(), start_ns, end_ns), other_tid, away);
+        } else {
+            (*window).add(start_ns, end_ns, 0);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn send(class: WaitClass, span: Span, other_tid: u32, away: *const Away) {
+    // SAFETY: as in `arrive`.
+    unsafe {
+        let queued = matches!(class, WaitClass::RunQueue | WaitClass::Throttle);
+        emit(&Wait {
+            span,
+            class: class as u32,
+            other_tid,
+            syscall: (*away).syscall,
+            argument: (*away).argument,
+            background_sync_ns: BACKGROUND_SYNC_NS,
+            other_comm: if queued {
+                bpf_get_current_comm().unwrap_or([0; COMM_LEN])
+            } else {
+                (*away).waker_comm
+            },
+        });
+    }
+}

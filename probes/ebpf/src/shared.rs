@@ -1,0 +1,207 @@
+//! What all programs share: the loader's constants, the ring buffer, and the few facts that one
+//! probe leaves for another.
+//!
+//! State lives in plain statics. Everything but `BACKGROUND_SYNC_NS` and the wake-up time is
+//! written only in the context of the main thread, so there is no race to lose.
+
+use aya_ebpf::bindings::{BPF_RB_NO_WAKEUP, task_struct};
+use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_probe_read_kernel};
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{PerCpuArray, RingBuf};
+use aya_ebpf::Global;
+
+/// The server's process id, which is also its main thread's id.
+#[unsafe(no_mangle)]
+static TGID: Global<u32> = Global::new(0);
+/// Stalls shorter than this are summed in windows; windows with less in them are dropped.
+#[unsafe(no_mangle)]
+static FLOOR_NS: Global<u64> = Global::new(100_000);
+/// A stretch on the CPU shorter than this is no stall.
+#[unsafe(no_mangle)]
+static STRETCH_NS: Global<u64> = Global::new(1_000_000);
+/// Offset of `task_struct.pid`; 0 when the kernel has no type information.
+#[unsafe(no_mangle)]
+static PID_OFFSET: Global<u32> = Global::new(0);
+/// Offset of `task_struct.tgid`; 0 when unknown.
+#[unsafe(no_mangle)]
+static TGID_OFFSET: Global<u32> = Global::new(0);
+/// Offset of `task_struct.ioac.syscr`, which `syscw` follows; 0 when unknown.
+#[unsafe(no_mangle)]
+static IO_COUNT_OFFSET: Global<u32> = Global::new(0);
+
+/// Events for user space. 4 MiB hold 40 000 of the larger kinds.
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// Events that found the ring buffer full, by CPU.
+#[map]
+static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Address of the main thread's `task_struct`, learnt when it first leaves a core.
+pub(crate) static mut MAIN_TASK: u64 = 0;
+/// Start of a background thread's fsync in flight; 0 without one.
+pub(crate) static mut BACKGROUND_SYNC_NS: u64 = 0;
+/// Forked children alive.
+pub(crate) static mut CHILDREN: u32 = 0;
+
+/// The thread that runs now.
+#[inline(always)]
+pub(crate) fn current_tid() -> u32 {
+    bpf_get_current_pid_tgid() as u32
+}
+
+/// The process that runs now.
+#[inline(always)]
+pub(crate) fn current_tgid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// The server's main thread, and process.
+#[inline(always)]
+pub(crate) fn main_tid() -> u32 {
+    TGID.load()
+}
+
+#[inline(always)]
+pub(crate) fn floor_ns() -> u64 {
+    FLOOR_NS.load()
+}
+
+#[inline(always)]
+pub(crate) fn stretch_ns() -> u64 {
+    STRETCH_NS.load()
+}
+
+#[inline(always)]
+pub(crate) fn now_ns() -> u64 {
+    // SAFETY: reads the clock.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// Sends one event. No wake-up: the reader polls, so that a stalled shard does not also pay for
+/// an interrupt to it.
+#[inline(always)]
+pub(crate) fn emit<T: 'static>(event: &T) {
+    if EVENTS.output::<T>(event, u64::from(BPF_RB_NO_WAKEUP)).is_err() {
+        count_lost();
+    }
+}
+
+/// A place on the ring buffer for an event that is too large for the BPF stack of 512 bytes.
+#[inline(always)]
+pub(crate) fn reserve<T: 'static>() -> Option<aya_ebpf::maps::ring_buf::RingBufEntry<T>> {
+    let entry = EVENTS.reserve::<T>(0);
+    if entry.is_none() {
+        count_lost();
+    }
+    entry
+}
+
+/// Flags of `submit` after [`reserve`].
+pub(crate) const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
+
+#[inline(always)]
+fn count_lost() {
+    if let Some(lost) = LOST.get_ptr_mut(0) {
+        // SAFETY: each CPU has its own word.
+        unsafe { *lost += 1 };
+    }
+}
+
+/// Reads `T` at an offset of a task.
+#[inline(always)]
+fn read_task<T>(task: u64, offset: u32) -> Option<T> {
+    if offset == 0 || task == 0 {
+        return None;
+    }
+    // SAFETY: the helper checks the address; a bad one is an error.
+    unsafe { bpf_probe_read_kernel((task + u64::from(offset)) as *const T) }.ok()
+}
+
+/// Thread id of a task; none without type information.
+#[inline(always)]
+pub(crate) fn tid_of(task: u64) -> Option<u32> {
+    read_task(task, PID_OFFSET.load())
+}
+
+/// Process id of a task; none without type information.
+#[inline(always)]
+pub(crate) fn tgid_of(task: u64) -> Option<u32> {
+    read_task(task, TGID_OFFSET.load())
+}
+
+/// Reads and writes that a task has completed; none when the kernel does not count them.
+#[inline(always)]
+pub(crate) fn io_count_of(task: u64) -> Option<u64> {
+    let counts: [u64; 2] = read_task(task, IO_COUNT_OFFSET.load())?;
+    Some(counts[0].wrapping_add(counts[1]))
+}
+
+/// Registers with which the current thread entered the kernel.
+pub(crate) struct UserRegs {
+    /// The system call; negative after an interrupt or a fault.
+    pub(crate) syscall: i64,
+    /// Its first argument.
+    pub(crate) argument: u64,
+    /// User program counter.
+    pub(crate) ip: u64,
+    /// User stack pointer.
+    pub(crate) sp: u64,
+}
+
+/// Offsets within `pt_regs`, which are ABI of each architecture's ptrace.
+#[cfg(bpf_target_arch = "x86_64")]
+mod offset {
+    pub(super) const SYSCALL: u64 = 120;
+    pub(super) const ARGUMENT: u64 = 112;
+    pub(super) const IP: u64 = 128;
+    pub(super) const SP: u64 = 152;
+}
+
+#[cfg(bpf_target_arch = "aarch64")]
+mod offset {
+    pub(super) const SYSCALL: u64 = 280;
+    pub(super) const ARGUMENT: u64 = 272;
+    pub(super) const IP: u64 = 256;
+    pub(super) const SP: u64 = 248;
+}
+
+#[inline(always)]
+pub(crate) fn user_regs() -> UserRegs {
+    // SAFETY: both helpers accept any current task; the offsets lie within `pt_regs`, which the
+    // verifier checks against the kernel's types.
+    unsafe {
+        let task: *mut task_struct = bpf_get_current_task_btf();
+        let regs = bpf_task_pt_regs(task) as u64;
+        #[cfg(bpf_target_arch = "x86_64")]
+        let syscall = core::ptr::read_volatile((regs + offset::SYSCALL) as *const i64);
+        #[cfg(bpf_target_arch = "aarch64")]
+        let syscall = i64::from(core::ptr::read_volatile((regs + offset::SYSCALL) as *const i32));
+        UserRegs {
+            syscall,
+            argument: core::ptr::read_volatile((regs + offset::ARGUMENT) as *const u64),
+            ip: core::ptr::read_volatile((regs + offset::IP) as *const u64),
+            sp: core::ptr::read_volatile((regs + offset::SP) as *const u64),
+        }
+    }
+}
+
+/// Address of the current task.
+#[inline(always)]
+pub(crate) fn current_task() -> u64 {
+    // SAFETY: reads a per-CPU pointer.
+    unsafe { aya_ebpf::helpers::generated::bpf_get_current_task() }
+}
+
+/// Address of the function that a uprobe sits on.
+#[inline(always)]
+pub(crate) fn probed_address(regs: *mut aya_ebpf::bindings::pt_regs) -> u64 {
+    // SAFETY: the context of a uprobe is the user's registers.
+    unsafe {
+        #[cfg(bpf_target_arch = "x86_64")]
+        return (*regs).rip;
+        #[cfg(bpf_target_arch = "aarch64")]
+        return (*regs).pc;
+    }
+}

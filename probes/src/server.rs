@@ -1,0 +1,160 @@
+//! What is known of the watched process: its threads' roles, its files, its functions.
+
+use std::collections::HashMap;
+use std::fs;
+
+use stallion_probes_common::Span;
+use stallion_timeline::ThreadRole;
+
+use crate::symbols::Symbols;
+
+/// One watched server.
+#[derive(Debug)]
+pub struct Server {
+    /// Its process id as the host numbers it.
+    pub pid: u32,
+    /// Names for its addresses.
+    pub symbols: Symbols,
+    /// Thread names by id, as far as they were asked for.
+    threads: HashMap<u32, String>,
+    /// The command on the stack of the stretch that is running, from its [`Stack`] event.
+    ///
+    /// [`Stack`]: stallion_probes_common::command::Stack
+    pub command_on_stack: Option<String>,
+    /// Probes that are attached, by name: what one of them times exactly, the others leave out.
+    pub active: Vec<String>,
+    /// Start and end of the last stall of the main thread's own doing that a uprobe timed.
+    last_exact: (u64, u64),
+}
+
+impl Server {
+    /// Reads what does not change while the process lives.
+    #[must_use]
+    pub fn of(pid: u32) -> Self {
+        Self {
+            pid,
+            symbols: Symbols::of(pid),
+            threads: HashMap::new(),
+            command_on_stack: None,
+            active: Vec::new(),
+            last_exact: (0, 0),
+        }
+    }
+
+    /// Name of one of its threads, for example `bio_aof`; empty when it is gone.
+    pub fn thread_name(&mut self, tid: u32) -> &str {
+        let pid = self.pid;
+        self.threads.entry(tid).or_insert_with(|| {
+            fs::read_to_string(format!("/proc/{pid}/task/{tid}/comm"))
+                .map(|name| name.trim().to_owned())
+                .unwrap_or_default()
+        })
+    }
+
+    /// Whether a probe is attached.
+    #[must_use]
+    pub fn watches(&self, probe: &str) -> bool {
+        self.active.iter().any(|name| name == probe)
+    }
+
+    /// Remembers a stall with exact bounds.
+    pub fn note_exact(&mut self, span: &Span) {
+        self.last_exact = (span.start_ns, span.end_ns);
+    }
+
+    /// Whether a stretch that the sampler found is the stall that a uprobe has just told, with
+    /// better bounds: it covers more than half of it.
+    #[must_use]
+    pub fn is_told(&self, stretch: &Span) -> bool {
+        let (start_ns, end_ns) = self.last_exact;
+        let common_ns = end_ns
+            .min(stretch.end_ns)
+            .saturating_sub(start_ns.max(stretch.start_ns));
+        common_ns * 2 > stretch.busy_ns
+    }
+
+    /// The role of a thread.
+    pub fn role(&mut self, tid: u32) -> ThreadRole {
+        let is_main = tid == self.pid;
+        role(is_main, self.thread_name(tid))
+    }
+
+    /// The file behind a descriptor, empty when it is closed by now.
+    #[must_use]
+    pub fn file(&self, fd: u64) -> String {
+        fs::read_link(format!("/proc/{}/fd/{fd}", self.pid))
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Resident memory in bytes; 0 when the process is gone.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        crate::procfs::field(&status, "VmRSS:")
+            .and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok())
+            .unwrap_or(0)
+            * 1024
+    }
+}
+
+/// Whether a file is a part of the append-only log (`appendonly.aof`, `….incr.aof`).
+#[must_use]
+pub fn is_append_only_file(path: &str) -> bool {
+    path.trim_end_matches(" (deleted)").ends_with(".aof")
+}
+
+/// Redis names its threads `bio_*`, `io_thd_*`; jemalloc its own `jemalloc_bg_thd`. A thread that
+/// is none of the process's is a forked child.
+fn role(is_main: bool, name: &str) -> ThreadRole {
+    if is_main {
+        ThreadRole::Main
+    } else if name.is_empty() {
+        ThreadRole::Child
+    } else {
+        ThreadRole::Background
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stallion_probes_common::Kind;
+
+    #[test]
+    fn roles_follow_id_and_name() {
+        assert_eq!(role(true, "redis-server"), ThreadRole::Main);
+        assert_eq!(role(false, "bio_aof"), ThreadRole::Background);
+        assert_eq!(role(false, "jemalloc_bg_thd"), ThreadRole::Background);
+        assert_eq!(role(false, ""), ThreadRole::Child);
+    }
+
+    #[test]
+    fn a_stretch_around_an_exact_stall_is_told_already() {
+        let span = |start_ns, end_ns| Span::single(Kind::Stretch, 1, start_ns, end_ns);
+        let mut server = Server::of(1);
+        assert!(!server.is_told(&span(100, 200)));
+        server.note_exact(&span(110, 190));
+        assert!(server.is_told(&span(100, 200)));
+        assert!(!server.is_told(&span(150, 400)), "more happened than that");
+        assert!(!server.is_told(&span(200, 300)));
+    }
+
+    #[test]
+    fn append_only_files_of_old_and_new_layouts() {
+        assert!(is_append_only_file("/var/lib/redis/appendonly.aof"));
+        assert!(is_append_only_file(
+            "/d/appendonlydir/appendonly.aof.1.incr.aof"
+        ));
+        assert!(is_append_only_file("/d/x.incr.aof (deleted)"));
+        assert!(!is_append_only_file("/var/log/redis.log"));
+        assert!(!is_append_only_file("socket:[1]"));
+    }
+
+    #[test]
+    fn this_process_has_memory_and_a_main_thread() {
+        let mut server = Server::of(std::process::id());
+        assert!(server.resident_bytes() > 0);
+        assert_eq!(server.role(std::process::id()), ThreadRole::Main);
+    }
+}

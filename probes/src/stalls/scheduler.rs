@@ -1,0 +1,126 @@
+//! Waits off the core: hooks in: raw tracepoints `sched_switch`, `sched_waking`. Stalls out:
+//! [`StallClass::RunQueue`], `Throttle`, `OffCpu`, `Stopped`; and, for a write of the append-only
+//! file, `AofWrite` or `FsyncWait`.
+
+use stallion_probes_common::scheduler::{Wait, WaitClass};
+use stallion_timeline::{Stall, StallClass};
+
+use super::{comm, from_span};
+use crate::server::{Server, is_append_only_file};
+use crate::syscalls;
+
+/// The stall of one wait, or of a window of short ones.
+pub fn stall(event: &Wait, server: &mut Server) -> Option<Stall> {
+    let other = comm(&event.other_comm);
+    let (class, what) = match WaitClass::from_u32(event.class)? {
+        WaitClass::RunQueue => (StallClass::RunQueue, core_of(&other, event.other_tid)),
+        WaitClass::Throttle => (StallClass::Throttle, "cgroup CPU quota".to_owned()),
+        WaitClass::Stopped => (StallClass::Stopped, format!("continued by {other}")),
+        // The fsync probe has the whole call; this is the part of it off the core.
+        WaitClass::OffCpu if syscalls::is_sync(event.syscall) && server.watches("fsync") => {
+            return None;
+        }
+        WaitClass::OffCpu => off_cpu(event, server),
+    };
+    let mut stall = from_span(class, &event.span, server, what);
+    if event.background_sync_ns != 0 {
+        stall
+            .detail
+            .insert("background_sync_ns".into(), event.background_sync_ns as f64);
+    }
+    Some(stall)
+}
+
+fn core_of(name: &str, tid: u32) -> String {
+    match tid {
+        0 => "an idle core woke up".to_owned(),
+        _ => format!("{name} ({tid}) had the core"),
+    }
+}
+
+/// Class and words of a blocked system call or page fault.
+fn off_cpu(event: &Wait, server: &Server) -> (StallClass, String) {
+    if event.syscall < 0 {
+        return (StallClass::FileFault, "page fault".to_owned());
+    }
+    let call = syscalls::name(event.syscall);
+    if syscalls::is_write(event.syscall) {
+        return write(&call, event, server);
+    }
+    let class = if syscalls::is_sync(event.syscall) {
+        StallClass::Fsync
+    } else {
+        StallClass::OffCpu
+    };
+    (class, format!("blocked in {call}"))
+}
+
+/// A blocked write: of the append-only file, and then behind a background fsync or not.
+fn write(call: &str, event: &Wait, server: &Server) -> (StallClass, String) {
+    let file = server.file(event.argument);
+    let name = file.rsplit('/').next().unwrap_or_default();
+    if !is_append_only_file(&file) {
+        return (
+            StallClass::OffCpu,
+            format!("blocked in {call} {name}").trim().to_owned(),
+        );
+    }
+    match event.background_sync_ns {
+        0 => (StallClass::AofWrite, format!("blocked in {call} {name}")),
+        _ => (
+            StallClass::FsyncWait,
+            format!("{call} {name} behind a background fsync"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stallion_probes_common::{Kind, Span};
+
+    fn wait(class: WaitClass, syscall: i64) -> Wait {
+        let mut other_comm = [0; 16];
+        other_comm[..4].copy_from_slice(b"stre");
+        Wait {
+            span: Span::single(Kind::Wait, 1, 10, 30),
+            class: class as u32,
+            other_tid: 42,
+            syscall,
+            argument: u64::MAX,
+            background_sync_ns: 0,
+            other_comm,
+        }
+    }
+
+    #[test]
+    fn each_wait_says_who_or_where() {
+        let mut server = Server::of(1);
+        let mut told = |class, syscall| {
+            let stall = stall(&wait(class, syscall), &mut server).unwrap();
+            (stall.class, stall.what)
+        };
+        let (class, what) = told(WaitClass::RunQueue, -1);
+        assert_eq!(
+            (class, what.as_str()),
+            (StallClass::RunQueue, "stre (42) had the core")
+        );
+        assert_eq!(told(WaitClass::Throttle, -1).0, StallClass::Throttle);
+        assert_eq!(told(WaitClass::Stopped, -1).0, StallClass::Stopped);
+        assert_eq!(told(WaitClass::OffCpu, -1).0, StallClass::FileFault);
+        assert_eq!(
+            told(WaitClass::OffCpu, libc::SYS_fsync).0,
+            StallClass::Fsync
+        );
+        let (class, what) = told(WaitClass::OffCpu, libc::SYS_futex);
+        assert_eq!(
+            (class, what.as_str()),
+            (StallClass::OffCpu, "blocked in futex")
+        );
+        assert_eq!(
+            told(WaitClass::OffCpu, libc::SYS_write).0,
+            StallClass::OffCpu,
+            "a socket"
+        );
+    }
+}
