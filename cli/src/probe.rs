@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use stallion_lab::duration;
 use stallion_probes::summary::{Summary, class_name};
 use stallion_probes::{Notice, Plan, ProbeError, Target, watch};
 use stallion_timeline::{ProbeState, ProbeStatus, Stall, StallClass, ThreadRole};
@@ -37,13 +38,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// End the watch after this time, for example 30s, 500ms, 5m
-    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
     duration: Option<Duration>,
     /// Print every stall as it happens
     #[arg(long)]
     live: bool,
     /// The shortest stretch on the CPU that counts as a stall, and the shortest that --live prints
-    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = duration::parse)]
     threshold: Duration,
     /// When the server ends, wait for another one at the same port
     #[arg(long, requires = "port")]
@@ -191,40 +192,5 @@ fn print_summary(summary: &Summary) {
     }
     if summary.lost > 0 {
         println!("{} events were lost: the sums are too low", summary.lost);
-    }
-}
-
-/// `500us`, `1ms`, `30s`, `5m`, or a number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: f64 = digits
-        .parse()
-        .map_err(|_| "write a time as 500us, 1ms, 30s or 5m")?;
-    let unit_s = match &text[digits.len()..] {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "s" | "" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        other => return Err(format!("unknown unit {other}: use us, ms, s, m or h")),
-    };
-    Duration::try_from_secs_f64(number * unit_s)
-        .ok()
-        .filter(|time| !time.is_zero())
-        .ok_or_else(|| "a time must be greater than zero".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_with_their_units() {
-        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(duration("1ms"), Ok(Duration::from_millis(1)));
-        assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));
-        for wrong in ["", "s", "0s", "-1s", "5 parsecs", "5d"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
     }
 }

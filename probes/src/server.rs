@@ -21,6 +21,8 @@ pub struct Server {
     ///
     /// [`Stack`]: stallion_probes_common::command::Stack
     pub command_on_stack: Option<String>,
+    /// Probes that are attached, by name: what one of them times exactly, the others leave out.
+    pub active: Vec<String>,
     /// Start and end of the last stall of the main thread's own doing that a uprobe timed.
     last_exact: (u64, u64),
 }
@@ -34,6 +36,7 @@ impl Server {
             symbols: Symbols::of(pid),
             threads: HashMap::new(),
             command_on_stack: None,
+            active: Vec::new(),
             last_exact: (0, 0),
         }
     }
@@ -46,6 +49,12 @@ impl Server {
                 .map(|name| name.trim().to_owned())
                 .unwrap_or_default()
         })
+    }
+
+    /// Whether a probe is attached.
+    #[must_use]
+    pub fn watches(&self, probe: &str) -> bool {
+        self.active.iter().any(|name| name == probe)
     }
 
     /// Remembers a stall with exact bounds.

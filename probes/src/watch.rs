@@ -61,7 +61,7 @@ mod attached {
 
     use stallion_timeline::clock::monotonic_ns;
     use stallion_timeline::{
-        Clock, Footer, Header, HostFacts, Loss, Record, Role, SCHEMA_VERSION, Writer,
+        Clock, Footer, Header, HostFacts, Loss, ProbeStatus, Record, Role, SCHEMA_VERSION, Writer,
     };
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
@@ -175,6 +175,7 @@ mod attached {
             let mut server = Server::of(pid);
             let threshold_ns = u64::try_from(self.plan.threshold.as_nanos()).unwrap_or(u64::MAX);
             let mut attached = attach(&server, threshold_ns)?;
+            server.active = active(&attached.states);
             self.begin(pid, &attached.states)?;
             let mut lost = 0;
             let mut ticks = interval(DRAIN_EVERY);
@@ -259,6 +260,14 @@ mod attached {
             }
             Ok(self.summary)
         }
+    }
+
+    fn active(states: &[ProbeState]) -> Vec<String> {
+        states
+            .iter()
+            .filter(|state| state.status == ProbeStatus::Active)
+            .map(|state| state.name.clone())
+            .collect()
     }
 
     fn header(plan: &Plan, pid: u32, states: &[ProbeState]) -> Header {

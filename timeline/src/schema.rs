@@ -389,6 +389,10 @@ pub struct SlowOp {
     /// How many requests stood before it on the same connection when it was sent.
     #[serde(default)]
     pub ahead: u32,
+    /// The part of `sent_ns - due_ns`, at its end, in which a connection was free: the client's
+    /// own lateness.
+    #[serde(default)]
+    pub own_lag_ns: u64,
 }
 
 /// Something that could not be recorded.

@@ -44,6 +44,15 @@ pub(crate) fn output(words: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// What a command prints, when it can be started and succeeds; its complaints are not shown.
+pub(crate) fn output_quietly(words: &[&str]) -> Option<String> {
+    let output = command(words).stderr(Stdio::null()).output().ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Whether a command runs and succeeds; it prints nothing.
 pub(crate) fn succeeds(words: &[&str]) -> bool {
     command(words)

@@ -16,6 +16,9 @@ use crate::shared::{
 /// The stack is read at this sample of a stretch: the second, when it is known to be one.
 const STACK_AT_SAMPLE: u64 = 2;
 
+/// The stack is read in pieces of this size.
+const PIECE_BYTES: usize = 512;
+
 static mut FOLLOWER: Follower = Follower::NEW;
 
 /// Fires once per `SAMPLE_PERIOD_NS` of the main thread's CPU time.
@@ -98,11 +101,16 @@ fn send_stack(now: u64, regs: &UserRegs) {
         (&raw mut (*stack).span).write(Span::single(Kind::Stack, main_tid(), now, now));
         (&raw mut (*stack).ip).write(regs.ip);
         (&raw mut (*stack).sp).write(regs.sp);
-        bpf_probe_read_user(
-            (&raw mut (*stack).words).cast(),
-            STACK_BYTES as u32,
-            regs.sp as *const _,
-        );
+        // In pieces, because a read that crosses the stack's upper end yields nothing at all, and
+        // the event loop is only some hundred bytes away from it.
+        let words: *mut u8 = (&raw mut (*stack).words).cast();
+        for piece in 0..STACK_BYTES / PIECE_BYTES {
+            bpf_probe_read_user(
+                words.add(piece * PIECE_BYTES).cast(),
+                PIECE_BYTES as u32,
+                (regs.sp + (piece * PIECE_BYTES) as u64) as *const _,
+            );
+        }
     }
     entry.submit(NO_WAKEUP);
 }

@@ -5,7 +5,7 @@ use aya_ebpf::macros::{map, uprobe, uretprobe};
 use aya_ebpf::maps::HashMap;
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use stallion_probes_common::fsync::Sync;
-use stallion_probes_common::{Kind, Span};
+use stallion_probes_common::{Kind, Span, Window};
 
 use crate::shared::{
     BACKGROUND_SYNC_NS, current_tgid, current_tid, emit, floor_ns, main_tid, now_ns,
@@ -20,6 +20,9 @@ struct Call {
     function: u64,
     fd: u64,
 }
+
+/// Short calls of the main thread.
+static mut WINDOW: Window = Window::EMPTY;
 
 /// By thread. Redis has a handful of threads.
 #[map]
@@ -58,11 +61,34 @@ fn sync_return(_ctx: RetProbeContext) -> u32 {
         unsafe { BACKGROUND_SYNC_NS = 0 };
     }
     if now.saturating_sub(call.start_ns) >= floor_ns() {
-        emit(&Sync {
-            span: Span::single(Kind::Sync, tid, call.start_ns, now),
-            function: call.function,
-            fd: call.fd,
-        });
+        send(Span::single(Kind::Sync, tid, call.start_ns, now), &call);
+    } else if tid == main_tid() {
+        sum(&call, now);
     }
     0
+}
+
+/// `appendfsync always` on a fast disk: thousands of short calls a second.
+#[inline(always)]
+fn sum(call: &Call, now: u64) {
+    // SAFETY: only the main thread comes here.
+    unsafe {
+        let window = &raw mut WINDOW;
+        if (*window).is_ripe(now) {
+            if (*window).busy_ns >= floor_ns() {
+                send((*window).span(Kind::Sync, main_tid()), call);
+            }
+            *window = Window::EMPTY;
+        }
+        (*window).add(call.start_ns, now, 0);
+    }
+}
+
+#[inline(always)]
+fn send(span: Span, call: &Call) {
+    emit(&Sync {
+        span,
+        function: call.function,
+        fd: call.fd,
+    });
 }

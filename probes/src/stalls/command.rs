@@ -50,7 +50,9 @@ pub fn call(event: &Call, server: &mut Server) -> Stall {
 /// A stretch that ended. Its command is the one that the stack of the same stretch showed.
 pub fn stretch(event: &Stretch, server: &mut Server) -> Option<Stall> {
     let on_stack = server.command_on_stack.take();
-    if server.is_told(&event.span) {
+    let timed_elsewhere = (syscalls::is_sync(event.syscall) && server.watches("fsync"))
+        || (syscalls::is_fork(event.syscall) && server.watches("fork"));
+    if timed_elsewhere || server.is_told(&event.span) {
         return None;
     }
     let (class, what) = if event.syscall >= 0 {

@@ -16,6 +16,10 @@ pub fn stall(event: &Wait, server: &mut Server) -> Option<Stall> {
         WaitClass::RunQueue => (StallClass::RunQueue, core_of(&other, event.other_tid)),
         WaitClass::Throttle => (StallClass::Throttle, "cgroup CPU quota".to_owned()),
         WaitClass::Stopped => (StallClass::Stopped, format!("continued by {other}")),
+        // The fsync probe has the whole call; this is the part of it off the core.
+        WaitClass::OffCpu if syscalls::is_sync(event.syscall) && server.watches("fsync") => {
+            return None;
+        }
         WaitClass::OffCpu => off_cpu(event, server),
     };
     let mut stall = from_span(class, &event.span, server, what);
