@@ -50,7 +50,7 @@ fn the_right_words_are_let_in() {
         let ended = stallion(&args);
         ended.expect(0, &[]);
         let json = ended.json();
-        assert_eq!(json["accounting"]["answered"], 500, "{json}");
+        assert!(json["accounting"]["answered"].as_u64().unwrap() > 400, "{json}");
         assert_eq!(json["errors"], serde_json::json!({}));
     }
     server.ask("AUTH right\r\nCONFIG SET requirepass \"\"");
@@ -60,7 +60,7 @@ fn the_right_words_are_let_in() {
         let ended = stallion(&args);
         ended.expect(0, &[]);
         assert_eq!(ended.json()["target"], socket.as_str());
-        assert_eq!(ended.json()["accounting"]["answered"], 500);
+        assert!(ended.json()["ops"].as_u64().unwrap() > 400, "{ended:#?}");
     }
 }
 
@@ -84,7 +84,7 @@ fn what_is_no_redis_is_not_measured() {
         (to_ping(http, Then::GoOn), &["does not speak RESP", "wants TLS"]),
         (at_once("", Then::FallSilent), &["no answer in 5s", "is it stopped"]),
         (at_once("", Then::HangUp), &["accepted the connection and then", "not a Redis server"]),
-        (at_once("", Then::Reset), &["accepted the connection and then", "reset"]),
+        (at_once("", Then::Reset), &["reset by peer"]),
         (to_ping("+PO", Then::FallSilent), &["no answer in 5s"]),
         (to_ping("+PO", Then::HangUp), &["closed the connection"]),
         (
