@@ -26,6 +26,8 @@ pub struct Sample {
     pub outcome: Outcome,
     /// Requests before it on its connection when it was encoded.
     pub ahead: u32,
+    /// How late it was sent although its connection was free.
+    pub own_lag: Nanos,
 }
 
 /// Reservoir sampling (algorithm R; Vitter 1985): each slow request of the interval is kept with
@@ -108,6 +110,7 @@ mod tests {
                     connection: ConnId(0),
                     outcome: Outcome::Ok,
                     ahead: 0,
+                    own_lag: Nanos(0),
                 });
             }
             assert_eq!(
