@@ -4,6 +4,8 @@
     reason = "a test that cannot read or write its files must fail"
 )]
 
+mod queue;
+
 mod synthetic;
 
 mod scenarios;
