@@ -12,6 +12,8 @@ use crate::units::{ConnId, KeyId, Nanos, OpKind};
 pub struct Sample {
     /// Intended time.
     pub due: Nanos,
+    /// From when on the client could have sent it: due, and its connection free.
+    pub ready: Nanos,
     /// When it was handed to the kernel.
     pub sent: Nanos,
     /// When its answer, or the news of its failure, was there.
@@ -26,8 +28,6 @@ pub struct Sample {
     pub outcome: Outcome,
     /// Requests before it on its connection when it was encoded.
     pub ahead: u32,
-    /// How late it was sent although its connection was free.
-    pub own_lag: Nanos,
 }
 
 /// Reservoir sampling (algorithm R; Vitter 1985): each slow request of the interval is kept with
@@ -103,6 +103,7 @@ mod tests {
             for number in 0..1_000 {
                 slow.offer(Sample {
                     due: Nanos(0),
+                    ready: Nanos(0),
                     sent: Nanos(0),
                     done: Nanos(1),
                     kind: OpKind::Get,
@@ -110,7 +111,6 @@ mod tests {
                     connection: ConnId(0),
                     outcome: Outcome::Ok,
                     ahead: 0,
-                    own_lag: Nanos(0),
                 });
             }
             assert_eq!(

@@ -288,14 +288,15 @@ impl Desk {
     fn end_request(&mut self, connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) {
         let Flight {
             due,
-            ready,
             sent,
             kind,
             key,
             ahead,
+            ready,
         } = flight;
         let sample = Sample {
             due,
+            ready,
             sent,
             done: now,
             kind,
@@ -303,12 +304,6 @@ impl Desk {
             connection,
             outcome,
             ahead,
-            // In the closed model nothing is ever late: a request is due when it is sent.
-            own_lag: Nanos(if self.settings.open {
-                sent.since(ready)
-            } else {
-                0
-            }),
         };
         let Settings { open, slow_ns, .. } = self.settings;
         self.ledger.current.end_request(sample, open, slow_ns);
