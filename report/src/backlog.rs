@@ -42,10 +42,7 @@ impl BusyPeriods {
     pub fn at(&self, at_ns: u64) -> Option<usize> {
         // Stretches may overlap by what they reach back; their ends stay in order.
         let index = self.spans.partition_point(|(_, end)| *end < at_ns);
-        self.spans
-            .get(index)
-            .filter(|(start, _)| *start <= at_ns)
-            .map(|_| index)
+        self.spans.get(index).filter(|(start, _)| *start <= at_ns).map(|_| index)
     }
 }
 
@@ -63,13 +60,7 @@ impl<'a> Debt<'a> {
     /// No debt yet.
     #[must_use]
     pub fn new(ledger: &'a Ledger, periods: &'a BusyPeriods) -> Self {
-        Self {
-            ledger,
-            periods,
-            period: None,
-            read_until_ns: 0,
-            owed_ns: Default::default(),
-        }
+        Self { ledger, periods, period: None, read_until_ns: 0, owed_ns: Default::default() }
     }
 
     /// What is owed, by cause, to a request that came due at `due_ns` and was done at `done_ns`.
@@ -139,15 +130,10 @@ mod tests {
     /// What a fork of 40 ms at 100 ms owes to the last of these requests (due, done in ms).
     fn owed_ms(lives: &[(u64, u64)]) -> u64 {
         let ledger = fork(100, 40);
-        let periods = BusyPeriods::of(
-            &ledger,
-            lives.iter().map(|(due, done)| (due * MS, done * MS)),
-        );
+        let periods =
+            BusyPeriods::of(&ledger, lives.iter().map(|(due, done)| (due * MS, done * MS)));
         let mut debt = Debt::new(&ledger, &periods);
-        let last = lives
-            .iter()
-            .map(|(due, done)| debt.owed(due * MS, done * MS))
-            .last();
+        let last = lives.iter().map(|(due, done)| debt.owed(due * MS, done * MS)).last();
         last.map_or(0, |owed| owed[rank(StallClass::Fork)] / MS)
     }
 

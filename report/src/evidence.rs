@@ -59,11 +59,7 @@ fn main_subject(run: &Run, class: StallClass, from_ns: u64, to_ns: u64) -> Strin
     let longest = time.into_iter().max_by_key(|(_, busy_ns)| *busy_ns);
     longest.map_or_else(String::new, |(what, busy_ns)| {
         let alone = what.is_empty() || busy_ns * 10 >= all * 9;
-        if alone {
-            what.to_owned()
-        } else {
-            format!("{what} and others")
-        }
+        if alone { what.to_owned() } else { format!("{what} and others") }
     })
 }
 
@@ -156,10 +152,7 @@ fn distance_us(entry: &SlowlogEntry, stall: &Stall) -> u64 {
 fn possible_span(run: &Run, entry: &SlowlogEntry) -> (i128, i128) {
     let second_ns = i128::from(entry.unix_s) * 1_000_000_000 - run.wall_minus_monotonic_ns;
     let duration_ns = i128::from(entry.duration_us) * 1_000;
-    (
-        second_ns - duration_ns,
-        second_ns + 1_000_000_000 + duration_ns,
-    )
+    (second_ns - duration_ns, second_ns + 1_000_000_000 + duration_ns)
 }
 
 /// The first server record at or after an instant in which a field of INFO stands.

@@ -140,10 +140,7 @@ fn counts(value: &Value) -> BTreeMap<String, u64> {
     let Some(object) = value.as_object() else {
         return BTreeMap::new();
     };
-    object
-        .iter()
-        .filter_map(|(name, count)| Some((name.clone(), count.as_u64()?)))
-        .collect()
+    object.iter().filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect()
 }
 
 #[cfg(test)]
@@ -154,10 +151,7 @@ mod tests {
     #[test]
     fn an_empty_summary_is_all_unknown() {
         assert_eq!(Summary::of(&Value::Null), Summary::default());
-        assert_eq!(
-            Summary::of(&json!({"verdict": 3, "errors": []})),
-            Summary::default()
-        );
+        assert_eq!(Summary::of(&json!({"verdict": 3, "errors": []})), Summary::default());
         assert!(plan_rows(&json!("text")).is_empty());
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn serve(load: &Load) -> Vec<Done> {
     (0..load.rate * load.seconds)
         .map(|number| {
             let due_ns = START + number * S / load.rate;
-            let late = scenario
+            let late = load
                 .client_late
                 .iter()
                 .find(|(from, to)| (START + from..START + to).contains(&due_ns));
