@@ -46,11 +46,11 @@ fn fork_and_copies_agree_with_redis() {
         return;
     }
     let server = Server::start(&["--rdb-key-save-delay", "20"]);
-    server.ask("DEBUG POPULATE 300000 key 1000");
+    server.ask("DEBUG POPULATE 100000 key 3000");
     let seen = watched(&server, || {
         server.ask("BGSAVE");
         let change = |key| format!("SETRANGE key:{key} 0 x");
-        server.ask_all((0..300_000).step_by(50).map(change));
+        server.ask_all((0..100_000).step_by(20).map(change));
         server.wait_until("the end of BGSAVE", |server| {
             server.info("rdb_bgsave_in_progress").abs() < 0.5
         });

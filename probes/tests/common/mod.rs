@@ -1,4 +1,9 @@
 //! A throw-away redis-server, and a watch of it in a thread.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "test code outside of the test functions themselves"
+)]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -110,7 +115,9 @@ impl Server {
         let mut answer = [0; 65_536];
         for command in commands {
             // In one piece: the answer to half a command is 40 ms away (Nagle's algorithm).
-            stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+            stream
+                .write_all(format!("{command}\r\n").as_bytes())
+                .unwrap();
             let count = stream.read(&mut answer).unwrap();
             assert!(
                 count > 0 && answer[0] != b'-',
