@@ -39,10 +39,10 @@ pub(crate) struct Args {
     #[arg(long)]
     user: Option<String>,
     /// Password; REDISCLI_AUTH in the environment hides it from `ps`
-    #[arg(short = 'a', long)]
+    #[arg(short = 'a', long, env = "REDISCLI_AUTH", hide_env_values = true)]
     pass: Option<String>,
     /// Wait this long before it begins, for example 5s
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = duration::parse)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration::parse)]
     after: Duration,
     /// How long the disturbance lasts (pause, fsync-policy)
     #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
@@ -106,14 +106,8 @@ fn target(args: &Args) -> Result<Target, Failure> {
     if let Some(url) = &args.target {
         return Target::parse(url).map_err(Failure::usage);
     }
-    let from_environment = std::env::var("REDISCLI_AUTH").ok();
-    let password = args.pass.as_deref().or(from_environment.as_deref());
-    Ok(Target::tcp(
-        &args.host,
-        args.port,
-        args.user.as_deref(),
-        password,
-    ))
+    let (user, password) = (args.user.as_deref(), args.pass.as_deref());
+    Ok(Target::tcp(&args.host, args.port, user, password))
 }
 
 fn open_log(

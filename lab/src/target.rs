@@ -77,13 +77,18 @@ impl Target {
         }
     }
 
-    /// Connects, logs in and asks for nothing yet.
+    /// Connects, logs in, and waits for the answer to a PING: a server that wants a password
+    /// refuses only commands.
     ///
     /// # Errors
     /// [`TargetError::Connect`] with a remedy.
     pub fn connect(&self) -> Result<Connection, TargetError> {
         Client::open(self.info.clone())
             .and_then(|client| client.get_connection_with_timeout(CONNECT_TIMEOUT))
+            .and_then(|mut connection| {
+                redis::cmd("PING").query::<()>(&mut connection)?;
+                Ok(connection)
+            })
             .map_err(|error| TargetError::Connect {
                 target: self.to_string(),
                 remedy: remedy(&error),

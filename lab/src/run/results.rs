@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::summary::lines;
+
 /// What a run writes; leftovers of an earlier run would otherwise be joined with the new one.
 const FILES: [&str; 10] = [
     "scenario.toml",
@@ -84,6 +86,7 @@ impl Results {
 
     /// The findings in lines, from report.json.
     pub(super) fn summary(&self) -> Vec<String> {
-        Vec::new()
+        let text = fs::read(self.file("report.json")).unwrap_or_default();
+        serde_json::from_slice(&text).map_or_else(|_| Vec::new(), |report| lines(&report))
     }
 }

@@ -1,0 +1,169 @@
+//! The causes that time is given to, and the precedence between them.
+
+use serde::{Serialize, Serializer};
+use stallion_timeline::StallClass;
+
+/// Every class of stall in the order of its precedence: where several overlap on the main
+/// thread, an instant goes to the first of them.
+///
+/// The rule is "what the thread was doing at that very instant": first the states in which it
+/// could not run at all (stopped, throttled, preempted), then what runs on top of everything
+/// (interrupts, reclaim), then fork and page faults, which happen inside system calls and
+/// commands, then the calls, and last the command that called them. The network comes after
+/// all that, because it harms one connection and not the thread.
+pub const CLASSES: [StallClass; 18] = [
+    StallClass::Stopped,
+    StallClass::Throttle,
+    StallClass::RunQueue,
+    StallClass::Softirq,
+    StallClass::Reclaim,
+    StallClass::Fork,
+    StallClass::HugePage,
+    StallClass::CowFault,
+    StallClass::FileFault,
+    StallClass::ZeroFault,
+    StallClass::FsyncWait,
+    StallClass::Fsync,
+    StallClass::AofWrite,
+    StallClass::Syscall,
+    StallClass::OffCpu,
+    StallClass::BlockIo,
+    StallClass::Command,
+    StallClass::Network,
+];
+
+/// A class's place in [`CLASSES`]: a lower rank wins where stalls overlap.
+#[must_use]
+pub fn rank(class: StallClass) -> usize {
+    match class {
+        StallClass::Stopped => 0,
+        StallClass::Throttle => 1,
+        StallClass::RunQueue => 2,
+        StallClass::Softirq => 3,
+        StallClass::Reclaim => 4,
+        StallClass::Fork => 5,
+        StallClass::HugePage => 6,
+        StallClass::CowFault => 7,
+        StallClass::FileFault => 8,
+        StallClass::ZeroFault => 9,
+        StallClass::FsyncWait => 10,
+        StallClass::Fsync => 11,
+        StallClass::AofWrite => 12,
+        StallClass::Syscall => 13,
+        StallClass::OffCpu => 14,
+        StallClass::BlockIo => 15,
+        StallClass::Command => 16,
+        StallClass::Network => 17,
+    }
+}
+
+/// Everything that time can be named for: the classes in their order, then the client.
+pub const NAMED: usize = CLASSES.len() + 1;
+
+/// The client's place after all classes: where the server was stalled, too, it is the server.
+pub const CLIENT: usize = CLASSES.len();
+
+/// The cause at a place: a class by its rank, or the client.
+#[must_use]
+pub fn at(place: usize) -> Cause {
+    CLASSES
+        .get(place)
+        .map_or(Cause::Client, |class| Cause::Stall(*class))
+}
+
+/// What a nanosecond of a request's waiting was due to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// A stall of the server.
+    Stall(StallClass),
+    /// The client's own lateness: a connection was free and the request was not sent.
+    Client,
+    /// Nothing that was observed.
+    Unexplained,
+}
+
+impl Cause {
+    /// The name in files, for example `cow_fault`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Unexplained => "unexplained",
+            Self::Stall(class) => match class {
+                StallClass::Fork => "fork",
+                StallClass::CowFault => "cow_fault",
+                StallClass::ZeroFault => "zero_fault",
+                StallClass::FileFault => "file_fault",
+                StallClass::HugePage => "huge_page",
+                StallClass::Fsync => "fsync",
+                StallClass::AofWrite => "aof_write",
+                StallClass::FsyncWait => "fsync_wait",
+                StallClass::Syscall => "syscall",
+                StallClass::RunQueue => "run_queue",
+                StallClass::Throttle => "throttle",
+                StallClass::OffCpu => "off_cpu",
+                StallClass::BlockIo => "block_io",
+                StallClass::Reclaim => "reclaim",
+                StallClass::Stopped => "stopped",
+                StallClass::Softirq => "softirq",
+                StallClass::Network => "network",
+                StallClass::Command => "command",
+            },
+        }
+    }
+
+    /// The name for people, as it stands inside a sentence.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "the client itself",
+            Self::Unexplained => "unexplained",
+            Self::Stall(class) => match class {
+                StallClass::Fork => "fork",
+                StallClass::CowFault => "copy-on-write faults",
+                StallClass::ZeroFault => "zero-fill faults",
+                StallClass::FileFault => "file faults",
+                StallClass::HugePage => "huge-page splits",
+                StallClass::Fsync => "fsync",
+                StallClass::AofWrite => "AOF writes",
+                StallClass::FsyncWait => "waits for a background fsync",
+                StallClass::Syscall => "slow system calls",
+                StallClass::RunQueue => "waits for a CPU",
+                StallClass::Throttle => "CPU quota",
+                StallClass::OffCpu => "blocking off the CPU",
+                StallClass::BlockIo => "disk requests",
+                StallClass::Reclaim => "memory reclaim",
+                StallClass::Stopped => "a stop signal",
+                StallClass::Softirq => "interrupts",
+                StallClass::Network => "the network",
+                StallClass::Command => "slow commands",
+            },
+        }
+    }
+}
+
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rank_is_the_place_in_the_order_of_precedence() {
+        for (place, class) in CLASSES.into_iter().enumerate() {
+            assert_eq!(rank(class), place, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn keys_are_those_of_the_timeline() {
+        for class in CLASSES {
+            let stored = serde_json::to_value(class).unwrap();
+            assert_eq!(stored, Cause::Stall(class).key());
+        }
+    }
+}

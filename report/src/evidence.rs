@@ -1,0 +1,155 @@
+//! What else was going on: chaos actions, INFO and SLOWLOG give a cause its name.
+//!
+//! None of it is a cause by itself. A BGSAVE at the same time does not explain a slow request;
+//! a fork on the main thread does, and the BGSAVE then says whose fork it was.
+
+use std::collections::BTreeMap;
+
+use stallion_timeline::{Chaos, Server, SlowlogEntry, Stall, StallClass};
+
+use crate::cause::Cause;
+use crate::run::Run;
+use crate::words;
+
+/// A disturbance counts as being at the same time when it began up to this long before.
+const LEAD_NS: u64 = 100_000_000;
+
+/// SLOWLOG's durations agree with the probes' to this, or to 2 ms: the loop does more than the
+/// command, and redis-server reads a coarser clock.
+const SLOWLOG_TOLERANCE: f64 = 0.2;
+
+/// Disturbances that overlap a stretch of time.
+pub fn chaos_in(run: &Run, from_ns: u64, to_ns: u64) -> impl Iterator<Item = &Chaos> {
+    run.chaos.iter().filter(move |chaos| {
+        chaos.begin_ns <= to_ns && chaos.end_ns.max(chaos.begin_ns) + LEAD_NS >= from_ns
+    })
+}
+
+/// A cause in words, with what the server and the stall records say about it in this stretch:
+/// `fork of BGSAVE`, `command KEYS * (SLOWLOG: 497 ms)`, `waits for a CPU held by stress`.
+#[must_use]
+pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
+    let Cause::Stall(class) = cause else {
+        return cause.name().to_owned();
+    };
+    let what = main_subject(run, class, from_ns, to_ns);
+    let job = || saving_job(run, from_ns, to_ns);
+    match class {
+        StallClass::Fork => job().map_or_else(|| "fork".to_owned(), |job| format!("fork of {job}")),
+        StallClass::CowFault => job().map_or_else(
+            || cause.name().to_owned(),
+            |job| format!("copy-on-write faults during {job}"),
+        ),
+        StallClass::Command => command_label(run, &what, from_ns, to_ns),
+        StallClass::RunQueue if !what.is_empty() => format!("waits for a CPU held by {what}"),
+        StallClass::Syscall if !what.is_empty() => format!("system call {what}"),
+        StallClass::OffCpu if !what.is_empty() => format!("blocked in {what}"),
+        StallClass::Fsync if !what.is_empty() => what,
+        _ => cause.name().to_owned(),
+    }
+}
+
+/// What the stalls of a class were about, for the one with most time in the stretch.
+fn main_subject(run: &Run, class: StallClass, from_ns: u64, to_ns: u64) -> String {
+    let mut time: BTreeMap<&str, u64> = BTreeMap::new();
+    for stall in overlapping(run, class, from_ns, to_ns) {
+        *time.entry(&stall.what).or_default() += stall.busy_ns;
+    }
+    let longest = time.into_iter().max_by_key(|(_, busy_ns)| *busy_ns);
+    longest.map_or_else(String::new, |(what, _)| what.to_owned())
+}
+
+fn overlapping(
+    run: &Run,
+    class: StallClass,
+    from_ns: u64,
+    to_ns: u64,
+) -> impl Iterator<Item = &Stall> {
+    run.main_stalls().filter(move |stall| {
+        stall.class == class && stall.start_ns < to_ns && stall.end_ns > from_ns
+    })
+}
+
+/// The command of the background job that was saving at the time.
+fn saving_job(run: &Run, from_ns: u64, to_ns: u64) -> Option<&'static str> {
+    let by_chaos = chaos_in(run, from_ns, to_ns).find_map(|chaos| match chaos.action.as_str() {
+        "bgsave" => Some("BGSAVE"),
+        "aof-rewrite" => Some("BGREWRITEAOF"),
+        _ => None,
+    });
+    by_chaos.or_else(|| {
+        let after = run.servers.iter().filter(|server| server.at_ns >= from_ns);
+        after.take(2).find_map(|server| {
+            let on = |field: &str| server.info.get(field).is_some_and(|value| *value > 0.0);
+            if on("rdb_bgsave_in_progress") {
+                Some("BGSAVE")
+            } else if on("aof_rewrite_in_progress") {
+                Some("BGREWRITEAOF")
+            } else {
+                None
+            }
+        })
+    })
+}
+
+fn command_label(run: &Run, what: &str, from_ns: u64, to_ns: u64) -> String {
+    let longest =
+        overlapping(run, StallClass::Command, from_ns, to_ns).max_by_key(|stall| stall.busy_ns);
+    let entry = longest.and_then(|stall| slowlog_of(run, stall));
+    match (entry, what.is_empty()) {
+        (Some(entry), _) => format!(
+            "command {} (SLOWLOG: {})",
+            entry.command,
+            words::duration(entry.duration_us.unsigned_abs() * 1_000)
+        ),
+        (None, false) => format!("command {what}"),
+        (None, true) => "slow commands".to_owned(),
+    }
+}
+
+/// The SLOWLOG entry that fits a stall in time and, within its tolerance, in duration.
+#[must_use]
+pub fn slowlog_of<'a>(run: &'a Run, stall: &Stall) -> Option<&'a SlowlogEntry> {
+    let entries = run.servers.iter().flat_map(|server| &server.slowlog);
+    let fitting = entries.filter(|entry| fits(run, entry, stall));
+    fitting.min_by_key(|entry| distance_us(entry, stall))
+}
+
+/// Whether a SLOWLOG entry may be this stall.
+#[must_use]
+pub fn fits(run: &Run, entry: &SlowlogEntry, stall: &Stall) -> bool {
+    let (from_ns, to_ns) = possible_span(run, entry);
+    let tolerance_us = (entry.duration_us as f64 * SLOWLOG_TOLERANCE).max(2_000.0);
+    i128::from(stall.start_ns) < to_ns
+        && i128::from(stall.end_ns) > from_ns
+        && distance_us(entry, stall) as f64 <= tolerance_us
+}
+
+/// How far the durations are apart. A command that was preempted or faulted has a span longer
+/// than its time on the CPU, and SLOWLOG counts the span.
+fn distance_us(entry: &SlowlogEntry, stall: &Stall) -> u64 {
+    let span_us = (stall.end_ns - stall.start_ns) / 1_000;
+    let busy_us = stall.busy_ns / 1_000;
+    let entry_us = entry.duration_us.unsigned_abs();
+    span_us.abs_diff(entry_us).min(busy_us.abs_diff(entry_us))
+}
+
+/// SLOWLOG gives whole seconds of wall time, of the start in some versions and of the end in
+/// others, so the entry lies anywhere between the earliest and the latest reading.
+fn possible_span(run: &Run, entry: &SlowlogEntry) -> (i128, i128) {
+    let second_ns = i128::from(entry.unix_s) * 1_000_000_000 - run.wall_minus_monotonic_ns;
+    let duration_ns = i128::from(entry.duration_us) * 1_000;
+    (
+        second_ns - duration_ns,
+        second_ns + 1_000_000_000 + duration_ns,
+    )
+}
+
+/// The first server record at or after an instant in which a field of INFO stands.
+#[must_use]
+pub fn info_after<'a>(run: &'a Run, at_ns: u64, field: &str) -> Option<(&'a Server, f64)> {
+    run.servers
+        .iter()
+        .filter(|server| server.at_ns >= at_ns)
+        .find_map(|server| Some((server, *server.info.get(field)?)))
+}

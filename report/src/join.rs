@@ -1,0 +1,273 @@
+//! N timelines become one run on one clock.
+
+use std::path::{Path, PathBuf};
+
+use stallion_timeline::{
+    Header, Interval, PhaseName, ReadError, Record, Role, Timeline, histogram,
+};
+use thiserror::Error;
+
+use crate::run::{PhaseSpan, Run, Slice, Source};
+use crate::summary::{Percentiles, Summary};
+
+/// Why timelines could not be joined.
+#[derive(Debug, Error)]
+pub enum JoinError {
+    /// One of them could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A histogram in it is broken.
+    #[error(
+        "{path}: the interval at {start_ns} ns: {error}; the file was damaged after it was written"
+    )]
+    Histogram {
+        /// The file.
+        path: PathBuf,
+        /// The interval's start.
+        start_ns: u64,
+        /// What the decoder found.
+        error: ReadError,
+    },
+    /// Two files were written under different clocks.
+    #[error(
+        "{path} was written on another boot than {reference} ({found} against {expected}), so \
+         their clocks share no zero; give the file of the same run, or one recorded through \
+         `stallion probe --listen`, which measures the offset"
+    )]
+    OtherBoot {
+        /// The file that does not fit.
+        path: PathBuf,
+        /// The file whose clock the report uses.
+        reference: PathBuf,
+        /// Its boot id.
+        found: String,
+        /// The reference's boot id.
+        expected: String,
+    },
+    /// Nothing was given.
+    #[error("no timeline was given; name .jsonl files or a folder that holds some")]
+    Nothing,
+}
+
+/// Reads files and joins them.
+///
+/// # Errors
+/// [`JoinError`] when a file cannot be read or is no timeline, when one of its histograms is
+/// broken, or when it was written under another clock without a known offset.
+pub fn join(paths: &[PathBuf]) -> Result<Run, JoinError> {
+    let mut files = Vec::new();
+    for path in paths {
+        files.push((path.clone(), Timeline::read(path)?));
+    }
+    // The client's file leads: its clock is the reference, its plan and phases are the run's.
+    files.sort_by_key(|(_, timeline)| precedence(timeline.header.role));
+    let (reference, first) = files.first().ok_or(JoinError::Nothing)?;
+    let mut run = empty_run(first);
+    let (boot_id, reference) = (first.header.clock.boot_id.clone(), reference.clone());
+    // A loader's intervals are traffic of their own; they count only where nothing else was run.
+    let client = files
+        .iter()
+        .map(|(_, timeline)| timeline.header.role)
+        .find(|role| matches!(role, Role::Drive | Role::Ceiling | Role::Load));
+    for (path, timeline) in files {
+        check_clock(&path, &timeline.header, &reference, &boot_id)?;
+        let keep_intervals = Some(timeline.header.role) == client;
+        absorb(&mut run, &path, timeline, keep_intervals)?;
+    }
+    settle(&mut run);
+    Ok(run)
+}
+
+fn precedence(role: Role) -> u8 {
+    match role {
+        Role::Drive => 0,
+        Role::Ceiling => 1,
+        Role::Load => 2,
+        Role::Probe => 3,
+        Role::Chaos => 4,
+    }
+}
+
+fn empty_run(first: &Timeline) -> Run {
+    let clock = &first.header.clock;
+    Run {
+        sources: Vec::new(),
+        header: first.header.clone(),
+        summary: first
+            .footer
+            .as_ref()
+            .map_or_else(Summary::default, |footer| Summary::of(&footer.summary)),
+        origin_ns: 0,
+        end_ns: 0,
+        phases: Vec::new(),
+        slices: Vec::new(),
+        slow_ops: Vec::new(),
+        stalls: Vec::new(),
+        servers: Vec::new(),
+        wall_minus_monotonic_ns: i128::from(clock.wall_ns) - i128::from(clock.monotonic_ns),
+        chaos: Vec::new(),
+        probes: Vec::new(),
+        losses: Vec::new(),
+    }
+}
+
+fn check_clock(
+    path: &Path,
+    header: &Header,
+    reference: &Path,
+    boot_id: &str,
+) -> Result<(), JoinError> {
+    let clock = &header.clock;
+    let unknown = clock.boot_id.is_empty() || boot_id.is_empty();
+    let offset_known = clock.offset_ns != 0 || clock.offset_error_ns != 0;
+    if unknown || offset_known || clock.boot_id == boot_id {
+        return Ok(());
+    }
+    Err(JoinError::OtherBoot {
+        path: path.to_owned(),
+        reference: reference.to_owned(),
+        found: clock.boot_id.clone(),
+        expected: boot_id.to_owned(),
+    })
+}
+
+fn absorb(
+    run: &mut Run,
+    path: &Path,
+    timeline: Timeline,
+    keep_intervals: bool,
+) -> Result<(), JoinError> {
+    let source = run.sources.len();
+    let clock = timeline.header.clock.clone();
+    run.sources.push(Source {
+        file: path.display().to_string(),
+        role: timeline.header.role,
+        tool: timeline.header.tool.clone(),
+        host: timeline.header.host.line(),
+        target: timeline.header.target.clone(),
+        records: timeline.records.len(),
+        truncated: timeline.truncated(),
+        torn: timeline.torn,
+        end_reason: timeline.footer.as_ref().map(|footer| footer.reason.clone()),
+        offset_ns: clock.offset_ns,
+        offset_error_ns: clock.offset_error_ns,
+    });
+    run.probes.extend(timeline.header.probes);
+    let on_reference =
+        |time_ns: &mut u64| *time_ns = time_ns.saturating_add_signed(clock.offset_ns);
+    let leads = source == 0;
+    for mut record in timeline.records {
+        for_each_time(&mut record, &on_reference);
+        match record {
+            Record::Phase(phase) if leads => run.phases.push(PhaseSpan {
+                name: phase.name,
+                label: phase.label,
+                start_ns: phase.start_ns,
+                end_ns: 0,
+            }),
+            Record::Interval(interval) if keep_intervals => {
+                run.slices.push(slice(source, interval, path)?);
+            }
+            Record::SlowOp(op) if keep_intervals => run.slow_ops.push((source, op)),
+            Record::Stall(stall) => run.stalls.push(stall),
+            Record::Server(server) => run.servers.push(server),
+            Record::Chaos(chaos) => run.chaos.push(chaos),
+            Record::Loss(loss) => run.losses.push(loss),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Applies a function to every time of a record.
+fn for_each_time(record: &mut Record, apply: &impl Fn(&mut u64)) {
+    let times: Vec<&mut u64> = match record {
+        Record::Phase(phase) => vec![&mut phase.start_ns],
+        Record::Interval(interval) => vec![&mut interval.start_ns, &mut interval.end_ns],
+        Record::Server(server) => vec![&mut server.at_ns],
+        Record::Chaos(chaos) => vec![&mut chaos.begin_ns, &mut chaos.end_ns],
+        Record::Stall(stall) => vec![&mut stall.start_ns, &mut stall.end_ns],
+        Record::SlowOp(op) => vec![&mut op.due_ns, &mut op.sent_ns, &mut op.done_ns],
+        Record::Loss(loss) => vec![&mut loss.at_ns],
+        Record::Header(_) | Record::Footer(_) => Vec::new(),
+    };
+    for time in times {
+        apply(time);
+    }
+}
+
+/// Decodes all four histograms once, so that a broken one is found here and named.
+fn slice(source: usize, interval: Interval, path: &Path) -> Result<Slice, JoinError> {
+    let decode = |text: &str| {
+        histogram::decode(text).map_err(|error| JoinError::Histogram {
+            path: path.to_owned(),
+            start_ns: interval.start_ns,
+            error,
+        })
+    };
+    let response = Percentiles::of(&decode(&interval.response_hdr)?);
+    for text in [
+        &interval.service_hdr,
+        &interval.lag_hdr,
+        &interval.own_lag_hdr,
+    ] {
+        decode(text)?;
+    }
+    Ok(Slice {
+        source,
+        interval,
+        response,
+    })
+}
+
+/// Sorts everything by time, closes the phases and finds both ends of the axis.
+fn settle(run: &mut Run) {
+    run.slices.sort_by_key(|slice| slice.interval.start_ns);
+    run.slow_ops.sort_by_key(|(_, op)| (op.done_ns, op.due_ns));
+    run.stalls.sort_by_key(|stall| stall.start_ns);
+    run.servers.sort_by_key(|server| server.at_ns);
+    run.chaos.sort_by_key(|chaos| chaos.begin_ns);
+    run.phases.sort_by_key(|phase| phase.start_ns);
+    let first = run.slices.first().map(|slice| slice.interval.start_ns);
+    let last = run.slices.iter().map(|slice| slice.interval.end_ns).max();
+    run.end_ns = last.unwrap_or_else(|| last_instant(run));
+    if run.phases.is_empty() {
+        let start_ns = first.or_else(|| first_instant(run)).unwrap_or(0);
+        run.phases.push(PhaseSpan {
+            name: PhaseName::Measure,
+            label: String::new(),
+            start_ns,
+            end_ns: 0,
+        });
+    }
+    let starts: Vec<u64> = run
+        .phases
+        .iter()
+        .skip(1)
+        .map(|phase| phase.start_ns)
+        .collect();
+    for (index, phase) in run.phases.iter_mut().enumerate() {
+        phase.end_ns = starts
+            .get(index)
+            .copied()
+            .unwrap_or(run.end_ns.max(phase.start_ns));
+    }
+    let origin = run.measured_spans().next().map(|span| span.start_ns);
+    run.origin_ns = origin.unwrap_or(run.phases[0].start_ns);
+}
+
+fn first_instant(run: &Run) -> Option<u64> {
+    let stalls = run.stalls.iter().map(|stall| stall.start_ns);
+    let chaos = run.chaos.iter().map(|chaos| chaos.begin_ns);
+    stalls
+        .chain(chaos)
+        .chain(run.servers.iter().map(|server| server.at_ns))
+        .min()
+}
+
+fn last_instant(run: &Run) -> u64 {
+    let stalls = run.stalls.iter().map(|stall| stall.end_ns);
+    let chaos = run.chaos.iter().map(|chaos| chaos.end_ns);
+    let servers = run.servers.iter().map(|server| server.at_ns);
+    stalls.chain(chaos).chain(servers).max().unwrap_or(0)
+}

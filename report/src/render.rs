@@ -1,0 +1,21 @@
+//! Pictures and words of an [`Analysis`](crate::analysis::Analysis).
+
+pub mod json;
+
+pub mod tables;
+
+pub mod lanes;
+
+mod axes;
+
+mod rows;
+
+pub mod overview;
+
+pub mod curves;
+
+pub mod markdown;
+
+pub mod html;
+
+pub mod terminal;

@@ -1,0 +1,138 @@
+//! The golden cases.
+
+use stallion_timeline::{PhaseName, StallClass};
+
+use crate::synthetic::{MS, S, Scenario, chaos, server, slowlog, stall, sum};
+
+/// The scenario of a case by its name.
+pub(crate) fn scenario(name: &str) -> Scenario {
+    match name {
+        "fork" => fork(),
+        "fsync" => fsync(),
+        "sigstop" => sigstop(),
+        "bigkey" => bigkey(),
+        "two_causes" => two_causes(),
+        "quiet" => quiet(),
+        "unexplained" => unexplained(),
+        other => panic!("no case {other}"),
+    }
+}
+
+/// A fork of 45 ms, then copies for half a second, thinning out.
+fn fork() -> Scenario {
+    let mut stalls = vec![stall(StallClass::Fork, 2_300 * MS, 45 * MS)];
+    for step in 0..5 {
+        let busy = (30 - step * 6) * MS;
+        let mut copies = sum(
+            StallClass::CowFault,
+            (2_300 + step * 100) * MS,
+            100 * MS,
+            busy,
+            busy / 6_500,
+        );
+        copies
+            .detail
+            .insert("copied_bytes".to_owned(), (busy / 6_500 * 4_096) as f64);
+        stalls.push(copies);
+    }
+    Scenario {
+        stalls,
+        chaos: vec![chaos("bgsave", 2_299 * MS, 900 * MS)],
+        servers: vec![
+            server(
+                S,
+                &[("latest_fork_usec", 0.0), ("rdb_bgsave_in_progress", 0.0)],
+            ),
+            server(
+                3_500 * MS,
+                &[
+                    ("latest_fork_usec", 44_743.0),
+                    ("rdb_last_cow_size", 56_000_000.0),
+                ],
+            ),
+        ],
+        ..Scenario::default()
+    }
+}
+
+/// Two quiet seconds, then an fsync of 6 ms every 40 ms.
+fn fsync() -> Scenario {
+    let fsyncs = (0..50).map(|number| {
+        let mut stall = stall(
+            StallClass::Fsync,
+            (2_000 + number * 40) * MS,
+            (4 + number % 3 * 4) * MS,
+        );
+        stall.what = "fdatasync".to_owned();
+        stall
+    });
+    Scenario {
+        stalls: fsyncs.collect(),
+        phases: vec![
+            (PhaseName::Measure, 0, "appendfsync everysec"),
+            (PhaseName::Measure, 2 * S, "appendfsync always"),
+        ],
+        servers: vec![
+            server(S, &[("aof_delayed_fsync", 0.0)]),
+            server(4 * S, &[("aof_delayed_fsync", 0.0)]),
+        ],
+        samples: 8,
+        ..Scenario::default()
+    }
+}
+
+fn sigstop() -> Scenario {
+    Scenario {
+        seconds: 6,
+        stalls: vec![stall(StallClass::Stopped, 2_000 * MS, 2 * S)],
+        ..Scenario::default()
+    }
+}
+
+/// KEYS for 180 ms, partly preempted, as SLOWLOG tells it.
+fn bigkey() -> Scenario {
+    let asked = server(3 * S, &[("used_memory", 1e9)]);
+    Scenario {
+        stalls: vec![
+            stall(StallClass::Command, 1_500 * MS, 180 * MS),
+            stall(StallClass::RunQueue, 1_550 * MS, 3 * MS),
+        ],
+        servers: vec![
+            server(S, &[("used_memory", 1e9)]),
+            slowlog(asked, 1_680 * MS, 179_400, "KEYS *"),
+        ],
+        chaos: vec![chaos("bigkey-on", 1_490 * MS, 200 * MS)],
+        ..Scenario::default()
+    }
+}
+
+/// An fsync of 40 ms, and from its middle on 45 ms in which another process has the core.
+fn two_causes() -> Scenario {
+    let mut preempted = stall(StallClass::RunQueue, 1_520 * MS, 45 * MS);
+    preempted.what = "stress-ng".to_owned();
+    Scenario {
+        stalls: vec![stall(StallClass::Fsync, 1_480 * MS, 40 * MS), preempted],
+        // The check is by arithmetic, and a sample of 32 is too rough for it.
+        samples: 400,
+        ..Scenario::default()
+    }
+}
+
+/// Faults all the time, too small for anybody to notice.
+fn quiet() -> Scenario {
+    let faults =
+        (0..40).map(|number| sum(StallClass::ZeroFault, number * 100 * MS, 100 * MS, MS, 300));
+    Scenario {
+        stalls: faults.collect(),
+        ..Scenario::default()
+    }
+}
+
+/// 30 ms that no probe saw, and 25 ms in which the client slept.
+fn unexplained() -> Scenario {
+    Scenario {
+        hidden: vec![(1_500 * MS, 1_530 * MS)],
+        client_late: vec![(2_500 * MS, 2_525 * MS)],
+        ..quiet()
+    }
+}
