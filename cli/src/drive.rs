@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use stallion_gen::measure::outcome::ErrorKind;
 use stallion_gen::plan::{Label, Plan, Rate};
 use stallion_gen::record::Progress;
 use stallion_gen::run::{Finished, Outputs, run as run_plan};
@@ -109,11 +110,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
         stop,
     };
     let finished = run_plan(&plan, &mut outputs).map_err(client::start_failure)?;
-    if let Some(path) = &args.json {
-        write_json(path, &finished.summary)?;
-    }
     if args.json.as_deref() != Some(Path::new("-")) {
         print_summary(&finished, args.out.as_deref());
+    }
+    // Last, since it may fail.
+    if let Some(path) = &args.json {
+        write_json(path, &finished.summary)?;
     }
     verdict(args, finished)
 }
@@ -122,6 +124,11 @@ fn verdict(args: &Args, finished: Finished) -> Outcome {
     let summary = finished.summary;
     if let Some(error) = finished.timeline_error {
         let cause = anyhow::anyhow!("the timeline broke off: {error}; the figures above are whole");
+        return Err(Failure::Failed(cause));
+    }
+    let wrong = ErrorKind::Verify;
+    if let Some(count) = summary.errors.get(wrong.name()) {
+        let cause = anyhow::anyhow!("--verify found {count} wrong values: {}", wrong.remedy());
         return Err(Failure::Failed(cause));
     }
     if !summary.verdict.valid && !args.allow_invalid {
@@ -257,8 +264,8 @@ fn print_summary(finished: &Finished, out: Option<&Path>) {
         accounting.timeouts,
         accounting.lost
     );
-    for (kind, count) in &summary.errors {
-        println!("  error    {kind}: {count}");
+    for line in client::error_lines(&summary.errors) {
+        println!("  error    {line}");
     }
     for warning in &summary.verdict.warnings {
         println!("  note     {warning}");

@@ -17,7 +17,6 @@ use super::preflight::parse_info;
 use crate::plan::{Credentials, Target};
 use crate::resp::command::request;
 use crate::resp::tree::Tree;
-use crate::shard::Greeting;
 use crate::shard::ring::socket::Address;
 
 /// Time between two looks. INFO costs the server about 0.1 ms, so a look costs it 0.01 %.
@@ -163,10 +162,8 @@ impl Line {
             stream,
             input: BytesMut::new(),
         };
-        let Greeting { bytes, replies } = greeting(&poll.credentials, false);
-        if replies > 0 {
-            line.exchange(&bytes).await?;
-        }
+        line.exchange(&greeting(&poll.credentials, false).bytes)
+            .await?;
         Ok(line)
     }
 

@@ -108,6 +108,7 @@ fn split_port(place: &str) -> Option<(&str, u16)> {
 fn without_password(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, place))) => format!("{scheme}://***@{place}"),
+        (None, Some((_, place))) => format!("***@{place}"),
         _ => url.to_owned(),
     }
 }
@@ -152,6 +153,7 @@ mod tests {
             "http://a",
             "redis://",
             "redis://u:hidden@h:x",
+            "u:hidden@h:7000",
             "redis://h:0",
             "rediss://h",
         ] {
