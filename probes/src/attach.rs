@@ -96,7 +96,6 @@ const PROBES: [Probe; 5] = [
 /// [`ProbeError`] when nothing can be loaded, or not one probe attached. A probe that fails by
 /// itself is a state, no error.
 pub fn attach(server: &Server, threshold_ns: u64) -> Result<Attached, ProbeError> {
-    permitted()?;
     let scope = Scope {
         pid: server.pid,
         libc: server.symbols.file(is_libc),
@@ -148,14 +147,6 @@ fn raise_memlock_limit() {
     };
     // SAFETY: a valid struct; a refusal shows when the maps are created.
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
-}
-
-fn permitted() -> Result<(), ProbeError> {
-    if crate::capability::may_load_bpf() {
-        Ok(())
-    } else {
-        Err(ProbeError::NotPermitted)
-    }
 }
 
 fn state(probe: &Probe, result: Result<(), String>) -> ProbeState {

@@ -53,10 +53,23 @@ pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
 fn main_subject(run: &Run, class: StallClass, from_ns: u64, to_ns: u64) -> String {
     let mut time: BTreeMap<&str, u64> = BTreeMap::new();
     for stall in overlapping(run, class, from_ns, to_ns) {
-        *time.entry(&stall.what).or_default() += stall.busy_ns;
+        *time.entry(subject(&stall.what)).or_default() += stall.busy_ns;
     }
+    let all: u64 = time.values().sum();
     let longest = time.into_iter().max_by_key(|(_, busy_ns)| *busy_ns);
-    longest.map_or_else(String::new, |(what, _)| what.to_owned())
+    longest.map_or_else(String::new, |(what, busy_ns)| {
+        let alone = what.is_empty() || busy_ns * 10 >= all * 9;
+        if alone { what.to_owned() } else { format!("{what} and others") }
+    })
+}
+
+/// `redis-server (712) had the core` is about redis-server: threads of one name count as one.
+fn subject(what: &str) -> &str {
+    let name = what.strip_suffix(" had the core").unwrap_or(what);
+    match name.rsplit_once(" (") {
+        Some((name, id)) if id.trim_end_matches(')').parse::<u32>().is_ok() => name,
+        _ => name,
+    }
 }
 
 fn overlapping(
@@ -139,10 +152,7 @@ fn distance_us(entry: &SlowlogEntry, stall: &Stall) -> u64 {
 fn possible_span(run: &Run, entry: &SlowlogEntry) -> (i128, i128) {
     let second_ns = i128::from(entry.unix_s) * 1_000_000_000 - run.wall_minus_monotonic_ns;
     let duration_ns = i128::from(entry.duration_us) * 1_000;
-    (
-        second_ns - duration_ns,
-        second_ns + 1_000_000_000 + duration_ns,
-    )
+    (second_ns - duration_ns, second_ns + 1_000_000_000 + duration_ns)
 }
 
 /// The first server record at or after an instant in which a field of INFO stands.
@@ -152,4 +162,17 @@ pub fn info_after<'a>(run: &'a Run, at_ns: u64, field: &str) -> Option<(&'a Serv
         .iter()
         .filter(|server| server.at_ns >= at_ns)
         .find_map(|server| Some((server, *server.info.get(field)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_had_the_core_is_named_without_its_thread() {
+        assert_eq!(subject("cc1 (28796) had the core"), "cc1");
+        assert_eq!(subject("lto cgu.08 (7) had the core"), "lto cgu.08");
+        assert_eq!(subject("KEYS (pattern)"), "KEYS (pattern)");
+        assert_eq!(subject(""), "");
+    }
 }

@@ -10,6 +10,9 @@ use crate::words;
 /// Shares below this are not named in a headline; the bar and the table still show them.
 const NAMED_FROM_BASIS_POINTS: u32 = 100;
 
+/// Parts of a request's time smaller than one in so many are told together.
+const TOLD_FROM_ONE_IN: u64 = 100;
+
 /// Spikes that the findings tell; the others stand in their own section.
 const HEADLINES: usize = 5;
 
@@ -62,11 +65,7 @@ pub fn headline(analysis: &Analysis, spike: &SpikeReport) -> String {
     let at = words::at(analysis.run.axis_ns(spike.spike.start_ns));
     let p999 = words::duration(spike.spike.response.p999_ns);
     let shares = named(&spike.spike.attribution.shares, &spike.labels);
-    let causes = if shares.is_empty() {
-        "no slow request was recorded".to_owned()
-    } else {
-        shares
-    };
+    let causes = if shares.is_empty() { "no slow request was recorded".to_owned() } else { shares };
     format!("p99.9 {p999} at {at}: {causes}")
 }
 
@@ -100,10 +99,7 @@ pub fn harm(spike: &SpikeReport) -> String {
         .map(|(cause, ns)| format!("{} to {}", words::duration(*ns), cause.name()))
         .collect();
     if !stalls.is_empty() {
-        text.push_str(&format!(
-            " The server's main thread lost {}.",
-            words::list(&stalls)
-        ));
+        text.push_str(&format!(" The server's main thread lost {}.", words::list(&stalls)));
     }
     if !spike.chaos.is_empty() {
         let mut actions = spike.chaos.clone();
@@ -116,7 +112,19 @@ pub fn harm(spike: &SpikeReport) -> String {
 /// One request's time in one sentence.
 #[must_use]
 pub fn story(story: &Story) -> String {
-    let parts: Vec<String> = story.parts.iter().map(story_part).collect();
+    let mut parts = Vec::new();
+    let mut rest_ns = 0;
+    for part in &story.parts {
+        let part_ns = part.direct_ns + part.inherited_ns;
+        if part_ns * TOLD_FROM_ONE_IN >= story.delay_ns {
+            parts.push(story_part(part));
+        } else {
+            rest_ns += part_ns;
+        }
+    }
+    if rest_ns > 0 {
+        parts.push(format!("{} of lesser causes", words::duration(rest_ns)));
+    }
     format!(
         "{} of key {} (slot {}), due at {}, waited {}: {}.",
         story.op.command.to_uppercase(),
@@ -140,59 +148,35 @@ fn story_part(part: &StoryPart) -> String {
 }
 
 fn caution(headline: impl Into<String>, detail: impl Into<String>) -> Finding {
-    Finding {
-        tone: Tone::Caution,
-        headline: headline.into(),
-        detail: detail.into(),
-        spike: None,
-    }
+    Finding { tone: Tone::Caution, headline: headline.into(), detail: detail.into(), spike: None }
 }
 
 fn fact(headline: impl Into<String>, detail: impl Into<String>) -> Finding {
-    Finding {
-        tone: Tone::Fact,
-        headline: headline.into(),
-        detail: detail.into(),
-        spike: None,
-    }
+    Finding { tone: Tone::Fact, headline: headline.into(), detail: detail.into(), spike: None }
 }
 
 fn cautions(analysis: &Analysis) -> Vec<Finding> {
     let run = &analysis.run;
     let mut all = Vec::new();
-    if let Some(verdict) = run
-        .summary
-        .verdict
-        .as_ref()
-        .filter(|verdict| !verdict.valid)
-    {
+    if let Some(verdict) = run.summary.verdict.as_ref().filter(|verdict| !verdict.valid) {
         all.push(caution(
             "The client calls this run invalid",
             sentence(&verdict.reasons.join("; ")),
         ));
     }
+    let warnings = run.summary.verdict.iter().flat_map(|verdict| &verdict.warnings);
+    all.extend(warnings.map(|warning| caution(sentence(warning).trim_end_matches('.'), "")));
     for source in run.sources.iter().filter(|source| source.truncated) {
-        let torn = if source.torn {
-            " Its last line broke off and was dropped."
-        } else {
-            ""
-        };
+        let torn = if source.torn { " Its last line broke off and was dropped." } else { "" };
         all.push(caution(
             format!("{} was cut off", source.file),
             format!("It has no footer: what came before the cut is analysed, what came after is unknown.{torn}"),
         ));
     }
-    for source in run
-        .sources
-        .iter()
-        .filter(|source| source.offset_error_ns > 0)
-    {
+    for source in run.sources.iter().filter(|source| source.offset_error_ns > 0) {
         let bound = words::duration(source.offset_error_ns);
         all.push(caution(
-            format!(
-                "Clocks of two hosts: times of {} are right to within ±{bound}",
-                source.file
-            ),
+            format!("Clocks of two hosts: times of {} are right to within ±{bound}", source.file),
             "Stalls shorter than that may be given to the wrong requests.",
         ));
     }
@@ -227,18 +211,12 @@ fn losses(analysis: &Analysis) -> Option<Finding> {
         .map(|(source, count)| format!("{} from {source}", words::count(*count)))
         .collect();
     (!texts.is_empty()).then(|| {
-        caution(
-            "Not everything was recorded",
-            format!("Lost records: {}.", words::list(&texts)),
-        )
+        caution("Not everything was recorded", format!("Lost records: {}.", words::list(&texts)))
     })
 }
 
 fn phases(analysis: &Analysis) -> Vec<Finding> {
-    let told = analysis
-        .phases
-        .iter()
-        .filter(|phase| phase.attribution.delay_ns > 0);
+    let told = analysis.phases.iter().filter(|phase| phase.attribution.delay_ns > 0);
     told.map(|phase| {
         let p999 = phase.response.map_or(0, |response| response.p999_ns);
         let (span, run) = (&phase.span, &analysis.run);
@@ -266,16 +244,10 @@ fn run_as_a_whole(analysis: &Analysis) -> Option<Finding> {
     }
     let total = &analysis.total;
     if total.delay_ns == 0 {
-        return Some(fact(
-            "Nothing was slow",
-            "No request was over the slow threshold.",
-        ));
+        return Some(fact("Nothing was slow", "No request was over the slow threshold."));
     }
-    let labels: Vec<String> = total
-        .shares
-        .iter()
-        .map(|share| share.cause.name().to_owned())
-        .collect();
+    let labels: Vec<String> =
+        total.shares.iter().map(|share| share.cause.name().to_owned()).collect();
     let explained = 10_000 - total.share_of(Cause::Unexplained);
     let headline = if analysis.spikes.is_empty() {
         format!(
@@ -283,10 +255,7 @@ fn run_as_a_whole(analysis: &Analysis) -> Option<Finding> {
             words::share(explained)
         )
     } else {
-        format!(
-            "{} of all slow time in the run is explained",
-            words::share(explained)
-        )
+        format!("{} of all slow time in the run is explained", words::share(explained))
     };
     let spikes = analysis.spikes.len() as u64 + analysis.spikes_untold.0;
     Some(fact(
@@ -320,35 +289,25 @@ fn hidden_by_service_time(analysis: &Analysis) -> Option<Finding> {
 
 fn missed_by_the_server(analysis: &Analysis) -> Option<Finding> {
     let missed = &analysis.crosscheck.missed;
+    let all_ns = missed.iter().map(|missed| missed.total_ns).sum();
     let texts: Vec<String> = missed
         .iter()
-        .take(3)
-        .map(|missed| {
-            format!(
-                "{} {}",
-                words::duration(missed.total_ns),
-                missed.cause.name()
-            )
-        })
+        .map(|missed| format!("{} of {}", words::duration(missed.total_ns), missed.cause.name()))
         .collect();
     (!missed.is_empty()).then(|| {
         fact(
-            format!("The server's own tools show nothing of {}", words::list(&texts)),
-            "Neither SLOWLOG nor LATENCY nor latest_fork_usec has an entry for these stalls of 10 ms and more.",
+            format!("The server's own tools are silent about {} of stalls", words::duration(all_ns)),
+            format!(
+                "Neither SLOWLOG nor LATENCY nor latest_fork_usec shows {} (single stalls of 10 ms and more).",
+                words::list(&texts)
+            ),
         )
     })
 }
 
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
-    let first = chars
-        .next()
-        .map(|first| first.to_uppercase().to_string())
-        .unwrap_or_default();
-    let end = if text.is_empty() || text.ends_with('.') {
-        ""
-    } else {
-        "."
-    };
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.is_empty() || text.ends_with('.') { "" } else { "." };
     format!("{first}{}{end}", chars.as_str())
 }

@@ -58,8 +58,10 @@ impl Percentiles {
 pub struct Verdict {
     /// The run is valid.
     pub valid: bool,
-    /// Why not, or what to keep in mind.
+    /// Why not.
     pub reasons: Vec<String>,
+    /// What does not spoil the run, and should be known.
+    pub warnings: Vec<String>,
 }
 
 /// What the footer of a drive timeline says. Unknown figures are none.
@@ -90,6 +92,7 @@ impl Summary {
             verdict: value["verdict"]["valid"].as_bool().map(|valid| Verdict {
                 valid,
                 reasons: strings(&value["verdict"]["reasons"]),
+                warnings: strings(&value["verdict"]["warnings"]),
             }),
             client_cpu_ns_per_op: value["client"]["cpu_ns_per_op"].as_f64(),
             client_busy_max: value["client"]["busy_max"].as_f64(),
@@ -137,10 +140,7 @@ fn counts(value: &Value) -> BTreeMap<String, u64> {
     let Some(object) = value.as_object() else {
         return BTreeMap::new();
     };
-    object
-        .iter()
-        .filter_map(|(name, count)| Some((name.clone(), count.as_u64()?)))
-        .collect()
+    object.iter().filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect()
 }
 
 #[cfg(test)]
@@ -151,10 +151,7 @@ mod tests {
     #[test]
     fn an_empty_summary_is_all_unknown() {
         assert_eq!(Summary::of(&Value::Null), Summary::default());
-        assert_eq!(
-            Summary::of(&json!({"verdict": 3, "errors": []})),
-            Summary::default()
-        );
+        assert_eq!(Summary::of(&json!({"verdict": 3, "errors": []})), Summary::default());
         assert!(plan_rows(&json!("text")).is_empty());
     }
 

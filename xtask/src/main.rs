@@ -43,7 +43,7 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         ["demo"] => demo::run(false),
         ["demo", "--quick"] => demo::run(true),
         ["test"] => test::run(),
-        ["tidy"] => tidy::run(),
+        ["tidy"] => tidy::run(&[]),
         ["ebpf"] => ebpf::run(),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

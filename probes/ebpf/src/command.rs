@@ -42,9 +42,9 @@ fn cpu_clock(_ctx: PerfEventContext) -> u32 {
     // SAFETY: only the main thread comes here, and its own switches do not interrupt this.
     unsafe {
         let follower = &mut *(&raw mut FOLLOWER);
-        let evidence = *follower;
+        let before = *follower;
         if let Some(ended) = follower.sample(&sample) {
-            send(&evidence, &ended);
+            send(&before, before.samples(), &ended);
         }
         if follower.samples() == STACK_AT_SAMPLE {
             send_stack(now, &regs);
@@ -59,8 +59,9 @@ pub(crate) fn sleep(now: u64, io_count: u64) {
     // SAFETY: called in the main thread's own switch.
     unsafe {
         let follower = &mut *(&raw mut FOLLOWER);
+        let samples = follower.samples();
         if let Some(ended) = follower.sleep(now, io_count) {
-            send(follower, &ended);
+            send(follower, samples, &ended);
         }
     }
 }
@@ -73,14 +74,14 @@ pub(crate) fn wake(now: u64, io_count: u64) {
 }
 
 #[inline(always)]
-fn send(follower: &Follower, ended: &Ended) {
+fn send(follower: &Follower, samples: u64, ended: &Ended) {
     if ended.end_ns.saturating_sub(ended.start_ns) < stretch_ns() {
         return;
     }
     let (syscall, argument, ips) = follower.evidence();
     emit(&Stretch {
         span: Span {
-            count: follower.samples(),
+            count: samples,
             ..Span::single(Kind::Stretch, main_tid(), ended.start_ns, ended.end_ns)
         },
         syscall,
