@@ -46,17 +46,8 @@ impl Server {
         if let Some(url) = &self.target {
             return Target::parse(url).map_err(Failure::usage);
         }
-        let target = Target::Tcp {
-            host: self.host.clone(),
-            port: self.port,
-        };
-        Ok((
-            target,
-            Credentials {
-                user: self.user.clone(),
-                password: self.pass.clone(),
-            },
-        ))
+        let target = Target::Tcp { host: self.host.clone(), port: self.port };
+        Ok((target, Credentials { user: self.user.clone(), password: self.pass.clone() }))
     }
 }
 
@@ -98,11 +89,7 @@ pub(crate) struct Work {
 impl Work {
     pub(crate) fn ttl(&self) -> Ttl {
         let (min_s, max_s) = self.ttl_range;
-        Ttl {
-            fraction: self.ttl_frac,
-            min_s,
-            max_s,
-        }
+        Ttl { fraction: self.ttl_frac, min_s, max_s }
     }
 
     /// The CPUs asked for; with more than one CPU the last one by default, since interrupts and
@@ -112,9 +99,7 @@ impl Work {
             0 | 1 => Vec::new(),
             cpus => vec![cpus - 1],
         };
-        self.cores
-            .as_ref()
-            .map_or_else(default, |list| list.0.clone())
+        self.cores.as_ref().map_or_else(default, |list| list.0.clone())
     }
 }
 
@@ -231,11 +216,7 @@ fn cores(text: &str) -> Result<CoreList, String> {
         let (from, to) = from.ok().zip(to.ok()).ok_or_else(wrong)?;
         list.extend(usize::from(from)..=usize::from(to));
     }
-    if list.is_empty() {
-        Err(wrong())
-    } else {
-        Ok(CoreList(list))
-    }
+    if list.is_empty() { Err(wrong()) } else { Ok(CoreList(list)) }
 }
 
 fn ttl_range(text: &str) -> Result<(u32, u32), String> {

@@ -53,11 +53,7 @@ fn line(finding: &Finding, colour: bool) -> String {
         Grade::Fair => ("~~", 33),
         Grade::Poor => ("no", 31),
     };
-    let mark = if colour {
-        format!("\x1b[{shade}m{mark}\x1b[0m")
-    } else {
-        mark.to_owned()
-    };
+    let mark = if colour { format!("\x1b[{shade}m{mark}\x1b[0m") } else { mark.to_owned() };
     let remedy = match finding.remedy.as_str() {
         "" => String::new(),
         remedy => format!("\n{:30}-> {remedy}", ""),
@@ -73,10 +69,7 @@ mod tests {
     fn a_remedy_stands_under_its_line_and_colour_is_a_choice() {
         let bad = Finding::bad("file limit", Grade::Poor, "1024", "ulimit -n 10240");
         let text = line(&bad, false);
-        assert!(
-            text.starts_with("no  file limit") && text.contains("\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("no  file limit") && text.contains("\n"), "{text}");
         assert!(text.ends_with("-> ulimit -n 10240") && !text.contains('\x1b'));
         assert!(line(&bad, true).contains("\x1b[31mno\x1b[0m"));
         assert_eq!(line(&Finding::good("x", "y"), false).lines().count(), 1);

@@ -69,10 +69,7 @@ fn label(text: &str) -> Result<Label, String> {
     let wrong = || format!("{text:?}: give TIME=TEXT, for example 12s=\"appendfsync always\"");
     let (at, name) = text.split_once('=').ok_or_else(wrong)?;
     let at = humantime::parse_duration(at).map_err(|_| wrong())?;
-    Ok(Label {
-        at_ns: at.as_nanos() as u64,
-        text: name.to_owned(),
-    })
+    Ok(Label { at_ns: at.as_nanos() as u64, text: name.to_owned() })
 }
 
 impl Args {
@@ -93,10 +90,7 @@ impl Args {
 pub(crate) fn run(args: &Args) -> Outcome {
     let plan = args.plan()?;
     let stop = client::stop_flag()?;
-    let mut lines = ProgressLines {
-        open: plan.rate != Rate::Max,
-        rows: 0,
-    };
+    let mut lines = ProgressLines { open: plan.rate != Rate::Max, rows: 0 };
     let watched = client::on_terminal();
     let mut progress = |progress: &Progress| {
         if watched {
@@ -144,9 +138,7 @@ fn verdict(args: &Args, finished: Finished) -> Outcome {
 fn write_json(path: &Path, summary: &Summary) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(summary)? + "\n";
     if path == Path::new("-") {
-        std::io::stdout()
-            .write_all(text.as_bytes())
-            .context("standard output")
+        std::io::stdout().write_all(text.as_bytes()).context("standard output")
     } else {
         std::fs::write(path, text).with_context(|| format!("--json {}", path.display()))
     }
@@ -173,9 +165,7 @@ impl ProgressLines {
         let (hits, misses) = merged
             .commands
             .iter()
-            .fold((0, 0), |(hits, misses), command| {
-                (hits + command.hits, misses + command.misses)
-            });
+            .fold((0, 0), |(hits, misses), command| (hits + command.hits, misses + command.misses));
         let hit = if hits + misses == 0 {
             "-".to_owned()
         } else {
@@ -202,10 +192,7 @@ impl ProgressLines {
 
 fn print_summary(finished: &Finished, out: Option<&Path>) {
     let summary = &finished.summary;
-    println!(
-        "{} ({} model) from {}",
-        summary.target, summary.model, summary.host
-    );
+    println!("{} ({} model) from {}", summary.target, summary.model, summary.host);
     println!(
         "{} requests answered in {:.1} s: {} a second{}",
         human_count(summary.ops as f64),
@@ -237,9 +224,7 @@ fn print_summary(finished: &Finished, out: Option<&Path>) {
             human_us(found.max)
         );
     }
-    let Summary {
-        client, accounting, ..
-    } = summary;
+    let Summary { client, accounting, .. } = summary;
     println!(
         "\n  client   {:.0} ns of CPU and {:.3} system calls a request; busiest core {:.0} % busy",
         client.cpu_ns_per_op,
@@ -276,11 +261,7 @@ fn print_summary(finished: &Finished, out: Option<&Path>) {
     if let Some(out) = out {
         println!("  timeline {}", out.join("drive.jsonl").display());
     }
-    let word = if summary.verdict.valid {
-        "valid"
-    } else {
-        "INVALID"
-    };
+    let word = if summary.verdict.valid { "valid" } else { "INVALID" };
     println!("\n  verdict  {word}, bounded by {}", bound_name(summary));
 }
 

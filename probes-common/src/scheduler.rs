@@ -44,7 +44,7 @@ pub struct Wait {
     pub span: Span,
     /// A [`WaitClass`].
     pub class: u32,
-    /// Thread that had the core when the wait ended (run queue), or that woke it (off-CPU).
+    /// Thread that took the core (preempted), had it (woken and waiting), or woke it (off-CPU).
     pub other_tid: u32,
     /// Number of the system call the thread was in; negative in user mode or in a page fault.
     pub syscall: i64,
@@ -84,16 +84,8 @@ mod tests {
     #[test]
     fn states_are_told_apart() {
         assert_eq!(class_of(false, 0), WaitClass::RunQueue);
-        assert_eq!(
-            class_of(false, 0x100),
-            WaitClass::RunQueue,
-            "R+ of a preempted thread"
-        );
-        assert_eq!(
-            class_of(true, 1),
-            WaitClass::RunQueue,
-            "preempted on its way to sleep"
-        );
+        assert_eq!(class_of(false, 0x100), WaitClass::RunQueue, "R+ of a preempted thread");
+        assert_eq!(class_of(true, 1), WaitClass::RunQueue, "preempted on its way to sleep");
         assert_eq!(class_of(false, 1), WaitClass::OffCpu);
         assert_eq!(class_of(false, 2), WaitClass::OffCpu);
         assert_eq!(class_of(false, 4), WaitClass::Stopped);

@@ -21,10 +21,7 @@ fn pin(pid: u32) {
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         libc::CPU_SET(0, &mut set);
-        assert_eq!(
-            libc::sched_setaffinity(pid as i32, size_of_val(&set), &raw const set),
-            0
-        );
+        assert_eq!(libc::sched_setaffinity(pid as i32, size_of_val(&set), &raw const set), 0);
     }
 }
 
@@ -59,22 +56,10 @@ fn fork_and_copies_agree_with_redis() {
     assert_eq!((fork.thread, fork.tid), (ThreadRole::Main, server.pid()));
     assert_eq!(seen.of(StallClass::Fork).count(), 1, "told once");
     assert!(fork.detail["child"] > 0.0);
-    assert_near(
-        "fork, µs",
-        fork.busy_ns as f64 / 1e3,
-        server.info("latest_fork_usec"),
-        0.2,
-    );
-    let copied: f64 = seen
-        .of(StallClass::CowFault)
-        .filter_map(|stall| stall.detail.get("copied_bytes"))
-        .sum();
-    assert_near(
-        "copied bytes",
-        copied,
-        server.info("rdb_last_cow_size"),
-        0.2,
-    );
+    assert_near("fork, µs", fork.busy_ns as f64 / 1e3, server.info("latest_fork_usec"), 0.2);
+    let copied: f64 =
+        seen.of(StallClass::CowFault).filter_map(|stall| stall.detail.get("copied_bytes")).sum();
+    assert_near("copied bytes", copied, server.info("rdb_last_cow_size"), 0.2);
 }
 
 #[test]
@@ -92,28 +77,15 @@ fn fsync_is_told_by_thread() {
         }));
     });
     let of_thread = |role| {
-        let stalls = seen
-            .of(StallClass::Fsync)
-            .filter(move |stall| stall.thread == role);
+        let stalls = seen.of(StallClass::Fsync).filter(move |stall| stall.thread == role);
         stalls.cloned().collect::<Vec<_>>()
     };
     let main = of_thread(ThreadRole::Main);
-    assert!(
-        main.iter().map(|stall| stall.count).sum::<u64>() >= 30,
-        "{main:#?}"
-    );
-    assert!(
-        main[0].what.contains("sync") && main[0].what.contains(".aof"),
-        "{:?}",
-        main[0]
-    );
+    assert!(main.iter().map(|stall| stall.count).sum::<u64>() >= 30, "{main:#?}");
+    assert!(main[0].what.contains("sync") && main[0].what.contains(".aof"), "{:?}", main[0]);
     let background = of_thread(ThreadRole::Background);
     assert!(!background.is_empty(), "bio_aof syncs once a second");
-    assert!(
-        background[0].what.contains("by bio_"),
-        "{:?}",
-        background[0]
-    );
+    assert!(background[0].what.contains("by bio_"), "{:?}", background[0]);
 }
 
 #[test]
@@ -162,16 +134,8 @@ fn slow_commands_are_named_and_timed() {
         let ms = stall.busy_ns as f64 / 1e6;
         assert_near(&format!("{name}, ms"), ms, server.slowest_ms(name), share);
     }
-    let named = |name| {
-        seen.of(StallClass::Command)
-            .filter(|stall| stall.what == name)
-            .count()
-    };
-    assert_eq!(
-        named("KEYS"),
-        1,
-        "told once, by the uprobe and not by the sampler"
-    );
+    let named = |name| seen.of(StallClass::Command).filter(|stall| stall.what == name).count();
+    assert_eq!(named("KEYS"), 1, "told once, by the uprobe and not by the sampler");
     assert!(seen.longest(StallClass::OffCpu).what.contains("nanosleep"));
 }
 
@@ -182,10 +146,7 @@ fn a_hog_on_the_core_is_named() {
     }
     let server = Server::start(&[]);
     pin(server.pid());
-    let mut hog = Command::new("sh")
-        .args(["-c", "while :; do :; done"])
-        .spawn()
-        .unwrap();
+    let mut hog = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
     pin(hog.id());
     let seen = watched(&server, || {
         server.ask("EVAL 'local x=0; for i=1,10000000 do x=x+i end return x' 0");
@@ -243,11 +204,7 @@ fn drop_capabilities() {
 
 #[test]
 fn foreign_targets_are_refused_with_a_remedy() {
-    let refused = |target| {
-        watch(&plan(target), || false, |_| {})
-            .unwrap_err()
-            .to_string()
-    };
+    let refused = |target| watch(&plan(target), || false, |_| {}).unwrap_err().to_string();
     if !may_probe() {
         return;
     }
@@ -264,10 +221,7 @@ fn foreign_targets_are_refused_with_a_remedy() {
 #[test]
 #[ignore = "run by sigkill_leaves_nothing_attached as a process of its own"]
 fn prober() {
-    let port = std::env::var("STALLION_TEST_PORT")
-        .unwrap()
-        .parse()
-        .unwrap();
+    let port = std::env::var("STALLION_TEST_PORT").unwrap().parse().unwrap();
     let _ = watch(&plan(Target::Port(port)), || false, |_| {});
 }
 
@@ -286,10 +240,7 @@ fn sigkill_leaves_nothing_attached() {
     let patience = Instant::now() + Duration::from_secs(30);
     let mut programs = Vec::new();
     while programs.len() < 10 {
-        assert!(
-            Instant::now() < patience,
-            "the prober attached {programs:?} only"
-        );
+        assert!(Instant::now() < patience, "the prober attached {programs:?} only");
         std::thread::sleep(Duration::from_millis(50));
         programs = bpf_programs(prober.id());
     }
@@ -312,9 +263,7 @@ fn bpf_programs(pid: u32) -> Vec<u32> {
     let mut ids: Vec<u32> = folder
         .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
         .filter_map(|text| {
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix("prog_id:"))?;
+            let line = text.lines().find_map(|line| line.strip_prefix("prog_id:"))?;
             line.trim().parse().ok()
         })
         .collect();
@@ -328,13 +277,7 @@ fn exists(id: u32) -> bool {
     const BPF_PROG_GET_NEXT_ID: i32 = 11;
     let mut attributes = [id - 1, 0];
     // SAFETY: `start_id` and `next_id`, as the command wants them.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_PROG_GET_NEXT_ID,
-            attributes.as_mut_ptr(),
-            8,
-        )
-    };
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_GET_NEXT_ID, attributes.as_mut_ptr(), 8) };
     result == 0 && attributes[1] == id
 }

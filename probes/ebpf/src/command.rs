@@ -3,9 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use aya_ebpf::macros::{perf_event, uprobe, uretprobe};
 use aya_ebpf::programs::{PerfEventContext, ProbeContext, RetProbeContext};
-use stallion_probes_common::command::{
-    Call, Ended, Follower, STACK_BYTES, Sample, Stack, Stretch,
-};
+use stallion_probes_common::command::{Call, Ended, Follower, STACK_BYTES, Sample, Stack, Stretch};
 use stallion_probes_common::{Kind, Span};
 
 use crate::shared::{
@@ -123,11 +121,7 @@ struct Running {
     depth: u32,
 }
 
-static mut RUNNING: Running = Running {
-    start_ns: 0,
-    function: 0,
-    depth: 0,
-};
+static mut RUNNING: Running = Running { start_ns: 0, function: 0, depth: 0 };
 
 #[uprobe]
 fn command_enter(ctx: ProbeContext) -> u32 {

@@ -38,9 +38,8 @@ const ROOT: &str = "run as root, or give CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE
 #[must_use]
 pub fn may_load() -> bool {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let held = field(&status, "CapEff:")
-        .and_then(|hex| u64::from_str_radix(hex, 16).ok())
-        .unwrap_or(0);
+    let held =
+        field(&status, "CapEff:").and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
     allows(held)
 }
 
@@ -84,12 +83,7 @@ fn embedded() -> Finding {
         Finding::good("eBPF object", "embedded in this program")
     } else {
         let remedy = "cargo xtask ebpf && cargo build --release --features probes";
-        Finding::bad(
-            "eBPF object",
-            Grade::Poor,
-            "not embedded in this program",
-            remedy,
-        )
+        Finding::bad("eBPF object", Grade::Poor, "not embedded in this program", remedy)
     }
 }
 
@@ -111,12 +105,7 @@ fn types() -> Finding {
     match TaskOffsets::of_this_kernel() {
         TaskOffsets { io_count: 0, .. } => {
             let remedy = "long commands are not sampled: CONFIG_TASK_IO_ACCOUNTING";
-            Finding::bad(
-                name,
-                Grade::Fair,
-                "present, without read and write counts",
-                remedy,
-            )
+            Finding::bad(name, Grade::Fair, "present, without read and write counts", remedy)
         }
         _ => Finding::good(name, "present, with read and write counts"),
     }
@@ -124,9 +113,7 @@ fn types() -> Finding {
 
 fn lockdown() -> Finding {
     let text = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
-    let mode = text
-        .split_once('[')
-        .and_then(|(_, rest)| rest.split_once(']'));
+    let mode = text.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
     match mode.map_or("none", |(mode, _)| mode) {
         "confidentiality" => {
             let remedy = "reading kernel memory is forbidden: boot with lockdown=integrity";
@@ -215,12 +202,7 @@ fn load(kind: u32, attach_type: u32, btf_id: u32) -> io::Result<OwnedFd> {
 fn bpf(command: u64, attributes: &[u64]) -> io::Result<OwnedFd> {
     // SAFETY: the kernel reads as many bytes as it is told and keeps no pointer.
     let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            attributes.as_ptr(),
-            size_of_val(attributes),
-        )
+        libc::syscall(libc::SYS_bpf, command, attributes.as_ptr(), size_of_val(attributes))
     };
     owned(result)
 }
@@ -243,11 +225,7 @@ fn perf_event(kind: u32, config: u64, place: [u64; 2]) -> io::Result<OwnedFd> {
 fn set_bpf(event: &OwnedFd, program: &OwnedFd) -> io::Result<()> {
     // SAFETY: two descriptors that are open.
     let result = unsafe { libc::ioctl(event.as_raw_fd(), PERF_IOC_SET_BPF, program.as_raw_fd()) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 fn owned(result: libc::c_long) -> io::Result<OwnedFd> {
@@ -275,10 +253,7 @@ mod tests {
     fn what_cannot_be_tried_is_said_with_its_remedy() {
         for finding in examine() {
             assert!(!finding.found.is_empty(), "{finding:?}");
-            assert!(
-                finding.grade == Grade::Good || !finding.remedy.is_empty(),
-                "{finding:?}"
-            );
+            assert!(finding.grade == Grade::Good || !finding.remedy.is_empty(), "{finding:?}");
         }
     }
 }

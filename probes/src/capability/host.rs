@@ -38,9 +38,7 @@ pub fn examine() -> Vec<Finding> {
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(path)
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
+    fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
 fn processors(count: u32) -> Finding {
@@ -58,12 +56,7 @@ fn siblings() -> Finding {
     let text = read("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list");
     if text.contains([',', '-']) {
         let remedy = "pin server and client to different cores, not to siblings (--cores)";
-        Finding::bad(
-            name,
-            Grade::Fair,
-            format!("CPU 0 shares its core: {text}"),
-            remedy,
-        )
+        Finding::bad(name, Grade::Fair, format!("CPU 0 shares its core: {text}"), remedy)
     } else {
         Finding::good(name, "none")
     }
@@ -85,12 +78,7 @@ fn governor(governor: &str) -> Finding {
     match governor {
         "" => Finding::good(name, "none (fixed by the host, as in most guests)"),
         "performance" => Finding::good(name, governor),
-        other => Finding::bad(
-            name,
-            Grade::Fair,
-            other,
-            "cpupower frequency-set -g performance",
-        ),
+        other => Finding::bad(name, Grade::Fair, other, "cpupower frequency-set -g performance"),
     }
 }
 
@@ -121,16 +109,10 @@ fn steal() -> Finding {
 /// Stolen and all ticks from the first line of /proc/stat.
 fn cpu_times(stat: &str) -> (u64, u64) {
     let line = stat.lines().next().unwrap_or_default();
-    let ticks: Vec<u64> = line
-        .split_whitespace()
-        .skip(1)
-        .filter_map(|tick| tick.parse().ok())
-        .collect();
+    let ticks: Vec<u64> =
+        line.split_whitespace().skip(1).filter_map(|tick| tick.parse().ok()).collect();
     // Guest time, after the eighth, is counted in user time already.
-    (
-        ticks.get(7).copied().unwrap_or(0),
-        ticks.iter().take(8).sum(),
-    )
+    (ticks.get(7).copied().unwrap_or(0), ticks.iter().take(8).sum())
 }
 
 fn steal_share(before: (u64, u64), after: (u64, u64)) -> f64 {
@@ -139,10 +121,7 @@ fn steal_share(before: (u64, u64), after: (u64, u64)) -> f64 {
 }
 
 fn limit(resource: libc::__rlimit_resource_t) -> u64 {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: a valid struct for the kernel to fill.
     unsafe { libc::getrlimit(resource, &raw mut limit) };
     limit.rlim_cur
@@ -215,12 +194,7 @@ fn server() -> Finding {
         }
     }
     let remedy = "only needed for `stallion lab`: apt-get install redis-server";
-    Finding::bad(
-        name,
-        Grade::Fair,
-        "neither redis-server nor valkey-server",
-        remedy,
-    )
+    Finding::bad(name, Grade::Fair, "neither redis-server nor valkey-server", remedy)
 }
 
 #[cfg(test)]
@@ -244,10 +218,7 @@ mod tests {
         assert!(governor("powersave").remedy.contains("performance"));
         assert_eq!(clock("hpet").grade, Grade::Fair);
         for finding in examine() {
-            assert!(
-                finding.grade == Grade::Good || !finding.remedy.is_empty(),
-                "{finding:?}"
-            );
+            assert!(finding.grade == Grade::Good || !finding.remedy.is_empty(), "{finding:?}");
         }
     }
 }

@@ -37,12 +37,7 @@ impl Finding {
     /// A finding that needs no remedy.
     #[must_use]
     pub fn good(name: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            name,
-            grade: Grade::Good,
-            found: found.into(),
-            remedy: String::new(),
-        }
+        Self { name, grade: Grade::Good, found: found.into(), remedy: String::new() }
     }
 
     /// A finding with a remedy.
@@ -53,12 +48,7 @@ impl Finding {
         found: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self {
-            name,
-            grade,
-            found: found.into(),
-            remedy: remedy.into(),
-        }
+        Self { name, grade, found: found.into(), remedy: remedy.into() }
     }
 
     /// As one object: `{name, grade, found, remedy}`.
@@ -86,17 +76,8 @@ pub struct Section {
 #[must_use]
 pub fn examine() -> Vec<Section> {
     vec![
-        Section {
-            title: "client (drive, load)",
-            findings: uring::examine(),
-        },
-        Section {
-            title: "probes",
-            findings: bpf::examine(),
-        },
-        Section {
-            title: "host",
-            findings: host::examine(),
-        },
+        Section { title: "client (drive, load)", findings: uring::examine() },
+        Section { title: "probes", findings: bpf::examine() },
+        Section { title: "host", findings: host::examine() },
     ]
 }

@@ -43,18 +43,10 @@ pub fn examine() -> Vec<Finding> {
 
 fn switch() -> Finding {
     let name = "io_uring_disabled";
-    match fs::read_to_string("/proc/sys/kernel/io_uring_disabled")
-        .unwrap_or_default()
-        .trim()
-    {
+    match fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default().trim() {
         "" => Finding::good(name, "no such switch (before Linux 6.6)"),
         "0" => Finding::good(name, "0"),
-        value => Finding::bad(
-            name,
-            Grade::Poor,
-            value,
-            "sysctl kernel.io_uring_disabled=0",
-        ),
+        value => Finding::bad(name, Grade::Poor, value, "sysctl kernel.io_uring_disabled=0"),
     }
 }
 
@@ -65,26 +57,14 @@ fn features(ring: &OwnedFd) -> Vec<Finding> {
     };
     vec![
         Finding::good("io_uring", "works"),
-        tried(
-            "single_issuer",
-            self::ring(owner).is_ok(),
-            &newer("a request", "6.0"),
-        ),
+        tried("single_issuer", self::ring(owner).is_ok(), &newer("a request", "6.0")),
         tried(
             "defer_taskrun",
             self::ring(owner | SETUP_DEFER_TASKRUN).is_ok(),
             &newer("a request", "6.1"),
         ),
-        tried(
-            "multishot receive",
-            has_op(ring, OP_SEND_ZC),
-            &newer("a receive", "6.0"),
-        ),
-        tried(
-            "provided buffer rings",
-            buffers(ring, PBUF_RING_MMAP),
-            &newer("a receive", "5.19"),
-        ),
+        tried("multishot receive", has_op(ring, OP_SEND_ZC), &newer("a receive", "6.0")),
+        tried("provided buffer rings", buffers(ring, PBUF_RING_MMAP), &newer("a receive", "5.19")),
         tried(
             "incremental buffers",
             buffers(ring, PBUF_RING_MMAP | PBUF_RING_INCREMENTAL),
@@ -151,10 +131,7 @@ mod tests {
         let findings = examine();
         assert!(findings.len() >= 2, "{findings:?}");
         for finding in findings {
-            assert!(
-                finding.grade == Grade::Good || !finding.remedy.is_empty(),
-                "{finding:?}"
-            );
+            assert!(finding.grade == Grade::Good || !finding.remedy.is_empty(), "{finding:?}");
         }
     }
 }

@@ -45,10 +45,11 @@ pub fn watch(
     ended: impl Fn() -> bool,
     mut notice: impl FnMut(Notice<'_>),
 ) -> Result<Summary, ProbeError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(run(plan, &ended, &mut notice))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(
+        plan,
+        &ended,
+        &mut notice,
+    ))
 }
 
 /// What the loop needs beside the plan.
@@ -70,12 +71,7 @@ async fn run(
     }
     let mut stop = Stop::new(plan, ended)?;
     let mut pid = resolve(plan.target)?;
-    let mut watch = Watch {
-        plan,
-        writer: None,
-        summary: Summary::default(),
-        notice,
-    };
+    let mut watch = Watch { plan, writer: None, summary: Summary::default(), notice };
     let ending = loop {
         match watch.one_process(pid, &mut stop).await? {
             Ending::ServerEnded if plan.follow => {

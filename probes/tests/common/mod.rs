@@ -21,10 +21,7 @@ pub(crate) fn may_probe() -> bool {
     if stallion_probes::capability::bpf::may_load() {
         return true;
     }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "CI must run the probe tests as root"
-    );
+    assert!(std::env::var_os("CI").is_none(), "CI must run the probe tests as root");
     eprintln!("skipped: probes need root");
     false
 }
@@ -39,38 +36,18 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on a free port with further settings.
     pub(crate) fn start(settings: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = TempDir::new().unwrap();
         let child = Command::new("redis-server")
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-            ])
-            .args([
-                "--enable-debug-command",
-                "yes",
-                "--slowlog-log-slower-than",
-                "1000",
-            ])
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--enable-debug-command", "yes", "--slowlog-log-slower-than", "1000"])
             .arg("--dir")
             .arg(folder.path())
             .args(settings)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed");
-        let server = Self {
-            child,
-            port,
-            _folder: folder,
-        };
+        let server = Self { child, port, _folder: folder };
         let patience = Instant::now() + Duration::from_secs(10);
         while server.try_ask("PING").as_deref() != Some("+PONG\r\n") {
             assert!(Instant::now() < patience, "redis-server did not start");
@@ -85,20 +62,15 @@ impl Server {
 
     /// Sends an inline command, and returns the answer as it came.
     pub(crate) fn ask(&self, command: &str) -> String {
-        self.try_ask(command)
-            .unwrap_or_else(|| panic!("no answer to {command}"))
+        self.try_ask(command).unwrap_or_else(|| panic!("no answer to {command}"))
     }
 
     fn try_ask(&self, command: &str) -> Option<String> {
         // The end of the connection is no mark: a forked child keeps the socket open.
         const MARK: &str = "$4\r\nmark\r\n";
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .ok()?;
-        stream
-            .write_all(format!("{command}\r\nECHO mark\r\n").as_bytes())
-            .ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+        stream.write_all(format!("{command}\r\nECHO mark\r\n").as_bytes()).ok()?;
         let mut answer = Vec::new();
         let mut part = [0; 65_536];
         while !answer.ends_with(MARK.as_bytes()) {
@@ -115,9 +87,7 @@ impl Server {
         let mut answer = [0; 65_536];
         for command in commands {
             // In one piece: the answer to half a command is 40 ms away (Nagle's algorithm).
-            stream
-                .write_all(format!("{command}\r\n").as_bytes())
-                .unwrap();
+            stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
             let count = stream.read(&mut answer).unwrap();
             assert!(
                 count > 0 && answer[0] != b'-',
@@ -130,11 +100,8 @@ impl Server {
     /// A number from INFO.
     pub(crate) fn info(&self, name: &str) -> f64 {
         let text = self.ask("INFO everything");
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.and_then(|value| value.trim().parse().ok())
-            .unwrap_or_else(|| panic!("no {name}"))
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {name}"))
     }
 
     /// Duration of the newest entry of SLOWLOG, in milliseconds.
@@ -146,10 +113,7 @@ impl Server {
             .position(|line| line.eq_ignore_ascii_case(command))
             .unwrap_or_else(|| panic!("{command} is not in SLOWLOG: {text}"));
         // An entry is id, time, duration, then the arguments with their lengths.
-        let duration = lines[..at]
-            .iter()
-            .rev()
-            .find_map(|line| line.strip_prefix(':'));
+        let duration = lines[..at].iter().rev().find_map(|line| line.strip_prefix(':'));
         duration.unwrap().parse::<f64>().unwrap() / 1e3
     }
 
@@ -224,20 +188,11 @@ pub(crate) fn watched(server: &Server, disturb: impl FnOnce()) -> Seen {
 }
 
 pub(crate) fn plan(target: Target) -> Plan {
-    Plan {
-        target,
-        out: None,
-        duration: None,
-        threshold: Duration::from_millis(1),
-        follow: false,
-    }
+    Plan { target, out: None, duration: None, threshold: Duration::from_millis(1), follow: false }
 }
 
 /// Fails unless `got` is within `share` of `wanted`.
 pub(crate) fn assert_near(what: &str, got: f64, wanted: f64, share: f64) {
     println!("{what}: {got:.3} against {wanted:.3}");
-    assert!(
-        (got - wanted).abs() <= wanted * share,
-        "{what}: {got:.3} against {wanted:.3}"
-    );
+    assert!((got - wanted).abs() <= wanted * share, "{what}: {got:.3} against {wanted:.3}");
 }

@@ -87,8 +87,7 @@ impl Uring {
         let completions = (connections * 2).max(SUBMISSION_QUEUE as usize * 2) as u32;
         let ring = build(completions.next_power_of_two())?;
         let buffers = Buffers::register(&ring.submitter(), RECEIVE_BUFFERS, RECEIVE_BUFFER_BYTES)?;
-        ring.submitter()
-            .register_files_sparse(connections.max(1) as u32)?;
+        ring.submitter().register_files_sparse(connections.max(1) as u32)?;
         // A slack of 50 us (the default) would be all of the schedule lag at 20 000 ops/s.
         // SAFETY: PR_SET_TIMERSLACK takes one integer and touches no memory.
         unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
@@ -118,12 +117,7 @@ impl Uring {
 
     fn token(&self, connection: ConnId, purpose: Purpose) -> u64 {
         let generation = self.slots[connection.index()].generation;
-        Token {
-            connection,
-            generation,
-            purpose,
-        }
-        .pack()
+        Token { connection, generation, purpose }.pack()
     }
 
     fn push(&mut self, entry: &squeue::Entry) {
@@ -152,11 +146,7 @@ impl Uring {
         let entry = opcode::Send::new(Fixed(connection.0), bytes.as_ptr(), bytes.len() as u32)
             .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
             .build()
-            .flags(if notify {
-                Flags::empty()
-            } else {
-                Flags::SKIP_SUCCESS
-            })
+            .flags(if notify { Flags::empty() } else { Flags::SKIP_SUCCESS })
             .user_data(self.token(connection, Purpose::Send));
         self.push(&entry);
     }
@@ -247,11 +237,7 @@ impl Uring {
         if length >= sending.length {
             return Some(Understood::Sent(connection));
         }
-        let rest = Sending {
-            at: sending.at + length,
-            length: sending.length - length,
-            ..sending
-        };
+        let rest = Sending { at: sending.at + length, length: sending.length - length, ..sending };
         self.slots[connection.index()].sending = Some(rest);
         self.push_send(connection, rest, true);
         None
@@ -271,10 +257,7 @@ enum Understood {
 fn build(completions: u32) -> io::Result<IoUring> {
     let builders: [fn(&mut io_uring::Builder); 4] = [
         |builder| {
-            builder
-                .setup_single_issuer()
-                .setup_defer_taskrun()
-                .setup_coop_taskrun();
+            builder.setup_single_issuer().setup_defer_taskrun().setup_coop_taskrun();
         },
         |builder| {
             builder.setup_single_issuer().setup_coop_taskrun();
@@ -307,9 +290,7 @@ impl Ring for Uring {
         self.close(connection);
         let opened = self.address.socket().and_then(|socket| {
             let files = [socket.as_raw_fd()];
-            self.ring
-                .submitter()
-                .register_files_update(connection.0, &files)?;
+            self.ring.submitter().register_files_update(connection.0, &files)?;
             Ok(socket)
         });
         match opened {
@@ -339,11 +320,7 @@ impl Ring for Uring {
 
     #[inline]
     fn send(&mut self, connection: ConnId, half: usize, length: usize, notify: bool) {
-        let sending = Sending {
-            half,
-            at: 0,
-            length,
-        };
+        let sending = Sending { half, at: 0, length };
         if notify {
             self.slots[connection.index()].sending = Some(sending);
         }
@@ -357,10 +334,7 @@ impl Ring for Uring {
         if let Some(socket) = slot.socket.take() {
             // Ends a receive or send that the kernel still holds; its completion is stale.
             let _ = socket.shutdown(std::net::Shutdown::Both);
-            let _ = self
-                .ring
-                .submitter()
-                .register_files_update(connection.0, &[-1]);
+            let _ = self.ring.submitter().register_files_update(connection.0, &[-1]);
         }
     }
 
@@ -415,10 +389,7 @@ impl Ring for Uring {
     }
 
     fn usage(&mut self) -> Usage {
-        let mut time = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `time` is a valid timespec.
         unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
         Usage {
