@@ -231,13 +231,7 @@ mod tests {
 
     #[test]
     fn refusals_are_no_measurement() {
-        let verdict = |failed| {
-            judge(&Evidence {
-                failed,
-                answered: 1_000,
-                ..healthy()
-            })
-        };
+        let verdict = |failed| judge(&Evidence { failed, answered: 1_000, ..healthy() });
         assert!(verdict(501).reasons[0].starts_with("refused: 50 %"));
         let some = verdict(300);
         assert!(some.valid && some.warnings[0].starts_with("30.0 %"));

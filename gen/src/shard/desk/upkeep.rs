@@ -95,11 +95,7 @@ impl Desk {
         now: Nanos,
     ) -> Result<(), ErrorKind> {
         let connection = &mut self.connections[id.index()];
-        let State::Opening {
-            greetings_left,
-            deadline,
-        } = connection.state
-        else {
+        let State::Opening { greetings_left, deadline } = connection.state else {
             return Err(ErrorKind::Protocol);
         };
         if reply == Reply::Error {
@@ -110,10 +106,7 @@ impl Desk {
         }
         if greetings_left > 1 {
             let greetings_left = greetings_left - 1;
-            connection.state = State::Opening {
-                greetings_left,
-                deadline,
-            };
+            connection.state = State::Opening { greetings_left, deadline };
         } else {
             self.enter_service(id, now);
         }
@@ -200,11 +193,7 @@ impl Desk {
     fn end_overdue(&mut self, ring: &mut impl Ring, id: ConnId, now: Nanos) {
         let connection = &mut self.connections[id.index()];
         let overdue = |sent: Nanos| now.since(sent) >= self.settings.timeout_ns;
-        if !connection
-            .flights
-            .head()
-            .is_some_and(|flight| overdue(flight.sent))
-        {
+        if !connection.flights.head().is_some_and(|flight| overdue(flight.sent)) {
             return;
         }
         let Some(flight) = connection.flights.pop() else {
