@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use stallion_gen::plan::{Credentials, Target};
 use stallion_gen::run::RunError;
-use stallion_gen::shard::ring::WaitPolicy;
+use stallion_gen::shard::ring::{Io as RingIo, WaitPolicy};
 use stallion_gen::workload::mix::Ttl;
 
 use crate::exit::Failure;
@@ -16,7 +16,8 @@ use crate::exit::Failure;
 /// Which server, and who to be there.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Server {
-    /// Server, as redis://[user:password@]host[:port] or unix:///path
+    /// Server, as redis://[user:password@]host[:port] or unix:///path; `drive` also takes null, the
+    /// null server, which it starts itself
     #[arg(long, value_name = "URL", conflicts_with_all = ["host", "port", "user", "pass"])]
     target: Option<String>,
     /// Host of the server
@@ -40,6 +41,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Whether the server is to be the null server, in this process.
+    pub(crate) fn is_null(&self) -> bool {
+        self.target.as_deref() == Some("null")
+    }
+
     pub(crate) fn resolve(&self) -> Result<(Target, Credentials), Failure> {
         if let Some(url) = &self.target {
             return Target::parse(url).map_err(Failure::usage);
@@ -82,6 +88,9 @@ pub(crate) struct Work {
     /// CPUs to pin one ring each to, such as 1 or 2-5 or 1,3 [default: one ring, the last CPU]
     #[arg(long, value_name = "LIST", value_parser = cores)]
     pub(crate) cores: Option<CoreList>,
+    /// By which means of the kernel: uring, or epoll to compare, and where io_uring is forbidden
+    #[arg(long, value_enum, default_value_t = Io::Uring)]
+    pub(crate) io: Io,
     /// How a ring waits: block (least CPU), adaptive, or spin (least lag, a whole core)
     #[arg(long, value_enum, default_value_t = Wait::Block)]
     pub(crate) wait: Wait,
@@ -118,7 +127,22 @@ impl Work {
 
 /// CPUs by number.
 #[derive(Debug, Clone)]
-pub(crate) struct CoreList(Vec<usize>);
+pub(crate) struct CoreList(pub(crate) Vec<usize>);
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Io {
+    Uring,
+    Epoll,
+}
+
+impl From<Io> for RingIo {
+    fn from(io: Io) -> Self {
+        match io {
+            Io::Uring => Self::Uring,
+            Io::Epoll => Self::Epoll,
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Wait {
@@ -137,7 +161,7 @@ impl From<Wait> for WaitPolicy {
     }
 }
 
-fn cores(text: &str) -> Result<CoreList, String> {
+pub(crate) fn cores(text: &str) -> Result<CoreList, String> {
     let wrong = || format!("{text:?} is no list of CPUs: give 1 or 2-5 or 1,3");
     let mut list = Vec::new();
     for part in text.split(',') {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use stallion_gen::plan::{Distribution, Label, Plan, Rate, Spread, Work};
+use stallion_gen::null::{NullServer, Settings};
+use stallion_gen::plan::{Credentials, Distribution, Label, Plan, Rate, Spread, Target, Work};
 use stallion_gen::record::Progress;
 use stallion_gen::run::{Finished, Outputs, run as run_plan};
 use stallion_gen::summary::{Percentiles, Summary};
@@ -13,12 +14,14 @@ use stallion_timeline::Role;
 
 use crate::client::{self, human_count, human_us};
 use crate::exit::{Failure, Outcome};
+use crate::null;
 
 const EXAMPLES: &str = "\
 Examples:
   stallion drive --rate max --duration 10s                     the closed model: how fast can it go?
   stallion drive --rate 20000 --duration 30s --out results/a   the open model, with a timeline
   stallion drive --rate 20000 --arrivals poisson --dist zipfian --zipf-s 1.1 --rw-ratio 9:1
+  stallion drive --target null --pipeline 16                   the client's own ceiling
   stallion drive --rate 1000..50000 --duration 60s             a ramp; also 1000,5000,20000 (steps)
                                                                and 10000+40000@100ms/1s (bursts)
 Exit: 0 ok, 1 failed, 2 could not start, 3 the run is invalid (the client was the bottleneck, or the
@@ -77,6 +80,9 @@ pub(crate) struct Args {
     /// Objective, for example p99<1ms; exit 99 when it is broken
     #[arg(long, value_name = "pNN<TIME", value_parser = slo)]
     slo: Option<Slo>,
+    /// CPUs of the null server of --target null [default: one that is not among --cores]
+    #[arg(long, value_name = "LIST", value_parser = client::cores)]
+    null_cores: Option<client::CoreList>,
     /// Exit 0 even if the run is invalid
     #[arg(long)]
     allow_invalid: bool,
@@ -154,8 +160,35 @@ impl Slo {
 }
 
 impl Args {
-    fn plan(&self) -> Result<Plan, Failure> {
-        let (target, credentials) = self.server.resolve()?;
+    /// The null server that the flags ask for, if they do.
+    fn null_server(&self) -> Result<Option<NullServer>, Failure> {
+        if !self.server.is_null() {
+            return Ok(None);
+        }
+        let cores = match &self.null_cores {
+            Some(list) => list.0.clone(),
+            None => null::spare_core(&self.work.cores()),
+        };
+        let settings = Settings {
+            cores,
+            value_bytes: self.work.value_size,
+            ..null::settings(0)
+        };
+        let server = NullServer::start(&settings).map_err(Failure::usage)?;
+        Ok(Some(server))
+    }
+
+    fn plan(&self, null: Option<&NullServer>) -> Result<Plan, Failure> {
+        let (target, credentials) = match null {
+            None => self.server.resolve()?,
+            Some(server) => (
+                Target::Tcp {
+                    host: server.address().ip().to_string(),
+                    port: server.address().port(),
+                },
+                Credentials::default(),
+            ),
+        };
         let (reads, writes) = self.rw_ratio;
         let distribution = match self.dist {
             Dist::Uniform => Distribution::Uniform,
@@ -187,6 +220,7 @@ impl Args {
             duration_ns: ns(self.duration),
             warmup_ns: ns(self.warmup),
             cores: self.work.cores(),
+            io: self.work.io.into(),
             wait: self.work.wait.into(),
             timeout_ns: ns(self.work.timeout),
             slow_threshold_ns: ns(self.slow_threshold),
@@ -198,7 +232,8 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let plan = args.plan()?;
+    let null = args.null_server()?;
+    let plan = args.plan(null.as_ref())?;
     let stop = client::stop_flag()?;
     let mut lines = ProgressLines {
         open: plan.rate != Rate::Max,

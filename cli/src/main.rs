@@ -6,10 +6,11 @@ mod client;
 
 mod chaos;
 mod doctor;
-mod drive;
 mod lab;
 mod load;
 mod null;
+
+mod drive;
 mod probe;
 mod report;
 
