@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use stallion_gen::plan::{Credentials, Target};
+use stallion_gen::plan::{self, Credentials, Distribution, Plan, Rate, Spread, Target};
 use stallion_gen::run::RunError;
 use stallion_gen::shard::ring::{Io as RingIo, WaitPolicy};
 use stallion_gen::workload::mix::Ttl;
@@ -123,6 +123,89 @@ impl Work {
             .as_ref()
             .map_or_else(default, |list| list.0.clone())
     }
+}
+
+/// What the measured traffic is made of.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Traffic {
+    /// How the arrivals of an open model are spread
+    #[arg(long, value_enum, default_value_t = Arrivals::Constant)]
+    arrivals: Arrivals,
+    /// Law by which keys are drawn
+    #[arg(long, value_enum, default_value_t = Dist::Uniform)]
+    dist: Dist,
+    /// Exponent of --dist zipfian
+    #[arg(long, value_name = "S", default_value_t = 0.99)]
+    zipf_s: f64,
+    /// Reads to writes
+    #[arg(long, value_name = "R:W", default_value = "1:0", value_parser = ratio)]
+    rw_ratio: (u32, u32),
+    /// Connections, over all cores
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    conns: usize,
+    /// Requests in flight on each connection
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pipeline: usize,
+    /// Compare every value that comes back with what `load` or a write of this seed wrote
+    #[arg(long)]
+    verify: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Arrivals {
+    Constant,
+    Poisson,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Dist {
+    Uniform,
+    Zipfian,
+    Sequential,
+}
+
+fn ratio(text: &str) -> Result<(u32, u32), String> {
+    text.split_once(':')
+        .and_then(|(reads, writes)| reads.parse().ok().zip(writes.parse().ok()))
+        .ok_or_else(|| format!("{text:?} is no ratio: give reads:writes, for example 9:1"))
+}
+
+/// A plan of measured traffic, ten seconds in the closed model until its verb says otherwise.
+pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Plan, Failure> {
+    let (target, credentials) = server.resolve()?;
+    let (reads, writes) = traffic.rw_ratio;
+    let distribution = match traffic.dist {
+        Dist::Uniform => Distribution::Uniform,
+        Dist::Zipfian => Distribution::Zipfian { s: traffic.zipf_s },
+        Dist::Sequential => Distribution::Sequential,
+    };
+    Ok(Plan {
+        target,
+        credentials,
+        resp3: server.resp3,
+        work: plan::Work::Traffic { reads, writes, distribution },
+        keys: work.keys,
+        key_prefix: work.key_prefix.clone(),
+        value_size: work.value_size,
+        ttl: work.ttl(),
+        verify: traffic.verify,
+        rate: Rate::Max,
+        arrivals: match traffic.arrivals {
+            Arrivals::Constant => Spread::Constant,
+            Arrivals::Poisson => Spread::Poisson,
+        },
+        conns: traffic.conns,
+        pipeline: traffic.pipeline,
+        duration_ns: 10_000_000_000,
+        warmup_ns: 0,
+        cores: work.cores(),
+        wait: work.wait.into(),
+        timeout_ns: work.timeout.as_nanos() as u64,
+        slow_threshold_ns: u64::MAX,
+        interval_ns: work.interval.as_nanos() as u64,
+        seed: work.seed,
+        labels: Vec::new(),
+    })
 }
 
 /// CPUs by number.

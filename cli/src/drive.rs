@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use stallion_gen::null::{NullServer, Settings};
-use stallion_gen::plan::{Credentials, Distribution, Label, Plan, Rate, Spread, Target, Work};
+use stallion_gen::plan::{Label, Plan, Rate};
 use stallion_gen::record::Progress;
 use stallion_gen::run::{Finished, Outputs, run as run_plan};
-use stallion_gen::summary::{Percentiles, Summary};
+use stallion_gen::slo::Slo;
+use stallion_gen::summary::Summary;
 use stallion_timeline::Role;
 
 use crate::client::{self, human_count, human_us};
@@ -35,36 +35,17 @@ pub(crate) struct Args {
     server: client::Server,
     #[command(flatten)]
     work: client::Work,
+    #[command(flatten)]
+    traffic: client::Traffic,
     /// Requests a second over all connections, or max for the closed model
     #[arg(long, value_name = "RATE", default_value = "max")]
     rate: Rate,
-    /// How the arrivals of an open model are spread
-    #[arg(long, value_enum, default_value_t = Arrivals::Constant)]
-    arrivals: Arrivals,
-    /// Law by which keys are drawn
-    #[arg(long, value_enum, default_value_t = Dist::Uniform)]
-    dist: Dist,
-    /// Exponent of --dist zipfian
-    #[arg(long, value_name = "S", default_value_t = 0.99)]
-    zipf_s: f64,
-    /// Reads to writes
-    #[arg(long, value_name = "R:W", default_value = "1:0", value_parser = ratio)]
-    rw_ratio: (u32, u32),
-    /// Connections, over all cores
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    conns: usize,
-    /// Requests in flight on each connection
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pipeline: usize,
     /// Length of what is measured
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     duration: Duration,
     /// Length of what comes before and does not count
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
     warmup: Duration,
-    /// Compare every value that comes back with what `load` or a write of this seed wrote
-    #[arg(long)]
-    verify: bool,
     /// Write the timeline DIR/drive.jsonl
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -78,7 +59,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME=TEXT", value_parser = label)]
     phase_label: Vec<Label>,
     /// Objective, for example p99<1ms; exit 99 when it is broken
-    #[arg(long, value_name = "pNN<TIME", value_parser = slo)]
+    #[arg(long, value_name = "pNN<TIME")]
     slo: Option<Slo>,
     /// CPUs of the null server of --target null [default: one that is not among --cores]
     #[arg(long, value_name = "LIST", value_parser = client::cores)]
@@ -86,33 +67,6 @@ pub(crate) struct Args {
     /// Exit 0 even if the run is invalid
     #[arg(long)]
     allow_invalid: bool,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Arrivals {
-    Constant,
-    Poisson,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Dist {
-    Uniform,
-    Zipfian,
-    Sequential,
-}
-
-/// An objective for one percentile of the response time.
-#[derive(Debug, Clone)]
-struct Slo {
-    text: String,
-    percentile: &'static str,
-    limit_us: f64,
-}
-
-fn ratio(text: &str) -> Result<(u32, u32), String> {
-    text.split_once(':')
-        .and_then(|(reads, writes)| reads.parse().ok().zip(writes.parse().ok()))
-        .ok_or_else(|| format!("{text:?} is no ratio: give reads:writes, for example 9:1"))
 }
 
 fn label(text: &str) -> Result<Label, String> {
@@ -125,108 +79,17 @@ fn label(text: &str) -> Result<Label, String> {
     })
 }
 
-fn slo(text: &str) -> Result<Slo, String> {
-    let wrong = || format!("{text:?}: give p50, p90, p99, p999, p9999 or max < a time: p99<1ms");
-    let (name, limit) = text.split_once('<').ok_or_else(wrong)?;
-    let percentile = ["p50", "p90", "p99", "p999", "p9999", "max"]
-        .into_iter()
-        .find(|known| {
-            *known
-                == name
-                    .trim()
-                    .replace("p99.9", "p999")
-                    .replace("p999.9", "p9999")
-        })
-        .ok_or_else(wrong)?;
-    let limit = humantime::parse_duration(limit.trim()).map_err(|_| wrong())?;
-    Ok(Slo {
-        text: text.to_owned(),
-        percentile,
-        limit_us: limit.as_nanos() as f64 / 1e3,
-    })
-}
-
-impl Slo {
-    fn measured_us(&self, found: &Percentiles) -> f64 {
-        match self.percentile {
-            "p50" => found.p50,
-            "p90" => found.p90,
-            "p99" => found.p99,
-            "p999" => found.p999,
-            "p9999" => found.p9999,
-            _ => found.max,
-        }
-    }
-}
-
 impl Args {
-    /// The null server that the flags ask for, if they do.
-    fn null_server(&self) -> Result<Option<NullServer>, Failure> {
-        if !self.server.is_null() {
-            return Ok(None);
-        }
-        let cores = match &self.null_cores {
-            Some(list) => list.0.clone(),
-            None => null::spare_core(&self.work.cores()),
-        };
-        let settings = Settings {
-            cores,
-            value_bytes: self.work.value_size,
-            ..null::settings(0)
-        };
-        let server = NullServer::start(&settings).map_err(Failure::usage)?;
-        Ok(Some(server))
-    }
-
-    fn plan(&self, null: Option<&NullServer>) -> Result<Plan, Failure> {
-        let (target, credentials) = match null {
-            None => self.server.resolve()?,
-            Some(server) => (
-                Target::Tcp {
-                    host: server.address().ip().to_string(),
-                    port: server.address().port(),
-                },
-                Credentials::default(),
-            ),
-        };
-        let (reads, writes) = self.rw_ratio;
-        let distribution = match self.dist {
-            Dist::Uniform => Distribution::Uniform,
-            Dist::Zipfian => Distribution::Zipfian { s: self.zipf_s },
-            Dist::Sequential => Distribution::Sequential,
-        };
+    fn plan(&self) -> Result<Plan, Failure> {
+        let plan = client::plan(&self.server, &self.work, &self.traffic)?;
         let ns = |duration: Duration| duration.as_nanos() as u64;
         Ok(Plan {
-            target,
-            credentials,
-            resp3: self.server.resp3,
-            work: Work::Traffic {
-                reads,
-                writes,
-                distribution,
-            },
-            keys: self.work.keys,
-            key_prefix: self.work.key_prefix.clone(),
-            value_size: self.work.value_size,
-            ttl: self.work.ttl(),
-            verify: self.verify,
             rate: self.rate.clone(),
-            arrivals: match self.arrivals {
-                Arrivals::Constant => Spread::Constant,
-                Arrivals::Poisson => Spread::Poisson,
-            },
-            conns: self.conns,
-            pipeline: self.pipeline,
             duration_ns: ns(self.duration),
             warmup_ns: ns(self.warmup),
-            cores: self.work.cores(),
-            io: self.work.io.into(),
-            wait: self.work.wait.into(),
-            timeout_ns: ns(self.work.timeout),
             slow_threshold_ns: ns(self.slow_threshold),
-            interval_ns: ns(self.work.interval),
-            seed: self.work.seed,
             labels: self.phase_label.clone(),
+            ..plan
         })
     }
 }
@@ -270,12 +133,9 @@ fn verdict(args: &Args, finished: Finished) -> Outcome {
     if !summary.verdict.valid && !args.allow_invalid {
         return Err(Failure::Invalid(summary.verdict.reasons.join("; ")));
     }
-    if let Some(slo) = &args.slo {
+    if let Some(slo) = args.slo.as_ref().filter(|slo| !slo.is_met(&summary.response_us)) {
         let found_us = slo.measured_us(&summary.response_us);
-        if found_us >= slo.limit_us {
-            let text = format!("{} and it was {}", slo.text, human_us(found_us));
-            return Err(Failure::SloBroken(text));
-        }
+        return Err(Failure::SloBroken(format!("{slo} and it was {}", human_us(found_us))));
     }
     Ok(())
 }

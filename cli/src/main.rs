@@ -4,6 +4,7 @@ mod exit;
 
 mod client;
 
+mod ceiling;
 mod chaos;
 mod doctor;
 mod lab;
@@ -32,6 +33,8 @@ enum Verb {
     Load(load::Args),
     /// The measured run: open or closed model, response and service time, a timeline
     Drive(drive::Args),
+    /// Find the highest rate that meets an objective, and what bounds it
+    Ceiling(ceiling::Args),
     /// Watch a redis-server with eBPF and write down what stalls it (root)
     Probe(probe::Args),
     /// One disturbance: bgsave, aof-rewrite, bigkey-on
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     exit::code(match Cli::parse().verb {
         Verb::Load(args) => load::run(&args),
         Verb::Drive(args) => drive::run(&args),
+        Verb::Ceiling(args) => ceiling::run(&args),
         Verb::Probe(args) => probe::run(&args),
         Verb::Chaos(args) => chaos::run(&args),
         Verb::Report(args) => report::run(&args),

@@ -24,8 +24,12 @@ pub mod verdict;
 
 pub mod summary;
 
+pub mod slo;
+
 pub mod record;
 
 pub mod run;
 
 pub mod fill;
+
+pub mod ceiling;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use stallion_timeline::{SlowOp, StallClass, ThreadRole};
 
 use crate::accounting::{Accounting, accounting};
-use crate::attribute::{Attribution, Request, Tally, requests};
+use crate::attribute::{Attribution, Request, Tally, late_span, requests};
 use crate::baseline::Baseline;
 use crate::cause::{CLASSES, Cause};
 use crate::crosscheck::{Crosscheck, crosscheck};
@@ -165,7 +165,8 @@ pub struct Stalled {
 pub fn analyse(paths: &[PathBuf]) -> Result<Analysis, JoinError> {
     let run = join(paths)?;
     let baseline = Baseline::of(&run);
-    let ledger = Ledger::of(&run.stalls);
+    let late = run.slow_ops.iter().map(|(_, op)| late_span(op));
+    let ledger = Ledger::of(&run.stalls, late);
     let requests = requests(&run, &ledger, &baseline);
     let mut spikes = spike::find(&run, &ledger, &baseline, &requests);
     let untold = spikes.split_off(spikes.len().min(SPIKES_TOLD));

@@ -4,7 +4,8 @@
 //! 1. the client's own lateness (a connection was free, the request was not sent) is the
 //!    client's;
 //! 2. what overlaps a stall of the main thread is that stall's, by the [`Ledger`];
-//! 3. of the rest, waiting behind others inherits what stalls still owe ([`Debt`]);
+//! 3. of the rest, waiting behind others inherits what stalls, and bursts after the client's own
+//!    lateness, still owe ([`Debt`]);
 //! 4. what is left is Unexplained.
 //!
 //! All sums are integers, so the parts of a request add up to its delay to the nanosecond.
@@ -20,8 +21,8 @@ use stallion_timeline::SlowOp;
 
 use crate::backlog::{BusyPeriods, Debt};
 use crate::baseline::Baseline;
-use crate::cause::{CLASSES, Cause};
-use crate::ledger::{ByClass, Ledger};
+use crate::cause::{self, CLIENT, Cause, NAMED};
+use crate::ledger::{ByCause, Ledger};
 use crate::run::Run;
 
 /// One request stands for this many thousandths of a request without sampling.
@@ -41,12 +42,10 @@ pub struct Request {
 /// The time of one request by cause; the parts add up to `done - due`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Split {
-    /// Overlapped by a stall, by class.
-    pub direct_ns: ByClass,
-    /// Spent behind other requests that a stall had delayed, by the class of that stall.
-    pub inherited_ns: ByClass,
-    /// The client was late itself.
-    pub client_ns: u64,
+    /// While the cause lasted: a stall of the server, or the client being late.
+    pub direct_ns: ByCause,
+    /// Behind other requests that the cause had delayed.
+    pub inherited_ns: ByCause,
     /// Everything else.
     pub unexplained_ns: u64,
 }
@@ -89,20 +88,15 @@ impl Split {
     /// Cause, direct and inherited time, those that are not zero, in the order of precedence.
     #[must_use]
     pub fn parts(&self) -> Vec<(Cause, u64, u64)> {
-        let stalls = CLASSES.into_iter().enumerate().map(|(index, class)| {
+        let named = (0..NAMED).map(|place| {
             (
-                Cause::Stall(class),
-                self.direct_ns[index],
-                self.inherited_ns[index],
+                cause::at(place),
+                self.direct_ns[place],
+                self.inherited_ns[place],
             )
         });
-        let others = [
-            (Cause::Client, self.client_ns, 0),
-            (Cause::Unexplained, self.unexplained_ns, 0),
-        ];
-        stalls
-            .chain(others)
-            .filter(|(_, direct, inherited)| direct + inherited > 0)
+        let all = named.chain([(Cause::Unexplained, self.unexplained_ns, 0)]);
+        all.filter(|(_, direct, inherited)| direct + inherited > 0)
             .collect()
     }
 }
@@ -127,23 +121,40 @@ pub fn requests(run: &Run, ledger: &Ledger, baseline: &Baseline) -> Vec<Request>
         .collect()
 }
 
+/// The span, just before its sending, in which the client was late with a request although a
+/// connection was free.
+#[must_use]
+pub fn late_span(op: &SlowOp) -> (u64, u64) {
+    let sent_ns = sending(op);
+    (sent_ns - op.own_lag_ns.min(sent_ns - op.due_ns), sent_ns)
+}
+
+/// When a request left; one that was never sent waited for that all its life.
+fn sending(op: &SlowOp) -> u64 {
+    let done_ns = op.done_ns.max(op.due_ns);
+    if op.sent_ns == 0 {
+        done_ns
+    } else {
+        op.sent_ns.clamp(op.due_ns, done_ns)
+    }
+}
+
 fn split(op: &SlowOp, ledger: &Ledger, debt: &mut Debt<'_>) -> Split {
     let total = op.done_ns.saturating_sub(op.due_ns);
     let owed = debt.owed(op.due_ns, op.done_ns);
-    // A request that was never sent has no time of sending: all its life lies before.
-    let sent_ns = if op.sent_ns == 0 {
-        op.done_ns
-    } else {
-        op.sent_ns.clamp(op.due_ns, op.done_ns.max(op.due_ns))
-    };
-    // A free connection comes last before the sending, so the client's own part does, too.
-    let client_ns = op.own_lag_ns.min(sent_ns - op.due_ns);
-    let mut left = total - client_ns.min(total);
-    let before = ledger.within(op.due_ns, sent_ns - client_ns);
+    let (late_ns, sent_ns) = late_span(op);
+    let client_ns = sent_ns - late_ns;
+    let mut left = total;
+    let before = ledger.within(op.due_ns, late_ns);
     let after = ledger.within(sent_ns, op.done_ns);
-    let direct_ns = std::array::from_fn(|index| {
+    let direct_ns = std::array::from_fn(|place| {
+        let part = if place == CLIENT {
+            client_ns
+        } else {
+            before[place] + after[place]
+        };
         // Rounding down at both ends of a piece may leave a nanosecond too much.
-        let part = (before[index] + after[index]).min(left);
+        let part = part.min(left);
         left -= part;
         part
     });
@@ -151,17 +162,16 @@ fn split(op: &SlowOp, ledger: &Ledger, debt: &mut Debt<'_>) -> Split {
     Split {
         direct_ns,
         inherited_ns,
-        client_ns,
         unexplained_ns: left - inherited_ns.iter().sum::<u64>(),
     }
 }
 
 /// Spreads waiting time over what is owed, in proportion, and no more than is owed.
-fn inherit(owed: ByClass, waiting_ns: u64) -> ByClass {
+fn inherit(owed: ByCause, waiting_ns: u64) -> ByCause {
     let all: u64 = owed.iter().sum();
     let given = waiting_ns.min(all);
     if given == 0 {
-        return ByClass::default();
+        return ByCause::default();
     }
     let share = |sum: u64| (u128::from(given) * u128::from(sum) / u128::from(all)) as u64;
     let mut before = 0;
@@ -211,9 +221,8 @@ fn interval_of(run: &Run, source: usize, done_ns: u64) -> Option<usize> {
 /// Sums requests up, in thousandths of a request times nanoseconds.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    direct: [u128; CLASSES.len()],
-    inherited: [u128; CLASSES.len()],
-    client: u128,
+    direct: [u128; NAMED],
+    inherited: [u128; NAMED],
     unexplained: u128,
     requests_milli: u128,
     sampled: u64,
@@ -223,11 +232,10 @@ impl Tally {
     /// Adds one request with its weight.
     pub fn add(&mut self, request: &Request) {
         let weight = u128::from(request.weight_milli);
-        for index in 0..CLASSES.len() {
+        for index in 0..NAMED {
             self.direct[index] += weight * u128::from(request.split.direct_ns[index]);
             self.inherited[index] += weight * u128::from(request.split.inherited_ns[index]);
         }
-        self.client += weight * u128::from(request.split.client_ns);
         self.unexplained += weight * u128::from(request.split.unexplained_ns);
         self.requests_milli += weight;
         self.sampled += 1;
@@ -249,17 +257,8 @@ impl Tally {
             inherited_ns: whole(inherited),
             share_basis_points: 0,
         };
-        let mut shares: Vec<Share> = CLASSES
-            .into_iter()
-            .enumerate()
-            .map(|(index, class)| {
-                share(
-                    Cause::Stall(class),
-                    self.direct[index],
-                    self.inherited[index],
-                )
-            })
-            .chain([share(Cause::Client, self.client, 0)])
+        let mut shares: Vec<Share> = (0..NAMED)
+            .map(|place| share(cause::at(place), self.direct[place], self.inherited[place]))
             .filter(|share| share.direct_ns + share.inherited_ns > 0)
             .collect();
         shares.sort_by_key(|share| std::cmp::Reverse(share.direct_ns + share.inherited_ns));

@@ -10,7 +10,8 @@
 //!   it owes wears off by [`DRAIN`] of the time that passes, so that in a run which is always
 //!   busy an old stall does not explain everything that comes later.
 
-use crate::ledger::{ByClass, Ledger};
+use crate::cause::NAMED;
+use crate::ledger::{ByCause, Ledger, union};
 
 /// A server catches up at least this fast: it is the share of its capacity that the load leaves
 /// free. 5 % stands for a server at 95 % of its ceiling, where a queue of 100 ms drains in 2 s.
@@ -27,15 +28,7 @@ impl BusyPeriods {
     /// beginning of a dense stall that it starts in.
     #[must_use]
     pub fn of(ledger: &Ledger, queued: impl Iterator<Item = (u64, u64)>) -> Self {
-        let mut lives: Vec<(u64, u64)> = queued.filter(|(due, done)| done > due).collect();
-        lives.sort_unstable();
-        let mut spans: Vec<(u64, u64)> = Vec::new();
-        for (due, done) in lives {
-            match spans.last_mut() {
-                Some((_, end)) if due <= *end => *end = done.max(*end),
-                _ => spans.push((due, done)),
-            }
-        }
+        let mut spans = union(queued.collect());
         for (start, _) in &mut spans {
             while let Some(earlier) = ledger.dense_start(*start).filter(|at| at < start) {
                 *start = earlier;
@@ -63,7 +56,7 @@ pub struct Debt<'a> {
     periods: &'a BusyPeriods,
     period: Option<usize>,
     read_until_ns: u64,
-    owed_ns: [f64; crate::cause::CLASSES.len()],
+    owed_ns: [f64; NAMED],
 }
 
 impl<'a> Debt<'a> {
@@ -79,14 +72,14 @@ impl<'a> Debt<'a> {
         }
     }
 
-    /// What is owed, by class, to a request that came due at `due_ns` and was done at `done_ns`.
+    /// What is owed, by cause, to a request that came due at `due_ns` and was done at `done_ns`.
     /// Calls must come in the order of `done_ns`.
-    pub fn owed(&mut self, due_ns: u64, done_ns: u64) -> ByClass {
+    pub fn owed(&mut self, due_ns: u64, done_ns: u64) -> ByCause {
         let Some(period) = self.periods.at(due_ns) else {
-            return ByClass::default();
+            return ByCause::default();
         };
         if self.period.is_some_and(|current| period < current) {
-            return ByClass::default();
+            return ByCause::default();
         }
         let (start_ns, end_ns) = self.periods.spans[period];
         if self.period != Some(period) {

@@ -57,6 +57,20 @@ pub fn rank(class: StallClass) -> usize {
     }
 }
 
+/// Everything that time can be named for: the classes in their order, then the client.
+pub const NAMED: usize = CLASSES.len() + 1;
+
+/// The client's place after all classes: where the server was stalled, too, it is the server.
+pub const CLIENT: usize = CLASSES.len();
+
+/// The cause at a place: a class by its rank, or the client.
+#[must_use]
+pub fn at(place: usize) -> Cause {
+    CLASSES
+        .get(place)
+        .map_or(Cause::Client, |class| Cause::Stall(*class))
+}
+
 /// What a nanosecond of a request's waiting was due to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
@@ -111,18 +125,18 @@ impl Cause {
                 StallClass::FileFault => "file faults",
                 StallClass::HugePage => "huge-page splits",
                 StallClass::Fsync => "fsync",
-                StallClass::AofWrite => "AOF write",
-                StallClass::FsyncWait => "wait for a background fsync",
-                StallClass::Syscall => "slow system call",
-                StallClass::RunQueue => "wait for a CPU",
+                StallClass::AofWrite => "AOF writes",
+                StallClass::FsyncWait => "waits for a background fsync",
+                StallClass::Syscall => "slow system calls",
+                StallClass::RunQueue => "waits for a CPU",
                 StallClass::Throttle => "CPU quota",
-                StallClass::OffCpu => "blocked off the CPU",
-                StallClass::BlockIo => "disk",
+                StallClass::OffCpu => "blocking off the CPU",
+                StallClass::BlockIo => "disk requests",
                 StallClass::Reclaim => "memory reclaim",
-                StallClass::Stopped => "stopped by a signal",
+                StallClass::Stopped => "a stop signal",
                 StallClass::Softirq => "interrupts",
-                StallClass::Network => "network",
-                StallClass::Command => "slow command",
+                StallClass::Network => "the network",
+                StallClass::Command => "slow commands",
             },
         }
     }

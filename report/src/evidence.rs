@@ -26,7 +26,7 @@ pub fn chaos_in(run: &Run, from_ns: u64, to_ns: u64) -> impl Iterator<Item = &Ch
 }
 
 /// A cause in words, with what the server and the stall records say about it in this stretch:
-/// `fork of BGSAVE`, `command KEYS * (SLOWLOG: 497 ms)`, `wait for a CPU held by stress`.
+/// `fork of BGSAVE`, `command KEYS * (SLOWLOG: 497 ms)`, `waits for a CPU held by stress`.
 #[must_use]
 pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
     let Cause::Stall(class) = cause else {
@@ -41,7 +41,7 @@ pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
             |job| format!("copy-on-write faults during {job}"),
         ),
         StallClass::Command => command_label(run, &what, from_ns, to_ns),
-        StallClass::RunQueue if !what.is_empty() => format!("wait for a CPU held by {what}"),
+        StallClass::RunQueue if !what.is_empty() => format!("waits for a CPU held by {what}"),
         StallClass::Syscall if !what.is_empty() => format!("system call {what}"),
         StallClass::OffCpu if !what.is_empty() => format!("blocked in {what}"),
         StallClass::Fsync if !what.is_empty() => what,
@@ -103,7 +103,7 @@ fn command_label(run: &Run, what: &str, from_ns: u64, to_ns: u64) -> String {
             words::duration(entry.duration_us.unsigned_abs() * 1_000)
         ),
         (None, false) => format!("command {what}"),
-        (None, true) => "slow command".to_owned(),
+        (None, true) => "slow commands".to_owned(),
     }
 }
 

@@ -6,31 +6,29 @@
 //! part, if it stands for many small ones within a window. So no nanosecond is given twice, and
 //! 20 ms of faults summed over a window that also holds a fork of 45 ms lie beside the fork.
 
-use stallion_timeline::{Stall, StallClass, ThreadRole};
+use stallion_timeline::{Stall, ThreadRole};
 
-use crate::cause::{CLASSES, rank};
+use crate::cause::{CLIENT, NAMED, rank};
 
 /// Time on the main thread that was given to one stall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece {
-    /// Its start.
-    pub start_ns: u64,
-    /// Its end.
-    pub end_ns: u64,
+struct Piece {
+    start_ns: u64,
+    end_ns: u64,
     /// Time given within; at most `end_ns - start_ns`.
-    pub busy_ns: u64,
+    busy_ns: u64,
 }
 
-/// Time by class: one figure for each of [`CLASSES`], in its order.
-pub type ByClass = [u64; CLASSES.len()];
+/// Time by cause: one figure for each class in the order of precedence, then the client's.
+pub type ByCause = [u64; NAMED];
 
-/// All stalled time of the main thread, without overlap.
+/// All stalled time of the main thread, and what is left of the client's own, without overlap.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    lanes: [Lane; CLASSES.len()],
+    lanes: [Lane; NAMED],
 }
 
-/// The pieces of one class in the order of time.
+/// The pieces of one cause in the order of time.
 #[derive(Debug, Clone, Default)]
 struct Lane {
     pieces: Vec<Piece>,
@@ -39,31 +37,27 @@ struct Lane {
 }
 
 impl Ledger {
-    /// Lays out the stalls of main threads; other threads' do not stall requests themselves.
+    /// Lays out the stalls of main threads (other threads' do not stall requests themselves) and
+    /// the spans in which the client was late with a connection free.
     #[must_use]
-    pub fn of(stalls: &[Stall]) -> Self {
-        let mut main: Vec<&Stall> = stalls
+    pub fn of(stalls: &[Stall], client_late: impl Iterator<Item = (u64, u64)>) -> Self {
+        let claims = claims(stalls, client_late);
+        let mut cuts: Vec<u64> = claims
             .iter()
-            .filter(|stall| stall.thread == ThreadRole::Main)
-            .filter(|stall| stall.end_ns > stall.start_ns && stall.busy_ns > 0)
-            .collect();
-        main.sort_by_key(|stall| (rank(stall.class), !is_single(stall), stall.start_ns));
-        let mut cuts: Vec<u64> = main
-            .iter()
-            .flat_map(|stall| [stall.start_ns, stall.end_ns])
+            .flat_map(|claim| [claim.start_ns, claim.end_ns])
             .collect();
         cuts.sort_unstable();
         cuts.dedup();
         let mut free_ns: Vec<u64> = cuts.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let mut ledger = Self::default();
-        for stall in main {
-            let from = cuts.partition_point(|cut| *cut < stall.start_ns);
-            let to = cuts.partition_point(|cut| *cut < stall.end_ns);
-            let lane = &mut ledger.lanes[rank(stall.class)];
+        for claim in claims {
+            let from = cuts.partition_point(|cut| *cut < claim.start_ns);
+            let to = cuts.partition_point(|cut| *cut < claim.end_ns);
+            let lane = &mut ledger.lanes[claim.place];
             take(
                 &mut free_ns[from..to],
                 &cuts[from..=to],
-                stall.busy_ns,
+                claim.busy_ns,
                 &mut lane.pieces,
             );
         }
@@ -71,16 +65,10 @@ impl Ledger {
         ledger
     }
 
-    /// Time of each class between two instants.
+    /// Time of each cause between two instants.
     #[must_use]
-    pub fn within(&self, from_ns: u64, to_ns: u64) -> ByClass {
+    pub fn within(&self, from_ns: u64, to_ns: u64) -> ByCause {
         std::array::from_fn(|index| self.lanes[index].busy_within(from_ns, to_ns))
-    }
-
-    /// The pieces of one class in the order of time, without overlap.
-    #[must_use]
-    pub fn pieces(&self, class: StallClass) -> &[Piece] {
-        &self.lanes[rank(class)].pieces
     }
 
     /// The start of the dense stall that the instant lies in, or that ends at it. Dense: at
@@ -95,8 +83,61 @@ impl Ledger {
     }
 }
 
-fn is_single(stall: &Stall) -> bool {
-    stall.count <= 1 && stall.busy_ns >= stall.end_ns - stall.start_ns
+/// What a stall wants of the thread's time.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    place: usize,
+    start_ns: u64,
+    end_ns: u64,
+    busy_ns: u64,
+}
+
+impl Claim {
+    fn is_sum(&self) -> bool {
+        self.busy_ns < self.end_ns - self.start_ns
+    }
+}
+
+/// All claims in the order in which they are served: by precedence, single stalls before sums.
+fn claims(stalls: &[Stall], client_late: impl Iterator<Item = (u64, u64)>) -> Vec<Claim> {
+    let main = stalls
+        .iter()
+        .filter(|stall| stall.thread == ThreadRole::Main);
+    let stalled = main.map(|stall| Claim {
+        place: rank(stall.class),
+        start_ns: stall.start_ns,
+        end_ns: stall.end_ns,
+        busy_ns: stall.busy_ns,
+    });
+    let late = union(client_late.collect())
+        .into_iter()
+        .map(|(start_ns, end_ns)| Claim {
+            place: CLIENT,
+            start_ns,
+            end_ns,
+            busy_ns: end_ns - start_ns,
+        });
+    let mut claims: Vec<Claim> = stalled
+        .chain(late)
+        .filter(|claim| claim.end_ns > claim.start_ns && claim.busy_ns > 0)
+        .collect();
+    claims.sort_by_key(|claim| (claim.place, claim.is_sum(), claim.start_ns));
+    claims
+}
+
+/// Spans in the order of time, those that touch melted into one.
+#[must_use]
+pub fn union(mut spans: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    spans.retain(|(start, end)| end > start);
+    spans.sort_unstable();
+    let mut melted: Vec<(u64, u64)> = Vec::new();
+    for (start, end) in spans {
+        match melted.last_mut() {
+            Some((_, last)) if start <= *last => *last = end.max(*last),
+            _ => melted.push((start, end)),
+        }
+    }
+    melted
 }
 
 /// Takes up to `busy_ns` out of consecutive segments, in proportion to what is free in each.

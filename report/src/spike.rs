@@ -19,6 +19,8 @@ pub struct Spike {
     pub start_ns: u64,
     /// The latest answer.
     pub end_ns: u64,
+    /// The middle of the interval with its slowest request.
+    pub peak_ns: u64,
     /// Response times of its intervals, merged.
     pub response: Percentiles,
     /// The same requests from their sending on.
@@ -110,11 +112,14 @@ fn spike(slices: &[&Slice], ledger: &Ledger, span: Span, requests: &[Request]) -
     for index in &span.requests {
         tally.add(&requests[*index]);
     }
+    let slowest = |slice: &&&Slice| slice.response.map_or(0, |response| response.max_ns);
+    let peak_ns = members.iter().max_by_key(slowest)?.middle_ns();
     let percentiles = |which| Percentiles::of(&merged(members.iter().copied(), which));
     Some(Spike {
         // Requests are sampled: the stall that the first of them met may have begun before it.
         start_ns: ledger.dense_start(span.start_ns).unwrap_or(span.start_ns),
         end_ns: span.end_ns,
+        peak_ns,
         response: percentiles(Distribution::Response)?,
         service: percentiles(Distribution::Service)?,
         attribution: tally.attribution(),

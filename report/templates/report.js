@@ -21,6 +21,7 @@ function draw() {
       figure.layout.margin.l = plot.id === "overview" ? 84 : 52;
       figure.layout.margin.r = 6;
       figure.layout.font.size = 10;
+      figure.config.displayModeBar = false;
     }
     figure.config.modeBarButtonsToRemove = ["select2d", "lasso2d", "autoScale2d"];
     Plotly.react(plot, figure.data, figure.layout, figure.config);

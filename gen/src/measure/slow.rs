@@ -12,6 +12,8 @@ use crate::units::{ConnId, KeyId, Nanos, OpKind};
 pub struct Sample {
     /// Intended time.
     pub due: Nanos,
+    /// From when on the client could have sent it: due, and its connection free.
+    pub ready: Nanos,
     /// When it was handed to the kernel.
     pub sent: Nanos,
     /// When its answer, or the news of its failure, was there.
@@ -101,6 +103,7 @@ mod tests {
             for number in 0..1_000 {
                 slow.offer(Sample {
                     due: Nanos(0),
+                    ready: Nanos(0),
                     sent: Nanos(0),
                     done: Nanos(1),
                     kind: OpKind::Get,

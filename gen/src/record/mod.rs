@@ -245,6 +245,7 @@ fn slow_op(sample: &Sample, first_connection: u32, prefix: &str) -> SlowOp {
             Outcome::Lost => stallion_timeline::Outcome::Lost,
         },
         ahead: sample.ahead,
+        own_lag_ns: sample.sent.since(sample.ready.max(sample.due)),
     }
 }
 

@@ -292,10 +292,11 @@ impl Desk {
             kind,
             key,
             ahead,
-            ..
+            ready,
         } = flight;
         let sample = Sample {
             due,
+            ready,
             sent,
             done: now,
             kind,

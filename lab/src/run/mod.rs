@@ -25,7 +25,7 @@ use self::disturb::{Schedule, disturb};
 use self::flags::Plan;
 use self::results::Results;
 use self::timing::{has_header, measure_start_ns, wait_for};
-use self::verb::Verb;
+use self::verb::{Importance, Verb};
 use crate::chaos::{Log, log};
 use crate::duration::text;
 use crate::interrupt::Interrupt;
@@ -297,7 +297,11 @@ impl Stage<'_> {
         flags: &[String],
         log: Option<&Path>,
     ) -> Result<Verb, RunError> {
-        Verb::start(&self.options.program, flags, log).map_err(failed(verb, None))
+        let importance = match verb {
+            "drive" | "probe" => Importance::Instrument,
+            _ => Importance::Other,
+        };
+        Verb::start(&self.options.program, flags, log, importance).map_err(failed(verb, None))
     }
 }
 

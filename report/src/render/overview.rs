@@ -160,12 +160,9 @@ fn spike_marks(plot: &mut Plot, analysis: &Analysis) {
     if spikes.is_empty() {
         return;
     }
-    let x = spikes.iter().map(|told| {
-        seconds(
-            &analysis.run,
-            told.spike.start_ns.midpoint(told.spike.end_ns),
-        )
-    });
+    let x = spikes
+        .iter()
+        .map(|told| seconds(&analysis.run, told.spike.peak_ns));
     let y = spikes
         .iter()
         .map(|told| told.spike.response.max_ns as f64 / 1e6 * 1.6);

@@ -10,68 +10,27 @@
     reason = "its user's mistakes are what it is there to find"
 )]
 
+mod server;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use rand::{RngExt, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
+use rand::RngExt;
 
 use super::{Completion, HALVES, Reason, Ring, Usage};
 use crate::resp::tree::Tree;
-use crate::units::{ConnId, KeyId, Nanos};
+use crate::units::{ConnId, Nanos};
 use crate::workload::values::Values;
 
-/// How likely each fault is, from 0 to 1, each time it could happen.
-#[derive(Debug, Clone, Copy)]
-pub struct Faults {
-    /// A connection is refused.
-    pub refuse: f64,
-    /// A connection is reset when something is sent.
-    pub reset: f64,
-    /// The peer ends the connection in the middle of a reply.
-    pub cut: f64,
-    /// A send takes only a part at a time.
-    pub partial: f64,
-    /// A reply arrives in parts.
-    pub split: f64,
-    /// The server never answers on a connection again (half open).
-    pub silence: f64,
-    /// The server answers with bytes that are no RESP.
-    pub garbage: f64,
-    /// The server answers with an error.
-    pub error: f64,
-    /// The server answers a read with nothing.
-    pub miss: f64,
-    /// A push message stands before a reply.
-    pub push: f64,
-    /// Longest delay of anything in nanoseconds.
-    pub delay_ns: u64,
-}
+pub use server::Faults;
 
-impl Faults {
-    /// A perfect world with a little delay.
-    pub const NONE: Self = Self {
-        refuse: 0.0,
-        reset: 0.0,
-        cut: 0.0,
-        partial: 0.0,
-        split: 0.0,
-        silence: 0.0,
-        garbage: 0.0,
-        error: 0.0,
-        miss: 0.0,
-        push: 0.0,
-        delay_ns: 20_000,
-    };
-}
+use server::Server;
 
 /// The simulated ring.
 #[derive(Debug)]
 pub struct Simulated {
     now: Nanos,
-    faults: Faults,
-    random: Xoshiro256PlusPlus,
-    values: Values,
+    server: Server,
     peers: Vec<Peer>,
     outgoing: Vec<u8>,
     half_bytes: usize,
@@ -79,7 +38,6 @@ pub struct Simulated {
     numbered: u64,
     done: VecDeque<Done>,
     shown: Vec<u8>,
-    answered: u64,
 }
 
 /// The server's side of one connection.
@@ -135,9 +93,7 @@ impl Simulated {
     ) -> Self {
         Self {
             now: Nanos(1_000_000),
-            faults,
-            random: Xoshiro256PlusPlus::seed_from_u64(seed),
-            values,
+            server: Server::new(seed, faults, values),
             peers: (0..connections).map(|_| Peer::default()).collect(),
             outgoing: vec![0; connections * HALVES * half_bytes],
             half_bytes,
@@ -145,22 +101,17 @@ impl Simulated {
             numbered: 0,
             done: VecDeque::new(),
             shown: Vec::new(),
-            answered: 0,
         }
     }
 
     /// Requests that the server has answered, whether or not the answer arrived.
     #[must_use]
     pub const fn answered(&self) -> u64 {
-        self.answered
-    }
-
-    fn chance(&mut self, likely: f64) -> bool {
-        likely > 0.0 && self.random.random::<f64>() < likely
+        self.server.answered
     }
 
     fn later(&mut self, connection: ConnId, action: Action) {
-        let delay_ns = self.random.random_range(1..=self.faults.delay_ns.max(1));
+        let delay_ns = self.server.random.random_range(1..=self.server.faults.delay_ns.max(1));
         let generation = self.peers[connection.index()].generation;
         let event = Event {
             connection,
@@ -208,8 +159,8 @@ impl Simulated {
     }
 
     fn transfer(&mut self, connection: ConnId, half: usize, at: usize, end: usize, notify: bool) {
-        let upto = if self.chance(self.faults.partial) {
-            self.random.random_range(at + 1..=end)
+        let upto = if self.server.chance(self.server.faults.partial) {
+            self.server.random.random_range(at + 1..=end)
         } else {
             end
         };
@@ -237,16 +188,16 @@ impl Simulated {
 
     /// The server answers every request that is whole.
     fn serve(&mut self, connection: ConnId) {
-        if self.chance(self.faults.silence) {
+        if self.server.chance(self.server.faults.silence) {
             self.peers[connection.index()].silent = true;
         }
         let input = std::mem::take(&mut self.peers[connection.index()].input);
         let mut rest = input.as_slice();
         let mut output = Vec::new();
         while let Some(request) = Tree::read(&mut rest).expect("requests are well-formed RESP") {
-            self.answer(&request, &mut output);
+            self.server.answer(&request, &mut output);
         }
-        let cut = !output.is_empty() && self.chance(self.faults.cut);
+        let cut = !output.is_empty() && self.server.chance(self.server.faults.cut);
         let rest = rest.to_vec();
         let peer = &mut self.peers[connection.index()];
         peer.input = rest;
@@ -267,53 +218,14 @@ impl Simulated {
         }
     }
 
-    fn answer(&mut self, request: &Tree, output: &mut Vec<u8>) {
-        self.answered += 1;
-        let words = request.list();
-        let text = |index: usize| words.get(index).and_then(Tree::text).unwrap_or_default();
-        if self.chance(self.faults.push) {
-            output.extend(b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n");
-        }
-        if self.chance(self.faults.garbage) {
-            output.extend(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-            return;
-        }
-        if self.chance(self.faults.error) {
-            output.extend(b"-OOM command not allowed when used memory > 'maxmemory'.\r\n");
-            return;
-        }
-        let name = text(0);
-        let digits: String = text(1).chars().filter(char::is_ascii_digit).collect();
-        let mut value = vec![0; self.values.size()];
-        self.values
-            .write(KeyId(digits.parse().unwrap_or(0)), &mut value);
-        match name.as_str() {
-            "SET" => {
-                assert_eq!(
-                    words[2],
-                    Tree::Text(value),
-                    "a write arrives as it was made"
-                );
-                output.extend(b"+OK\r\n");
-            }
-            "GET" if self.chance(self.faults.miss) => output.extend(b"$-1\r\n"),
-            "GET" => {
-                output.extend(format!("${}\r\n", value.len()).into_bytes());
-                output.extend(value);
-                output.extend(b"\r\n");
-            }
-            _ => output.extend(b"+OK\r\n"),
-        }
-    }
-
     fn deliver(&mut self, connection: ConnId) {
-        let split = self.chance(self.faults.split);
+        let split = self.server.chance(self.server.faults.split);
         let length = self.peers[connection.index()].output.len();
         if length == 0 {
             return;
         }
         let part = if split {
-            self.random.random_range(1..=length)
+            self.server.random.random_range(1..=length)
         } else {
             length
         };
@@ -337,7 +249,7 @@ impl Ring for Simulated {
 
     fn open(&mut self, connection: ConnId) {
         self.close(connection);
-        let refused = self.chance(self.faults.refuse);
+        let refused = self.server.chance(self.server.faults.refuse);
         self.later(
             connection,
             if refused {
@@ -366,7 +278,7 @@ impl Ring for Simulated {
                 notify,
             },
         );
-        if self.chance(self.faults.reset) {
+        if self.server.chance(self.server.faults.reset) {
             self.later(connection, Action::Reset);
         }
     }

@@ -1,11 +1,6 @@
 //! Known stalls, the timelines they make, and what the report must say about them.
 //!
-//! `UPDATE_CASES=1 cargo test -p stallion-report --test cases` writes the golden files anew.
-#![expect(clippy::unwrap_used, reason = "a case that cannot be read must fail")]
-
-#[path = "synthetic/cases.rs"]
-mod cases;
-mod synthetic;
+//! `UPDATE_CASES=1 cargo test -p stallion-report cases` writes the golden files anew.
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +10,8 @@ use stallion_report::cause::Cause;
 use stallion_report::render;
 use stallion_timeline::StallClass;
 
+use crate::{scenarios, synthetic};
+
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/cases")
@@ -23,7 +20,7 @@ fn folder(name: &str) -> PathBuf {
 
 /// Checks the committed timelines against the generator and the report against `expected.md`.
 fn check(name: &str) -> Analysis {
-    let scenario = cases::scenario(name);
+    let scenario = scenarios::scenario(name);
     let update = std::env::var_os("UPDATE_CASES").is_some();
     let fresh = tempfile::tempdir().unwrap();
     synthetic::write(&scenario, fresh.path());

@@ -1,0 +1,186 @@
+//! The highest rate at which a shard meets an objective, and what stops it there.
+
+pub mod search;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+use stallion_timeline::Role;
+
+use crate::plan::{Plan, Rate};
+use crate::record::Progress;
+use crate::run::{Outputs, RunError, run};
+use crate::slo::Slo;
+use crate::summary::Summary;
+use crate::verdict::Bound;
+use search::{Search, Stage, Step};
+
+/// A server's main thread this busy is what bounds the rate: above it queues grow without end.
+const LOOP_IS_FULL: f64 = 0.90;
+
+/// A backlog of more than so many seconds' worth of requests at the end of a step is growing, not
+/// fluctuating.
+const BACKLOG_S: f64 = 0.02;
+
+/// How to search.
+#[derive(Debug, Clone, Serialize)]
+pub struct Options {
+    /// The objective.
+    pub slo: Slo,
+    /// Where to begin; none for a tenth of what the closed model reaches.
+    pub from: Option<u64>,
+    /// How near to close in, as a share of the rate.
+    pub precision: f64,
+    /// How often to repeat around the result.
+    pub repeats: usize,
+}
+
+/// One rate that was tried.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tried {
+    /// What the search was doing.
+    pub stage: Stage,
+    /// Requests a second that were asked.
+    pub rate: u64,
+    /// How it came out.
+    pub step: Step,
+    /// Why it broke, in words; empty when it met the objective.
+    pub reason: String,
+    /// Its figures.
+    pub summary: Summary,
+}
+
+/// What a search came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ceiling {
+    /// The objective.
+    pub slo: Slo,
+    /// What the closed model reaches with the same connections, in requests a second.
+    pub closed_ops_per_sec: f64,
+    /// The highest rate that meets the objective, in requests a second; none when even the
+    /// lowest tried broke it.
+    pub ceiling_ops_per_sec: Option<f64>,
+    /// Half-width of its 95 % interval.
+    pub plus_minus: f64,
+    /// What bounds it.
+    pub bound: Bound,
+    /// The evidence, in words and figures.
+    pub evidence: String,
+    /// The search itself can be believed: no step was bounded by the client.
+    pub valid: bool,
+    /// Every rate tried, in order.
+    pub steps: Vec<Tried>,
+}
+
+/// Searches. `tell` hears of each rate as it is done. A search that is interrupted ends with what
+/// it knows.
+///
+/// # Errors
+/// [`RunError`] when a step cannot be started.
+pub fn find(
+    plan: &Plan,
+    options: &Options,
+    stop: &Arc<AtomicBool>,
+    tell: &mut dyn FnMut(&Tried),
+) -> Result<Ceiling, RunError> {
+    let closed = one_run(plan, Rate::Max, stop)?.0;
+    let from = options.from.map_or(closed.ops_per_sec / 10.0, |rate| rate as f64).max(1.0);
+    // An open model can be a little above the closed one, whose connections wait in turn.
+    let highest = closed.ops_per_sec * 1.25;
+    let mut search = Search::new(from, highest, options.precision, options.repeats);
+    let mut steps = Vec::new();
+    while let Some(asked) = search.next() {
+        let rate = asked.1.round().max(1.0) as u64;
+        let (summary, backlog) = one_run(plan, Rate::Steady(rate), stop)?;
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let reason = broken_because(&summary, options, rate, backlog);
+        let step = if reason.is_empty() { Step::Met } else { Step::Broken };
+        search.learn(asked, step);
+        let tried = Tried { stage: asked.0, rate, step, reason, summary };
+        tell(&tried);
+        steps.push(tried);
+    }
+    Ok(conclude(options, &closed, &search, steps))
+}
+
+/// One run with connections of its own, so that no backlog is left over; its summary and the
+/// backlog at its end.
+fn one_run(plan: &Plan, rate: Rate, stop: &Arc<AtomicBool>) -> Result<(Summary, u64), RunError> {
+    let plan = Plan { rate, ..plan.clone() };
+    let mut backlog = 0;
+    let mut progress = |progress: &Progress| {
+        if progress.at_ns <= plan.duration_ns as i64 {
+            backlog = progress.merged.backlog;
+        }
+    };
+    let mut outputs = Outputs {
+        timeline: None,
+        role: Role::Ceiling,
+        progress: &mut progress,
+        stop: Arc::clone(stop),
+    };
+    let finished = run(&plan, &mut outputs)?;
+    Ok((finished.summary, backlog))
+}
+
+fn broken_because(summary: &Summary, options: &Options, rate: u64, backlog: u64) -> String {
+    if !summary.verdict.valid {
+        return summary.verdict.reasons.join("; ");
+    }
+    if !options.slo.is_met(&summary.response_us) {
+        let found_us = options.slo.measured_us(&summary.response_us);
+        return format!("{} was {found_us:.0} us", options.slo);
+    }
+    if backlog as f64 > rate as f64 * BACKLOG_S {
+        return format!("{backlog} requests were waiting at the end: the queue was growing");
+    }
+    String::new()
+}
+
+fn conclude(options: &Options, closed: &Summary, search: &Search, steps: Vec<Tried>) -> Ceiling {
+    let found = search.ceiling();
+    let broken = steps.iter().filter(|tried| tried.step == Step::Broken);
+    // The lowest rate that broke stands right at the ceiling.
+    let knee = broken.min_by_key(|tried| tried.rate).map_or(closed, |tried| &tried.summary);
+    let (bound, evidence) = bound_at(knee);
+    Ceiling {
+        slo: options.slo.clone(),
+        closed_ops_per_sec: closed.ops_per_sec,
+        ceiling_ops_per_sec: found.map(|(rate, _)| rate.round()),
+        plus_minus: found.map_or(0.0, |(_, half)| half.round()),
+        valid: found.is_some() && bound != Bound::Generator,
+        bound,
+        evidence,
+        steps,
+    }
+}
+
+/// What bounds a run that broke, by its figures.
+fn bound_at(knee: &Summary) -> (Bound, String) {
+    let client = format!(
+        "the busiest client core was {:.0} % busy and the client's own lateness had a p99 of {:.0} us",
+        knee.client.busy_max * 100.0,
+        knee.own_lag_us.p99
+    );
+    if knee.verdict.bound == Bound::Generator {
+        return (Bound::Generator, client);
+    }
+    match knee.server_busy {
+        Some(busy) if busy >= LOOP_IS_FULL => {
+            let text = format!("event-loop CPU: the server's main thread was {:.0} % busy; {client}", busy * 100.0);
+            (Bound::Server, text)
+        }
+        Some(busy) => {
+            let text = format!(
+                "not the event loop's CPU, which was {:.0} % busy: a stall or the number of connections \
+                 breaks the objective first (`stallion probe` names stalls); {client}",
+                busy * 100.0
+            );
+            (Bound::Concurrency, text)
+        }
+        None => (Bound::Unknown, format!("the server does not say how busy it is; {client}")),
+    }
+}
