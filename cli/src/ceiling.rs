@@ -72,8 +72,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         "{:<7} {:>10} {:>10} {:>9} {:>9} {:>9} {:>7} {:>7}  result",
         "stage", "asked/s", "answered/s", "p50", "p99", "p99.9", "server%", "client%"
     );
-    let ceiling =
-        find(&plan, &options, &client::stop_flag()?, &mut print_step).map_err(client::start_failure)?;
+    let ceiling = find(&plan, &options, &client::stop_flag()?, &mut print_step)
+        .map_err(client::start_failure)?;
     if let Some(folder) = &args.out {
         let path = folder.join("ceiling.json");
         std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
@@ -87,7 +87,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
 fn print_step(tried: &Tried) {
     let summary = &tried.summary;
     let stage = serde_json::to_value(tried.stage).unwrap_or_default();
-    let busy = summary.server_busy.map_or_else(|| "-".to_owned(), |busy| format!("{:.0}", busy * 100.0));
+    let busy =
+        summary.server_busy.map_or_else(|| "-".to_owned(), |busy| format!("{:.0}", busy * 100.0));
     println!(
         "{:<7} {:>10} {:>10} {:>9} {:>9} {:>9} {:>7} {:>7}  {}",
         stage.as_str().unwrap_or_default(),

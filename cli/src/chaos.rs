@@ -65,20 +65,15 @@ pub(crate) struct Args {
 }
 
 fn action_help() -> String {
-    let lines: Vec<String> = ACTIONS
-        .iter()
-        .map(|action| format!("\n  {}: {}", action.name(), action.about()))
-        .collect();
+    let lines: Vec<String> =
+        ACTIONS.iter().map(|action| format!("\n  {}: {}", action.name(), action.about())).collect();
     format!("What to do:{}", lines.concat())
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let action = chaos::find(&args.action).map_err(Failure::usage)?;
-    let parameters = Parameters {
-        lasts: args.lasts,
-        policy: args.policy.clone(),
-        fields: args.fields,
-    };
+    let parameters =
+        Parameters { lasts: args.lasts, policy: args.policy.clone(), fields: args.fields };
     chaos::check(action, &parameters).map_err(Failure::usage)?;
     let target = target(args)?;
     let interrupt = Interrupt::on_signals().context("cannot handle Ctrl-C")?;

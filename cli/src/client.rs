@@ -1,6 +1,7 @@
 //! The flags that `drive` and `load` share, the stop flag, and lines on the terminal.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use stallion_gen::workload::mix::Ttl;
 use crate::exit::Failure;
 
 /// Which server, and who to be there.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Server {
     /// Server, as redis://[user:password@]host[:port] or unix:///path; `drive` also takes null, the
     /// null server, which it starts itself
@@ -46,21 +47,17 @@ impl Server {
         self.target.as_deref() == Some("null")
     }
 
+    /// The same flags, with a server of ours.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self { target: Some(format!("redis://{address}")), user: None, pass: None, ..self.clone() }
+    }
+
     pub(crate) fn resolve(&self) -> Result<(Target, Credentials), Failure> {
         if let Some(url) = &self.target {
             return Target::parse(url).map_err(Failure::usage);
         }
-        let target = Target::Tcp {
-            host: self.host.clone(),
-            port: self.port,
-        };
-        Ok((
-            target,
-            Credentials {
-                user: self.user.clone(),
-                password: self.pass.clone(),
-            },
-        ))
+        let target = Target::Tcp { host: self.host.clone(), port: self.port };
+        Ok((target, Credentials { user: self.user.clone(), password: self.pass.clone() }))
     }
 }
 
@@ -105,11 +102,7 @@ pub(crate) struct Work {
 impl Work {
     pub(crate) fn ttl(&self) -> Ttl {
         let (min_s, max_s) = self.ttl_range;
-        Ttl {
-            fraction: self.ttl_frac,
-            min_s,
-            max_s,
-        }
+        Ttl { fraction: self.ttl_frac, min_s, max_s }
     }
 
     /// The CPUs asked for; with more than one CPU the last one by default, since interrupts and
@@ -119,9 +112,7 @@ impl Work {
             0 | 1 => Vec::new(),
             cpus => vec![cpus - 1],
         };
-        self.cores
-            .as_ref()
-            .map_or_else(default, |list| list.0.clone())
+        self.cores.as_ref().map_or_else(default, |list| list.0.clone())
     }
 }
 
@@ -199,6 +190,7 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         duration_ns: 10_000_000_000,
         warmup_ns: 0,
         cores: work.cores(),
+        io: work.io.into(),
         wait: work.wait.into(),
         timeout_ns: work.timeout.as_nanos() as u64,
         slow_threshold_ns: u64::MAX,
@@ -253,11 +245,7 @@ pub(crate) fn cores(text: &str) -> Result<CoreList, String> {
         let (from, to) = from.ok().zip(to.ok()).ok_or_else(wrong)?;
         list.extend(usize::from(from)..=usize::from(to));
     }
-    if list.is_empty() {
-        Err(wrong())
-    } else {
-        Ok(CoreList(list))
-    }
+    if list.is_empty() { Err(wrong()) } else { Ok(CoreList(list)) }
 }
 
 fn ttl_range(text: &str) -> Result<(u32, u32), String> {

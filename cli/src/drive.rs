@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use stallion_gen::null::{NullServer, Settings};
 use stallion_gen::plan::{Label, Plan, Rate};
 use stallion_gen::record::Progress;
 use stallion_gen::run::{Finished, Outputs, run as run_plan};
@@ -73,15 +74,30 @@ fn label(text: &str) -> Result<Label, String> {
     let wrong = || format!("{text:?}: give TIME=TEXT, for example 12s=\"appendfsync always\"");
     let (at, name) = text.split_once('=').ok_or_else(wrong)?;
     let at = humantime::parse_duration(at).map_err(|_| wrong())?;
-    Ok(Label {
-        at_ns: at.as_nanos() as u64,
-        text: name.to_owned(),
-    })
+    Ok(Label { at_ns: at.as_nanos() as u64, text: name.to_owned() })
 }
 
 impl Args {
-    fn plan(&self) -> Result<Plan, Failure> {
-        let plan = client::plan(&self.server, &self.work, &self.traffic)?;
+    /// The null server that the flags ask for, if they do.
+    fn null_server(&self) -> Result<Option<NullServer>, Failure> {
+        if !self.server.is_null() {
+            return Ok(None);
+        }
+        let cores = match &self.null_cores {
+            Some(list) => list.0.clone(),
+            None => null::spare_core(&self.work.cores()),
+        };
+        let settings = Settings { cores, value_bytes: self.work.value_size, ..null::settings(0) };
+        let server = NullServer::start(&settings).map_err(Failure::usage)?;
+        Ok(Some(server))
+    }
+
+    fn plan(&self, null: Option<&NullServer>) -> Result<Plan, Failure> {
+        let server = match null {
+            Some(null) => &self.server.at(null.address()),
+            None => &self.server,
+        };
+        let plan = client::plan(server, &self.work, &self.traffic)?;
         let ns = |duration: Duration| duration.as_nanos() as u64;
         Ok(Plan {
             rate: self.rate.clone(),
@@ -98,10 +114,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let null = args.null_server()?;
     let plan = args.plan(null.as_ref())?;
     let stop = client::stop_flag()?;
-    let mut lines = ProgressLines {
-        open: plan.rate != Rate::Max,
-        rows: 0,
-    };
+    let mut lines = ProgressLines { open: plan.rate != Rate::Max, rows: 0 };
     let watched = client::on_terminal();
     let mut progress = |progress: &Progress| {
         if watched {
@@ -143,9 +156,7 @@ fn verdict(args: &Args, finished: Finished) -> Outcome {
 fn write_json(path: &Path, summary: &Summary) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(summary)? + "\n";
     if path == Path::new("-") {
-        std::io::stdout()
-            .write_all(text.as_bytes())
-            .context("standard output")
+        std::io::stdout().write_all(text.as_bytes()).context("standard output")
     } else {
         std::fs::write(path, text).with_context(|| format!("--json {}", path.display()))
     }
@@ -172,9 +183,7 @@ impl ProgressLines {
         let (hits, misses) = merged
             .commands
             .iter()
-            .fold((0, 0), |(hits, misses), command| {
-                (hits + command.hits, misses + command.misses)
-            });
+            .fold((0, 0), |(hits, misses), command| (hits + command.hits, misses + command.misses));
         let hit = if hits + misses == 0 {
             "-".to_owned()
         } else {
@@ -201,10 +210,7 @@ impl ProgressLines {
 
 fn print_summary(finished: &Finished, out: Option<&Path>) {
     let summary = &finished.summary;
-    println!(
-        "{} ({} model) from {}",
-        summary.target, summary.model, summary.host
-    );
+    println!("{} ({} model) from {}", summary.target, summary.model, summary.host);
     println!(
         "{} requests answered in {:.1} s: {} a second{}",
         human_count(summary.ops as f64),
@@ -236,9 +242,7 @@ fn print_summary(finished: &Finished, out: Option<&Path>) {
             human_us(found.max)
         );
     }
-    let Summary {
-        client, accounting, ..
-    } = summary;
+    let Summary { client, accounting, .. } = summary;
     println!(
         "\n  client   {:.0} ns of CPU and {:.3} system calls a request; busiest core {:.0} % busy",
         client.cpu_ns_per_op,
@@ -275,11 +279,7 @@ fn print_summary(finished: &Finished, out: Option<&Path>) {
     if let Some(out) = out {
         println!("  timeline {}", out.join("drive.jsonl").display());
     }
-    let word = if summary.verdict.valid {
-        "valid"
-    } else {
-        "INVALID"
-    };
+    let word = if summary.verdict.valid { "valid" } else { "INVALID" };
     println!("\n  verdict  {word}, bounded by {}", bound_name(summary));
 }
 

@@ -84,10 +84,7 @@ fn run_scenario(args: &RunArgs) -> Outcome {
     if args.quick {
         scenario = scenario.quick();
     }
-    let out = args
-        .out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("results").join(&scenario.name));
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&scenario.name));
     let options = Options {
         program: std::env::current_exe().context("cannot find this program's own file")?,
         tool: concat!("stallion ", env!("CARGO_PKG_VERSION")).to_owned(),

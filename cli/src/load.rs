@@ -109,10 +109,7 @@ fn report(plan: &Plan, filled: &Filled, finished: &Finished) -> Outcome {
         finished
             .summary
             .server_busy
-            .map_or_else(String::new, |busy| format!(
-                ", server {:.0} % busy",
-                busy * 100.0
-            ))
+            .map_or_else(String::new, |busy| format!(", server {:.0} % busy", busy * 100.0))
     );
     println!(
         "DBSIZE {} (before: {}), {:.2} GB used; {} keys read back: {} absent, {} wrong",

@@ -23,13 +23,7 @@ The watch ends by itself after --for, when the server ends, or on Ctrl-C; the ti
 in each case. Nothing is changed in the server and nothing stays attached, even after SIGKILL.")]
 pub(crate) struct Args {
     /// The server that listens on this TCP port of this host (of a container, too)
-    #[arg(
-        long,
-        short,
-        value_name = "N",
-        required_unless_present = "pid",
-        conflicts_with = "pid"
-    )]
+    #[arg(long, short, value_name = "N", required_unless_present = "pid", conflicts_with = "pid")]
     port: Option<u16>,
     /// The server with this process id
     #[arg(long, value_name = "N")]
@@ -109,11 +103,7 @@ fn print_states(pid: u32, states: &[ProbeState]) {
             ProbeStatus::Disabled => "disabled",
             ProbeStatus::Failed => "failed",
         };
-        let reason = if state.reason.is_empty() {
-            &state.hook
-        } else {
-            &state.reason
-        };
+        let reason = if state.reason.is_empty() { &state.hook } else { &state.reason };
         eprintln!("  {:<12} {status:<9} {reason}", state.name);
     }
 }
@@ -126,22 +116,11 @@ fn line(stall: &Stall, start_ns: u64, colour: bool) -> String {
         ThreadRole::Background => " (background)",
         ThreadRole::Child => " (child)",
     };
-    let sum = if stall.count > 1 {
-        format!(" x{}", stall.count)
-    } else {
-        String::new()
-    };
+    let sum = if stall.count > 1 { format!(" x{}", stall.count) } else { String::new() };
     let class = format!("{:<10}", class_name(stall.class));
-    let class = if colour {
-        format!("\x1b[{}m{class}\x1b[0m", shade(stall.class))
-    } else {
-        class
-    };
+    let class = if colour { format!("\x1b[{}m{class}\x1b[0m", shade(stall.class)) } else { class };
     let ms = stall.busy_ns as f64 / 1e6;
-    format!(
-        "{at_s:>10.3}s  {class} {ms:>10.3} ms{sum}  {}{thread}",
-        stall.what
-    )
+    format!("{at_s:>10.3}s  {class} {ms:>10.3} ms{sum}  {}{thread}", stall.what)
 }
 
 /// ANSI colour of a class: red for the disk, magenta for memory, yellow for the core, cyan for
@@ -176,10 +155,7 @@ fn print_summary(summary: &Summary) {
     if summary.rows.is_empty() {
         println!("no stalls");
     } else {
-        println!(
-            "{:<12} {:>10} {:>14} {:>12}",
-            "class", "count", "total ms", "max ms"
-        );
+        println!("{:<12} {:>10} {:>14} {:>12}", "class", "count", "total ms", "max ms");
     }
     for (class, row) in &summary.rows {
         println!(

@@ -52,10 +52,7 @@ impl FormatName {
 pub(crate) fn run(args: &Args) -> Outcome {
     let timelines = files::timelines(&args.inputs).map_err(Failure::usage)?;
     let analysis = analyse(&timelines).map_err(Failure::usage)?;
-    let folder = args
-        .out
-        .clone()
-        .unwrap_or_else(|| files::default_folder(&args.inputs));
+    let folder = args.out.clone().unwrap_or_else(|| files::default_folder(&args.inputs));
     let formats: Vec<Format> = args.format.iter().map(|name| name.format()).collect();
     let written = files::write(&analysis, &folder, &formats).map_err(anyhow::Error::from)?;
     print!("{}", render::terminal::render(&analysis));

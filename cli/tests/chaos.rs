@@ -16,11 +16,7 @@ const PASSWORD: &str = "hunter2-is-secret";
 fn server() -> (TempDir, Stack) {
     let folder = tempfile::tempdir().unwrap();
     let plan = StackPlan::default();
-    let nowhere = Placement {
-        server: None,
-        client: None,
-        others: Vec::new(),
-    };
+    let nowhere = Placement { server: None, client: None, others: Vec::new() };
     let registry = Registry::at(folder.path().canonicalize().unwrap().join("stacks"));
     let stack = Stack::start(&plan, &nowhere, &registry).unwrap();
     let mut connection = stack.target().connect().unwrap();
@@ -30,21 +26,9 @@ fn server() -> (TempDir, Stack) {
 
 fn chaos(flags: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stallion"));
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
-        .arg("chaos")
-        .args(flags)
-        .env_remove("REDISCLI_AUTH")
-        .output()
-        .unwrap();
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&stdout),
-        String::from_utf8_lossy(&stderr)
-    );
+    let Output { status, stdout, stderr } =
+        command.arg("chaos").args(flags).env_remove("REDISCLI_AUTH").output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     (status.code(), text)
 }
 
@@ -52,13 +36,7 @@ fn chaos(flags: &[&str]) -> (Option<i32>, String) {
 fn an_unknown_action_lists_the_valid_ones() {
     let (code, text) = chaos(&["--action", "explode"]);
     assert_eq!(code, Some(2), "{text}");
-    for action in [
-        "bgsave",
-        "aof-rewrite",
-        "bigkey-on",
-        "pause",
-        "fsync-policy",
-    ] {
+    for action in ["bgsave", "aof-rewrite", "bigkey-on", "pause", "fsync-policy"] {
         assert!(text.contains(action), "{text}");
     }
 }
@@ -67,10 +45,7 @@ fn an_unknown_action_lists_the_valid_ones() {
 fn a_closed_port_and_a_wrong_parameter_are_usage_errors() {
     let (code, text) = chaos(&["--action", "bgsave", "-p", "1"]);
     assert_eq!(code, Some(2), "{text}");
-    assert!(
-        text.contains("redis://127.0.0.1:1") && text.contains("--port"),
-        "{text}"
-    );
+    assert!(text.contains("redis://127.0.0.1:1") && text.contains("--port"), "{text}");
     let (code, text) = chaos(&["--action", "bgsave", "--fields", "3"]);
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("`bgsave` takes no `fields`"), "{text}");
@@ -108,9 +83,7 @@ fn a_password_is_needed_taken_and_never_shown() {
 fn harm_to_a_foreign_server_needs_leave() {
     let (_folder, stack) = server();
     let port = stack.port().to_string();
-    let pause = [
-        "--action", "pause", "-p", &port, "-a", PASSWORD, "--for", "50ms",
-    ];
+    let pause = ["--action", "pause", "-p", &port, "-a", PASSWORD, "--for", "50ms"];
     let (code, text) = chaos(&pause);
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("--allow-foreign"), "{text}");
@@ -124,9 +97,7 @@ fn a_failed_action_exits_with_one_and_is_still_recorded() {
     let port = stack.port().to_string();
     let out = folder.path().join("chaos.jsonl").display().to_string();
     fs::remove_dir_all(stack.folder()).unwrap();
-    let flags = [
-        "--action", "bgsave", "-p", &port, "-a", PASSWORD, "--out", &out,
-    ];
+    let flags = ["--action", "bgsave", "-p", &port, "-a", PASSWORD, "--out", &out];
     let (code, text) = chaos(&flags);
     assert_eq!(code, Some(1), "{text}");
     let timeline = Timeline::read(out.as_ref()).unwrap();

@@ -63,10 +63,7 @@ pub fn fill(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<(Filled, Finished)
     // The first connection may have been idle for an hour.
     let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
     let (sampled, absent, wrong) = check_sample(plan, &mut caller)?;
-    let used = caller
-        .info()?
-        .get("used_memory")
-        .and_then(|bytes| bytes.parse().ok());
+    let used = caller.info()?.get("used_memory").and_then(|bytes| bytes.parse().ok());
     let summary = &finished.summary;
     let filled = Filled {
         keys: plan.keys,
@@ -92,9 +89,7 @@ fn check_sample(plan: &Plan, caller: &mut Caller) -> Result<(u64, u64, u64), Sta
     let values = Values::new(plan.seed, plan.value_size);
     let mut random = Xoshiro256PlusPlus::seed_from_u64(plan.seed ^ 0x5a4d);
     // Large values are sampled more thinly: at most 64 MiB in all, but never no key.
-    let count = SAMPLE
-        .min((64 << 20) / (plan.value_size as u64).max(1))
-        .clamp(1, plan.keys);
+    let count = SAMPLE.min((64 << 20) / (plan.value_size as u64).max(1)).clamp(1, plan.keys);
     let (mut absent, mut wrong) = (0, 0);
     for _ in 0..count {
         let key = KeyId(random.random_range(0..plan.keys));

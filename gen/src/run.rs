@@ -98,11 +98,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let times = Times::of(plan, monotonic_ns() + LEAD_NS);
     let writer = create_timeline(plan, outputs).map_err(RunError::Timeline)?;
     let (found, servers) = channel();
-    let poll = Poll {
-        target: plan.target.clone(),
-        address,
-        credentials: plan.credentials.clone(),
-    };
+    let poll = Poll { target: plan.target.clone(), address, credentials: plan.credentials.clone() };
     let watcher = Watcher::start(poll, found).map_err(StartError::Thread)?;
     let layout = Layout {
         open: schedule.is_open(),
@@ -131,25 +127,11 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     };
     let summary = sum::up(plan, &schedule, &totals, &around);
     if let Some(writer) = writer {
-        let reason = if interrupted {
-            "interrupted"
-        } else {
-            "complete"
-        }
-        .to_owned();
-        let footer = Footer {
-            end_ns,
-            reason,
-            summary: json!(summary),
-        };
+        let reason = if interrupted { "interrupted" } else { "complete" }.to_owned();
+        let footer = Footer { end_ns, reason, summary: json!(summary) };
         timeline_error = writer.finish(footer).err();
     }
-    Ok(Finished {
-        summary,
-        info,
-        interrupted,
-        timeline_error,
-    })
+    Ok(Finished { summary, info, interrupted, timeline_error })
 }
 
 /// When a run begins, counts and ends.
@@ -167,11 +149,7 @@ impl Times {
             Work::Fill => u64::MAX,
             Work::Traffic { .. } => origin_ns + plan.duration_ns,
         };
-        Self {
-            start_ns,
-            origin_ns,
-            end_ns,
-        }
+        Self { start_ns, origin_ns, end_ns }
     }
 }
 
@@ -193,11 +171,7 @@ fn create_timeline(plan: &Plan, outputs: &Outputs<'_>) -> io::Result<Option<Writ
 }
 
 fn phase(name: PhaseName, start_ns: u64, label: &str) -> Record {
-    Record::Phase(Phase {
-        name,
-        start_ns,
-        label: label.to_owned(),
-    })
+    Record::Phase(Phase { name, start_ns, label: label.to_owned() })
 }
 
 fn write_phases(plan: &Plan, times: &Times, recorder: &mut Recorder<'_>) {
@@ -211,11 +185,7 @@ fn write_phases(plan: &Plan, times: &Times, recorder: &mut Recorder<'_>) {
         recorder.write(&phase(PhaseName::Measure, times.origin_ns, ""));
     }
     for label in &plan.labels {
-        recorder.write(&phase(
-            PhaseName::Measure,
-            times.origin_ns + label.at_ns,
-            &label.text,
-        ));
+        recorder.write(&phase(PhaseName::Measure, times.origin_ns + label.at_ns, &label.text));
     }
 }
 
@@ -238,22 +208,10 @@ impl Crew {
     ) -> Result<Self, StartError> {
         let (ready, readied) = channel();
         let (finished, done) = channel();
-        let mut crew = Self {
-            threads: Vec::new(),
-            starts: Vec::new(),
-            opened: Vec::new(),
-            done,
-        };
+        let mut crew = Self { threads: Vec::new(), starts: Vec::new(), opened: Vec::new(), done };
         for index in 0..plan.shards() {
             let (start, started) = channel();
-            let worker = Worker::new(
-                plan,
-                index,
-                address.clone(),
-                encoder.clone(),
-                schedule,
-                stop,
-            );
+            let worker = Worker::new(plan, index, address.clone(), encoder.clone(), schedule, stop);
             let (ready, finished) = (ready.clone(), finished.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{index}"))
@@ -265,10 +223,7 @@ impl Crew {
         drop(ready);
         // A shard that failed to open has said so and gone; the others see their start's sender
         // dropped and go too.
-        crew.opened = readied
-            .iter()
-            .take(plan.shards())
-            .collect::<Result<_, _>>()?;
+        crew.opened = readied.iter().take(plan.shards()).collect::<Result<_, _>>()?;
         crew.opened.sort_by_key(|opened| opened.index);
         Ok(crew)
     }

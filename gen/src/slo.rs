@@ -28,7 +28,9 @@ enum Percentile {
 
 /// An objective that is none.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no objective: give p50, p90, p99, p99.9, p99.99 or max < a time, such as p99<1ms")]
+#[error(
+    "{0:?} is no objective: give p50, p90, p99, p99.9, p99.99 or max < a time, such as p99<1ms"
+)]
 pub struct SloError(String);
 
 impl FromStr for Slo {
@@ -48,7 +50,11 @@ impl FromStr for Slo {
         };
         let limit = humantime::parse_duration(limit.trim()).map_err(|_| wrong())?;
         let limit_us = limit.as_nanos() as f64 / 1e3;
-        if limit_us > 0.0 { Ok(Self { text: text.to_owned(), percentile, limit_us }) } else { Err(wrong()) }
+        if limit_us > 0.0 {
+            Ok(Self { text: text.to_owned(), percentile, limit_us })
+        } else {
+            Err(wrong())
+        }
     }
 }
 

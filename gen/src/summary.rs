@@ -34,14 +34,7 @@ impl Percentiles {
             return Self::default();
         }
         let max = round3(histogram.max() as f64 / 1_000.0);
-        Self {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            p9999: at(0.9999),
-            max,
-        }
+        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), p9999: at(0.9999), max }
     }
 }
 

@@ -139,12 +139,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
             .push("the sums do not close: this is a bug of stallion, please report it".to_owned());
     }
     let bound = bound_of(evidence, generator, rate_missed, server_full);
-    Verdict {
-        valid: reasons.is_empty(),
-        bound,
-        reasons,
-        warnings: warnings(evidence),
-    }
+    Verdict { valid: reasons.is_empty(), bound, reasons, warnings: warnings(evidence) }
 }
 
 const fn bound_of(evidence: &Evidence, generator: bool, missed: bool, server_full: bool) -> Bound {
@@ -181,10 +176,7 @@ fn warnings(evidence: &Evidence) -> Vec<String> {
         ));
     }
     if evidence.dropped > 0 {
-        warnings.push(format!(
-            "{} records were dropped on the way to the file",
-            evidence.dropped
-        ));
+        warnings.push(format!("{} records were dropped on the way to the file", evidence.dropped));
     }
     warnings
 }
@@ -229,20 +221,9 @@ mod tests {
     #[test]
     fn a_starved_busy_or_late_client_is_named() {
         for evidence in [
-            Evidence {
-                runqueue_share: 0.4,
-                ..healthy()
-            },
-            Evidence {
-                open: false,
-                busy_max: 0.99,
-                ..healthy()
-            },
-            Evidence {
-                own_lag_p99_ns: 5_000_000,
-                response_p99_ns: 6_000_000,
-                ..healthy()
-            },
+            Evidence { runqueue_share: 0.4, ..healthy() },
+            Evidence { open: false, busy_max: 0.99, ..healthy() },
+            Evidence { own_lag_p99_ns: 5_000_000, response_p99_ns: 6_000_000, ..healthy() },
         ] {
             let verdict = judge(&evidence);
             assert!(!verdict.valid && verdict.reasons[0].starts_with("generator-bound"));
@@ -253,46 +234,28 @@ mod tests {
     #[test]
     fn a_stopped_server_is_not_the_clients_fault() {
         // Two seconds of SIGSTOP: the backlog is worked off, the tail is long, own lag is not.
-        let verdict = judge(&Evidence {
-            response_p99_ns: 2_000_000_000,
-            ..healthy()
-        });
+        let verdict = judge(&Evidence { response_p99_ns: 2_000_000_000, ..healthy() });
         assert!(verdict.valid);
-        let verdict = judge(&Evidence {
-            unsent: 20_000,
-            ..healthy()
-        });
+        let verdict = judge(&Evidence { unsent: 20_000, ..healthy() });
         assert!(verdict.reasons[0].starts_with("rate-missed"));
         assert_ne!(verdict.bound, Bound::Generator);
     }
 
     #[test]
     fn against_the_null_server_a_full_client_is_the_result() {
-        let evidence = Evidence {
-            open: false,
-            busy_max: 0.99,
-            null_server: true,
-            ..healthy()
-        };
+        let evidence = Evidence { open: false, busy_max: 0.99, null_server: true, ..healthy() };
         let verdict = judge(&evidence);
         assert!(verdict.valid && verdict.warnings[0].contains("the client's own"));
         assert_eq!(verdict.bound, Bound::Generator);
-        let verdict = judge(&Evidence {
-            server_busy: Some(0.98),
-            ..evidence
-        });
+        let verdict = judge(&Evidence { server_busy: Some(0.98), ..evidence });
         assert!(verdict.warnings[0].contains("--null-cores"));
         assert_eq!(verdict.bound, Bound::Server);
     }
 
     #[test]
     fn two_full_sides_are_the_servers_ceiling() {
-        let evidence = Evidence {
-            open: false,
-            busy_max: 0.99,
-            server_busy: Some(0.99),
-            ..healthy()
-        };
+        let evidence =
+            Evidence { open: false, busy_max: 0.99, server_busy: Some(0.99), ..healthy() };
         let verdict = judge(&evidence);
         assert!(verdict.valid);
         assert_eq!(verdict.bound, Bound::Server);

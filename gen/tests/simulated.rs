@@ -35,11 +35,7 @@ struct Played {
 
 fn faults(random: &mut Xoshiro256PlusPlus) -> Faults {
     let mut rare = |most: f64| {
-        if random.random::<bool>() {
-            random.random::<f64>() * most
-        } else {
-            0.0
-        }
+        if random.random::<bool>() { random.random::<f64>() * most } else { 0.0 }
     };
     Faults {
         refuse: rare(0.5),
@@ -59,12 +55,8 @@ fn faults(random: &mut Xoshiro256PlusPlus) -> Faults {
 fn schedule(random: &mut Xoshiro256PlusPlus) -> Schedule {
     match random.random_range(0..3) {
         0 => Schedule::Closed,
-        1 => Schedule::Constant {
-            rate: random.random_range(100..200_000),
-        },
-        _ => Schedule::Poisson {
-            rate: random.random_range(100..200_000),
-        },
+        1 => Schedule::Constant { rate: random.random_range(100..200_000) },
+        _ => Schedule::Poisson { rate: random.random_range(100..200_000) },
     }
 }
 
@@ -99,32 +91,14 @@ fn play(seed: u64) -> Played {
     let schedule = schedule(&mut random);
     let filling = random.random_range(0..4) == 0 && !schedule.is_open();
     let workload = if filling {
-        Workload::Fill(Fill::new(
-            0,
-            500,
-            0,
-            1,
-            Ttl::NONE,
-            seed,
-            connections * pipeline,
-        ))
+        Workload::Fill(Fill::new(0, 500, 0, 1, Ttl::NONE, seed, connections * pipeline))
     } else {
-        let mix = Mix::new(
-            1,
-            random.random_range(0..3),
-            Ttl {
-                fraction: 0.5,
-                min_s: 1,
-                max_s: 99,
-            },
-        );
+        let mix =
+            Mix::new(1, random.random_range(0..3), Ttl { fraction: 0.5, min_s: 1, max_s: 99 });
         Workload::Traffic(Traffic::new(Keys::Uniform { keys: 1_000 }, mix, seed))
     };
     let greeting = if random.random::<bool>() {
-        Greeting {
-            bytes: request(&[b"HELLO", b"3"]),
-            replies: 1,
-        }
+        Greeting { bytes: request(&[b"HELLO", b"3"]), replies: 1 }
     } else {
         Greeting::default()
     };
@@ -169,36 +143,19 @@ fn play(seed: u64) -> Played {
     }
     collect(&mut outlet, &mut played);
     played.end_ns = shard.ring().now().0;
-    let Counts {
-        due,
-        sent,
-        answered,
-        timeouts,
-        lost,
-        ..
-    } = played.counts;
+    let Counts { due, sent, answered, timeouts, lost, .. } = played.counts;
     assert_eq!(due, sent + played.last_backlog, "due = sent + unsent");
-    assert_eq!(
-        sent,
-        answered + timeouts + lost,
-        "every request sent has an end"
-    );
+    assert_eq!(sent, answered + timeouts + lost, "every request sent has an end");
     assert_eq!(played.recorded, sent, "and a service time");
     assert_eq!(played.in_flight, 0);
     let wrong =
         played.errors[ErrorKind::Verify as usize] + played.errors[ErrorKind::Unexpected as usize];
-    assert_eq!(
-        wrong, 0,
-        "a reply was given to a request that is not its own"
-    );
+    assert_eq!(wrong, 0, "a reply was given to a request that is not its own");
     played
 }
 
 fn seeds() -> Vec<u64> {
-    match std::env::var("STALLION_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-    {
+    match std::env::var("STALLION_SEED").ok().and_then(|seed| seed.parse().ok()) {
         Some(seed) => vec![seed],
         None => (0..10_000).collect(),
     }

@@ -47,10 +47,8 @@ impl Info {
 /// # Errors
 /// The client's, for example where CONFIG is forbidden.
 pub fn config(connection: &mut Connection, name: &str) -> RedisResult<String> {
-    let values: BTreeMap<String, String> = redis::cmd("CONFIG")
-        .arg("GET")
-        .arg(name)
-        .query(connection)?;
+    let values: BTreeMap<String, String> =
+        redis::cmd("CONFIG").arg("GET").arg(name).query(connection)?;
     Ok(values.into_values().next().unwrap_or_default())
 }
 
@@ -59,11 +57,7 @@ pub fn config(connection: &mut Connection, name: &str) -> RedisResult<String> {
 /// # Errors
 /// The client's, for example where CONFIG is forbidden.
 pub fn set_config(connection: &mut Connection, name: &str, value: &str) -> RedisResult<()> {
-    redis::cmd("CONFIG")
-        .arg("SET")
-        .arg(name)
-        .arg(value)
-        .query(connection)
+    redis::cmd("CONFIG").arg("SET").arg(name).arg(value).query(connection)
 }
 
 /// One entry of SLOWLOG, as far as an action wants it.
@@ -82,10 +76,7 @@ pub struct SlowCommand {
 /// # Errors
 /// The client's.
 pub fn slowlog(connection: &mut Connection, most: u32) -> RedisResult<Vec<SlowCommand>> {
-    let entries: Vec<Value> = redis::cmd("SLOWLOG")
-        .arg("GET")
-        .arg(most)
-        .query(connection)?;
+    let entries: Vec<Value> = redis::cmd("SLOWLOG").arg("GET").arg(most).query(connection)?;
     Ok(entries.iter().filter_map(slow_command).collect())
 }
 
@@ -93,13 +84,7 @@ fn slow_command(entry: &Value) -> Option<SlowCommand> {
     let Value::Array(fields) = entry else {
         return None;
     };
-    let [
-        Value::Int(id),
-        _,
-        Value::Int(duration_us),
-        Value::Array(words),
-        ..,
-    ] = fields.as_slice()
+    let [Value::Int(id), _, Value::Int(duration_us), Value::Array(words), ..] = fields.as_slice()
     else {
         return None;
     };
@@ -135,10 +120,7 @@ mod tests {
             Value::Array(vec![word("keys"), word("*")]),
         ]);
         let found = slow_command(&entry).unwrap();
-        assert_eq!(
-            (found.id, found.duration_us, found.name.as_str()),
-            (7, 88, "KEYS")
-        );
+        assert_eq!((found.id, found.duration_us, found.name.as_str()), (7, 88, "KEYS"));
         assert_eq!(slow_command(&Value::Array(vec![Value::Int(1)])), None);
     }
 }

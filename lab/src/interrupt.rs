@@ -41,10 +41,7 @@ impl Interrupt {
     /// One that is raised with this one, and can be raised without it.
     #[must_use]
     pub fn inner(&self) -> Self {
-        Self {
-            outer: Some(Arc::new(self.clone())),
-            ..Self::default()
-        }
+        Self { outer: Some(Arc::new(self.clone())), ..Self::default() }
     }
 
     /// Asks everybody to stop.

@@ -34,11 +34,7 @@ impl Placement {
             [server, client] => (Some(*server), Some(*client), vec![*client]),
             [server, client, rest @ ..] => (Some(*server), Some(*client), rest.to_vec()),
         };
-        Self {
-            server,
-            client,
-            others,
-        }
+        Self { server, client, others }
     }
 
     /// Takes this thread, and whatever it starts from now on, off the server's core.
@@ -97,15 +93,9 @@ mod tests {
     fn the_server_shares_its_core_with_nobody() {
         assert_eq!(Placement::share(&[3]).server, None);
         let two = Placement::share(&[0, 1]);
-        assert_eq!(
-            (two.server, two.client, two.others),
-            (Some(0), Some(1), vec![1])
-        );
+        assert_eq!((two.server, two.client, two.others), (Some(0), Some(1), vec![1]));
         let four = Placement::share(&[0, 2, 4, 6]);
-        assert_eq!(
-            (four.server, four.client, four.others),
-            (Some(0), Some(2), vec![4, 6])
-        );
+        assert_eq!((four.server, four.client, four.others), (Some(0), Some(2), vec![4, 6]));
     }
 
     #[test]

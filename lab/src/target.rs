@@ -46,9 +46,8 @@ impl Target {
     /// # Errors
     /// [`TargetError::Address`].
     pub fn parse(url: &str) -> Result<Self, TargetError> {
-        let info = url
-            .into_connection_info()
-            .map_err(|error| TargetError::Address(error.to_string()))?;
+        let info =
+            url.into_connection_info().map_err(|error| TargetError::Address(error.to_string()))?;
         Ok(Self::of(info, None, None))
     }
 
@@ -72,9 +71,7 @@ impl Target {
         if let Some(password) = password {
             login = login.set_password(password);
         }
-        Self {
-            info: info.set_redis_settings(login),
-        }
+        Self { info: info.set_redis_settings(login) }
     }
 
     /// Connects, logs in, and waits for the answer to a PING: a server that wants a password
@@ -153,20 +150,14 @@ mod tests {
             assert!(!target.is_local());
         }
         let error = Target::parse("http://me:hunter2@host").unwrap_err();
-        assert!(
-            !format!("{error} {error:?}").contains("hunter2"),
-            "{error:?}"
-        );
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
 
     #[test]
     fn this_host_is_known_by_its_names() {
-        for url in [
-            "redis://127.0.0.1:1",
-            "redis://localhost:1",
-            "unix:///tmp/s",
-            "redis://[::1]:1",
-        ] {
+        for url in
+            ["redis://127.0.0.1:1", "redis://localhost:1", "unix:///tmp/s", "redis://[::1]:1"]
+        {
             assert!(Target::parse(url).unwrap().is_local(), "{url}");
         }
     }
@@ -174,10 +165,7 @@ mod tests {
     #[test]
     fn a_closed_port_is_an_error_with_a_remedy() {
         // Port 1 needs root to be listened on, and nobody does.
-        let error = Target::tcp("127.0.0.1", 1, None, None)
-            .connect()
-            .map(|_| ())
-            .unwrap_err();
+        let error = Target::tcp("127.0.0.1", 1, None, None).connect().map(|_| ()).unwrap_err();
         assert!(error.to_string().contains("-p/--port"), "{error}");
     }
 }

@@ -189,11 +189,7 @@ impl Follower {
 
     #[inline(always)]
     fn begin(&mut self, sample: &Sample) {
-        let since_ns = if self.last_ns > self.awake_ns {
-            self.last_ns
-        } else {
-            self.awake_ns
-        };
+        let since_ns = if self.last_ns > self.awake_ns { self.last_ns } else { self.awake_ns };
         // One read since the wake-up: the command started right then.
         let from_wake =
             self.awake_ns >= since_ns && sample.io_count.wrapping_sub(self.awake_io) <= 1;
@@ -224,11 +220,7 @@ impl Follower {
         Ended {
             start_ns: self.start_ns,
             end_ns,
-            error_ns: if error_ns > self.error_ns {
-                error_ns
-            } else {
-                self.error_ns
-            },
+            error_ns: if error_ns > self.error_ns { error_ns } else { self.error_ns },
         }
     }
 }
@@ -240,13 +232,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn at(now_ns: u64, io_count: u64) -> Sample {
-        Sample {
-            now_ns,
-            io_count,
-            syscall: -1,
-            argument: 0,
-            ip: now_ns,
-        }
+        Sample { now_ns, io_count, syscall: -1, argument: 0, ip: now_ns }
     }
 
     #[test]
@@ -282,10 +268,7 @@ mod tests {
             assert_eq!(follower.sample(&at(step * MS, 90)), None);
         }
         let ended = follower.sample(&at(8 * MS, 130)).unwrap();
-        assert_eq!(
-            (ended.start_ns, ended.end_ns),
-            (MS + MS / 2, 7 * MS + MS / 2)
-        );
+        assert_eq!((ended.start_ns, ended.end_ns), (MS + MS / 2, 7 * MS + MS / 2));
         assert_eq!(ended.error_ns, MS / 2);
     }
 
@@ -293,10 +276,7 @@ mod tests {
     fn one_system_call_is_named_and_two_are_not() {
         let mut follower = Follower::NEW;
         follower.wake(0, 0);
-        let call = |now_ns, syscall| Sample {
-            syscall,
-            ..at(now_ns, 1)
-        };
+        let call = |now_ns, syscall| Sample { syscall, ..at(now_ns, 1) };
         follower.sample(&call(MS, 56));
         follower.sample(&call(2 * MS, 56));
         assert_eq!(follower.evidence().0, 56);

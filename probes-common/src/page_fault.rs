@@ -90,11 +90,7 @@ mod tests {
     #[test]
     fn faults_are_told_apart() {
         assert_eq!(FaultKind::of(7, 1, 0, false), FaultKind::Copy);
-        assert_eq!(
-            FaultKind::of(3, 1, 0, false),
-            FaultKind::Copy,
-            "from read() in the kernel"
-        );
+        assert_eq!(FaultKind::of(3, 1, 0, false), FaultKind::Copy, "from read() in the kernel");
         assert_eq!(FaultKind::of(7, 0, 0, false), FaultKind::Reuse);
         assert_eq!(FaultKind::of(6, 1, 0, false), FaultKind::Zero);
         assert_eq!(FaultKind::of(2, 1, 0, false), FaultKind::Zero);

@@ -84,16 +84,8 @@ mod tests {
     #[test]
     fn states_are_told_apart() {
         assert_eq!(class_of(false, 0), WaitClass::RunQueue);
-        assert_eq!(
-            class_of(false, 0x100),
-            WaitClass::RunQueue,
-            "R+ of a preempted thread"
-        );
-        assert_eq!(
-            class_of(true, 1),
-            WaitClass::RunQueue,
-            "preempted on its way to sleep"
-        );
+        assert_eq!(class_of(false, 0x100), WaitClass::RunQueue, "R+ of a preempted thread");
+        assert_eq!(class_of(true, 1), WaitClass::RunQueue, "preempted on its way to sleep");
         assert_eq!(class_of(false, 1), WaitClass::OffCpu);
         assert_eq!(class_of(false, 2), WaitClass::OffCpu);
         assert_eq!(class_of(false, 4), WaitClass::Stopped);

@@ -27,13 +27,7 @@ const _: () = assert!(size_of::<Window>() == 40);
 
 impl Window {
     /// An empty window.
-    pub const EMPTY: Self = Self {
-        start_ns: 0,
-        end_ns: 0,
-        busy_ns: 0,
-        count: 0,
-        pages: 0,
-    };
+    pub const EMPTY: Self = Self { start_ns: 0, end_ns: 0, busy_ns: 0, count: 0, pages: 0 };
 
     /// Adds one stall.
     #[inline(always)]

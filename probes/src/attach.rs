@@ -63,26 +63,14 @@ struct Probe {
 }
 
 const PROBES: [Probe; 5] = [
-    Probe {
-        name: "fork",
-        hook: "uprobe libc fork, raw_tp sched_process_fork/exit",
-        attach: fork,
-    },
+    Probe { name: "fork", hook: "uprobe libc fork, raw_tp sched_process_fork/exit", attach: fork },
     Probe {
         name: "page_fault",
         hook: "raw_tp page_fault_user/kernel, mm_page_alloc, perf minor/major-faults",
         attach: page_fault,
     },
-    Probe {
-        name: "fsync",
-        hook: "uprobe libc fsync, fdatasync",
-        attach: fsync,
-    },
-    Probe {
-        name: "scheduler",
-        hook: "raw_tp sched_switch, sched_waking",
-        attach: scheduler,
-    },
+    Probe { name: "fsync", hook: "uprobe libc fsync, fdatasync", attach: fsync },
+    Probe { name: "scheduler", hook: "raw_tp sched_switch, sched_waking", attach: scheduler },
     Probe {
         name: "command",
         hook: "perf cpu-clock 1 kHz of the main thread, uprobes on rare commands",
@@ -104,14 +92,9 @@ pub fn attach(server: &Server, threshold_ns: u64) -> Result<Attached, ProbeError
         offsets: TaskOffsets::of_this_kernel(),
     };
     let mut ebpf = load(&scope, threshold_ns)?;
-    let states: Vec<ProbeState> = PROBES
-        .iter()
-        .map(|probe| state(probe, (probe.attach)(&mut ebpf, &scope)))
-        .collect();
-    if states
-        .iter()
-        .all(|state| state.status != ProbeStatus::Active)
-    {
+    let states: Vec<ProbeState> =
+        PROBES.iter().map(|probe| state(probe, (probe.attach)(&mut ebpf, &scope))).collect();
+    if states.iter().all(|state| state.status != ProbeStatus::Active) {
         let reason = states.first().map_or("", |state| state.reason.as_str());
         return Err(ProbeError::NothingAttached(reason.to_owned()));
     }
@@ -142,20 +125,13 @@ fn load(scope: &Scope, threshold_ns: u64) -> Result<Ebpf, ProbeError> {
 
 /// BPF memory counted against this limit before Linux 5.11.
 fn raise_memlock_limit() {
-    let limit = libc::rlimit {
-        rlim_cur: libc::RLIM_INFINITY,
-        rlim_max: libc::RLIM_INFINITY,
-    };
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: a valid struct; a refusal shows when the maps are created.
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
 }
 
 fn permitted() -> Result<(), ProbeError> {
-    if crate::capability::may_load_bpf() {
-        Ok(())
-    } else {
-        Err(ProbeError::NotPermitted)
-    }
+    if crate::capability::may_load_bpf() { Ok(()) } else { Err(ProbeError::NotPermitted) }
 }
 
 fn state(probe: &Probe, result: Result<(), String>) -> ProbeState {
@@ -163,12 +139,7 @@ fn state(probe: &Probe, result: Result<(), String>) -> ProbeState {
         Ok(()) => (ProbeStatus::Active, String::new()),
         Err(reason) => (ProbeStatus::Failed, reason),
     };
-    ProbeState {
-        name: probe.name.to_owned(),
-        hook: probe.hook.to_owned(),
-        status,
-        reason,
-    }
+    ProbeState { name: probe.name.to_owned(), hook: probe.hook.to_owned(), status, reason }
 }
 
 fn fork(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
@@ -183,38 +154,14 @@ fn page_fault(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
     for name in ["page_fault_user", "page_fault_kernel", "mm_page_alloc"] {
         raw_tracepoint(ebpf, name)?;
     }
-    perf_event(
-        ebpf,
-        "minor_fault",
-        SoftwareEvent::PageFaultsMin,
-        1,
-        scope.pid,
-    )?;
-    perf_event(
-        ebpf,
-        "major_fault",
-        SoftwareEvent::PageFaultsMaj,
-        1,
-        scope.pid,
-    )
+    perf_event(ebpf, "minor_fault", SoftwareEvent::PageFaultsMin, 1, scope.pid)?;
+    perf_event(ebpf, "major_fault", SoftwareEvent::PageFaultsMaj, 1, scope.pid)
 }
 
 fn fsync(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
     let libc = scope.libc()?;
-    uprobe(
-        ebpf,
-        "sync_enter",
-        &libc,
-        &["fsync", "fdatasync"],
-        scope.pid,
-    )?;
-    uprobe(
-        ebpf,
-        "sync_return",
-        &libc,
-        &["fsync", "fdatasync"],
-        scope.pid,
-    )
+    uprobe(ebpf, "sync_enter", &libc, &["fsync", "fdatasync"], scope.pid)?;
+    uprobe(ebpf, "sync_return", &libc, &["fsync", "fdatasync"], scope.pid)
 }
 
 fn scheduler(ebpf: &mut Ebpf, _scope: &Scope) -> Result<(), String> {
@@ -224,24 +171,14 @@ fn scheduler(ebpf: &mut Ebpf, _scope: &Scope) -> Result<(), String> {
 
 fn command(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
     if scope.offsets.io_count == 0 {
-        return Err(
-            "the kernel shows no task_struct.ioac in its BTF (CONFIG_TASK_IO_ACCOUNTING, \
+        return Err("the kernel shows no task_struct.ioac in its BTF (CONFIG_TASK_IO_ACCOUNTING, \
              CONFIG_DEBUG_INFO_BTF); SLOWLOG still names slow commands"
-                .to_owned(),
-        );
+            .to_owned());
     }
-    perf_event(
-        ebpf,
-        "cpu_clock",
-        SoftwareEvent::CpuClock,
-        SAMPLE_PERIOD_NS,
-        scope.pid,
-    )?;
+    perf_event(ebpf, "cpu_clock", SoftwareEvent::CpuClock, SAMPLE_PERIOD_NS, scope.pid)?;
     // A server without these symbols keeps the sampler, whose bounds are right to a millisecond.
-    let exported: Vec<&str> = RARE
-        .into_iter()
-        .filter(|name| crate::symbols::exports(&scope.program, name))
-        .collect();
+    let exported: Vec<&str> =
+        RARE.into_iter().filter(|name| crate::symbols::exports(&scope.program, name)).collect();
     uprobe(ebpf, "command_enter", &scope.program, &exported, scope.pid)?;
     uprobe(ebpf, "command_return", &scope.program, &exported, scope.pid)
 }
@@ -296,10 +233,7 @@ fn perf_event(
     program
         .attach(
             PerfEventConfig::Software(event),
-            PerfEventScope::OneProcess {
-                pid: tid,
-                cpu: None,
-            },
+            PerfEventScope::OneProcess { pid: tid, cpu: None },
             SamplePolicy::Period(period),
             false,
         )
@@ -324,10 +258,7 @@ fn words(error: &dyn std::error::Error) -> String {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     if std::env::var_os("STALLION_VERIFIER_LOG").is_some() {
         let _ = fs::write("/dev/stderr", &text);
     }

@@ -69,11 +69,7 @@ impl TaskOffsets {
 impl From<&Btf> for TaskOffsets {
     fn from(btf: &Btf) -> Self {
         let task = |path: &[&str]| btf.offset("task_struct", path).unwrap_or(0);
-        Self {
-            pid: task(&["pid"]),
-            tgid: task(&["tgid"]),
-            io_count: task(&["ioac", "syscr"]),
-        }
+        Self { pid: task(&["pid"]), tgid: task(&["tgid"]), io_count: task(&["ioac", "syscr"]) }
     }
 }
 
@@ -106,11 +102,7 @@ impl Btf {
             let (fixed, each) = *EXTRA_BYTES.get(kind(info))?;
             at += 12 + fixed + each * members(info);
         }
-        Some(Self {
-            types,
-            strings,
-            offsets,
-        })
+        Some(Self { types, strings, offsets })
     }
 
     /// Byte offset of a field: `path` descends through structs by their field names, and through
@@ -141,11 +133,7 @@ impl Btf {
             let type_id = word(&self.types, member + 4)?;
             let bits = word(&self.types, member + 8)?;
             // With bit fields in the struct the upper byte is the field's width.
-            let bits = if info >> 31 == 1 {
-                bits & 0xff_ffff
-            } else {
-                bits
-            };
+            let bits = if info >> 31 == 1 { bits & 0xff_ffff } else { bits };
             match self.name(member) {
                 Some(name) if name == field => return Some((bits, type_id)),
                 Some("") => {
@@ -190,9 +178,7 @@ mod tests {
         let strings = b"\0int\0outer\0a\0b\0inner\0c\0d\0in\0";
         let at = |name: &str| {
             let pattern = [b"\0", name.as_bytes(), b"\0"].concat();
-            let found = strings
-                .windows(pattern.len())
-                .position(|part| part == pattern);
+            let found = strings.windows(pattern.len()).position(|part| part == pattern);
             found.unwrap() as u32 + 1
         };
         let structure = |count: u32| KIND_STRUCT << 24 | count;
@@ -200,32 +186,13 @@ mod tests {
             vec![at("int"), 1 << 24, 4, 32],
             vec![at("inner"), structure(2), 8, at("c"), 1, 0, at("d"), 1, 32],
             vec![0, structure(1), 4, at("b"), 1, 0],
-            vec![
-                at("outer"),
-                structure(3),
-                16,
-                at("a"),
-                1,
-                0,
-                0,
-                3,
-                32,
-                at("in"),
-                2,
-                64,
-            ],
+            vec![at("outer"), structure(3), 16, at("a"), 1, 0, 0, 3, 32, at("in"), 2, 64],
         ]
         .concat();
         let types: Vec<u8> = types.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let mut bytes = MAGIC.to_ne_bytes().to_vec();
         bytes.extend([1, 0]);
-        for word in [
-            24,
-            0,
-            types.len() as u32,
-            types.len() as u32,
-            strings.len() as u32,
-        ] {
+        for word in [24, 0, types.len() as u32, types.len() as u32, strings.len() as u32] {
             bytes.extend(word.to_ne_bytes());
         }
         bytes.extend(types);
@@ -256,10 +223,7 @@ mod tests {
     fn this_kernel_has_a_task_struct() {
         if Path::new(VMLINUX).exists() {
             let offsets = TaskOffsets::of_this_kernel();
-            assert!(
-                offsets.pid > 0 && offsets.tgid == offsets.pid + 4,
-                "{offsets:?}"
-            );
+            assert!(offsets.pid > 0 && offsets.tgid == offsets.pid + 4, "{offsets:?}");
         }
     }
 }

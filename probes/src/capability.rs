@@ -13,9 +13,8 @@ const CAP_BPF: u32 = 39;
 #[must_use]
 pub fn may_load_bpf() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let held = field(&status, "CapEff:")
-        .and_then(|hex| u64::from_str_radix(hex, 16).ok())
-        .unwrap_or(0);
+    let held =
+        field(&status, "CapEff:").and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0);
     allows_bpf(held)
 }
 

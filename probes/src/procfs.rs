@@ -19,30 +19,21 @@ pub fn listening_inodes(text: &str, port: u16) -> Vec<u64> {
 /// The inode in a link such as `socket:[12345]`.
 #[must_use]
 pub fn socket_inode(link: &str) -> Option<u64> {
-    link.strip_prefix("socket:[")?
-        .strip_suffix(']')?
-        .parse()
-        .ok()
+    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
 /// Process ids of one process from the outermost namespace that this /proc shows to its own.
 #[must_use]
 pub fn namespace_pids(status: &str) -> Vec<u32> {
     field(status, "NSpid:")
-        .map(|rest| {
-            rest.split_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect()
-        })
+        .map(|rest| rest.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
         .unwrap_or_default()
 }
 
 /// The rest of the line that starts with `name`.
 #[must_use]
 pub fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines()
-        .find_map(|line| line.strip_prefix(name))
-        .map(str::trim)
+    text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 /// One executable mapping of a process.
@@ -114,10 +105,7 @@ mod tests {
                     7ff0-7ff8 r-xp 00000000 00:00 0 [vdso]\n";
         let found = executable_mappings(maps);
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            (found[0].start, found[0].end, found[0].offset),
-            (0x55d8, 0x56d8, 0x8000)
-        );
+        assert_eq!((found[0].start, found[0].end, found[0].offset), (0x55d8, 0x56d8, 0x8000));
         assert_eq!(found[0].path, "/usr/bin/redis-server");
     }
 }

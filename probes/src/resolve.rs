@@ -25,13 +25,8 @@ impl std::fmt::Display for Target {
 }
 
 /// Programs that speak RESP and have Redis's threads.
-const SERVERS: [&str; 5] = [
-    "redis-server",
-    "valkey-server",
-    "redis-sentinel",
-    "keydb-server",
-    "redict-server",
-];
+const SERVERS: [&str; 5] =
+    ["redis-server", "valkey-server", "redis-sentinel", "keydb-server", "redict-server"];
 
 /// Inode of the first pid namespace (`PROC_PID_INIT_INO`, fixed in every kernel).
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
@@ -56,9 +51,8 @@ fn by_pid(pid: u32) -> Result<u32, ProbeError> {
     if is_server(pid) {
         return Ok(pid);
     }
-    let inside: Vec<u32> = servers()
-        .filter(|host| namespaced(*host).last() == Some(&pid))
-        .collect();
+    let inside: Vec<u32> =
+        servers().filter(|host| namespaced(*host).last() == Some(&pid)).collect();
     match (inside.as_slice(), name(pid)) {
         ([host], _) => Ok(*host),
         (_, None) => Err(ProbeError::NoServer(format!(
@@ -74,11 +68,8 @@ fn by_pid(pid: u32) -> Result<u32, ProbeError> {
 /// The server that listens on a port: in this network namespace, or else in a container's.
 fn by_port(port: u16) -> Result<u32, ProbeError> {
     let found: Vec<u32> = servers().filter(|pid| listens(*pid, port)).collect();
-    let here: Vec<u32> = found
-        .iter()
-        .copied()
-        .filter(|pid| network(*pid) == network_of_self())
-        .collect();
+    let here: Vec<u32> =
+        found.iter().copied().filter(|pid| network(*pid) == network_of_self()).collect();
     match (here.as_slice(), found.as_slice()) {
         ([pid], _) | ([], [pid]) => Ok(*pid),
         ([], []) => Err(ProbeError::NoServer(nobody(port))),
@@ -140,10 +131,7 @@ fn is_server(pid: u32) -> bool {
 
 fn named_as_server(pid: u32) -> bool {
     let program = fs::read_link(proc(pid, "exe")).ok();
-    let program = program
-        .as_deref()
-        .and_then(Path::file_name)
-        .and_then(|name| name.to_str());
+    let program = program.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
     // `/usr/bin/redis-check-rdb` and the server are one file: the name alone is not enough, but a
     // replaced binary reads `redis-server (deleted)`.
     program.is_some_and(|program| {
@@ -153,12 +141,7 @@ fn named_as_server(pid: u32) -> bool {
 }
 
 fn name(pid: u32) -> Option<String> {
-    Some(
-        fs::read_to_string(proc(pid, "comm"))
-            .ok()?
-            .trim()
-            .to_owned(),
-    )
+    Some(fs::read_to_string(proc(pid, "comm")).ok()?.trim().to_owned())
 }
 
 fn parent(pid: u32) -> Option<u32> {

@@ -67,9 +67,7 @@ impl Server {
     #[must_use]
     pub fn is_told(&self, stretch: &Span) -> bool {
         let (start_ns, end_ns) = self.last_exact;
-        let common_ns = end_ns
-            .min(stretch.end_ns)
-            .saturating_sub(start_ns.max(stretch.start_ns));
+        let common_ns = end_ns.min(stretch.end_ns).saturating_sub(start_ns.max(stretch.start_ns));
         common_ns * 2 > stretch.busy_ns
     }
 
@@ -143,9 +141,7 @@ mod tests {
     #[test]
     fn append_only_files_of_old_and_new_layouts() {
         assert!(is_append_only_file("/var/lib/redis/appendonly.aof"));
-        assert!(is_append_only_file(
-            "/d/appendonlydir/appendonly.aof.1.incr.aof"
-        ));
+        assert!(is_append_only_file("/d/appendonlydir/appendonly.aof.1.incr.aof"));
         assert!(is_append_only_file("/d/x.incr.aof (deleted)"));
         assert!(!is_append_only_file("/var/log/redis.log"));
         assert!(!is_append_only_file("socket:[1]"));

@@ -60,18 +60,13 @@ impl Symbols {
     /// The file that the process maps under a name of which `matches` is true, as this host can
     /// open it.
     pub fn file(&self, matches: impl Fn(&str) -> bool) -> Option<PathBuf> {
-        let mapping = self
-            .mappings
-            .iter()
-            .find(|mapping| matches(file_name(&mapping.path)))?;
+        let mapping = self.mappings.iter().find(|mapping| matches(file_name(&mapping.path)))?;
         Some(self.open_path(&mapping.path))
     }
 
     fn locate(&self, address: u64) -> Option<(&Mapping, u64)> {
-        let mapping = self
-            .mappings
-            .iter()
-            .find(|mapping| (mapping.start..mapping.end).contains(&address))?;
+        let mapping =
+            self.mappings.iter().find(|mapping| (mapping.start..mapping.end).contains(&address))?;
         Some((mapping, address - mapping.start + mapping.offset))
     }
 
@@ -95,9 +90,7 @@ impl Functions {
             file.segments().find_map(|segment| {
                 let start = segment.address();
                 let (offset, length) = segment.file_range();
-                (start..start + length)
-                    .contains(&address)
-                    .then(|| address - start + offset)
+                (start..start + length).contains(&address).then(|| address - start + offset)
             })
         };
         let mut by_offset: Vec<(u64, u64, String)> = file
@@ -115,9 +108,7 @@ impl Functions {
     }
 
     fn at(&self, offset: u64) -> Option<&str> {
-        let index = self
-            .by_offset
-            .partition_point(|(start, _, _)| *start <= offset);
+        let index = self.by_offset.partition_point(|(start, _, _)| *start <= offset);
         let (start, length, name) = self.by_offset.get(index.checked_sub(1)?)?;
         (offset - start < (*length).max(1)).then_some(name)
     }
@@ -127,10 +118,7 @@ impl Functions {
 #[must_use]
 pub fn exports(path: &Path, name: &str) -> bool {
     Functions::read(path).is_some_and(|functions| {
-        functions
-            .by_offset
-            .iter()
-            .any(|(_, _, function)| function == name)
+        functions.by_offset.iter().any(|(_, _, function)| function == name)
     })
 }
 
@@ -144,9 +132,8 @@ mod tests {
 
     #[test]
     fn offsets_fall_into_functions_and_gaps_do_not() {
-        let functions = Functions {
-            by_offset: vec![(10, 5, "first".into()), (20, 10, "second".into())],
-        };
+        let functions =
+            Functions { by_offset: vec![(10, 5, "first".into()), (20, 10, "second".into())] };
         assert_eq!(functions.at(9), None);
         assert_eq!(functions.at(10), Some("first"));
         assert_eq!(functions.at(15), None, "between the two");
@@ -159,15 +146,7 @@ mod tests {
         let mut symbols = Symbols::of(std::process::id());
         let fork = libc::fork as *const () as u64;
         assert_eq!(symbols.describe(0), "");
-        assert!(
-            symbols.describe(fork).contains("fork"),
-            "{}",
-            symbols.describe(fork)
-        );
-        assert!(
-            symbols
-                .file(|name| name.starts_with("libc.so"))
-                .is_some_and(|path| path.exists())
-        );
+        assert!(symbols.describe(fork).contains("fork"), "{}", symbols.describe(fork));
+        assert!(symbols.file(|name| name.starts_with("libc.so")).is_some_and(|path| path.exists()));
     }
 }

@@ -74,10 +74,7 @@ pub fn name(number: i64) -> String {
     NAMES
         .iter()
         .find(|(known, _)| *known == number)
-        .map_or_else(
-            || format!("syscall {number}"),
-            |(_, name)| (*name).to_owned(),
-        )
+        .map_or_else(|| format!("syscall {number}"), |(_, name)| (*name).to_owned())
 }
 
 /// Whether it is fsync or fdatasync.

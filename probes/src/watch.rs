@@ -111,12 +111,7 @@ mod attached {
     async fn run(plan: &Plan, notice: &mut dyn FnMut(Notice<'_>)) -> Result<Summary, ProbeError> {
         let deadline = plan.duration.map(|duration| Instant::now() + duration);
         let mut pid = resolve(plan.target)?;
-        let mut watch = Watch {
-            plan,
-            writer: None,
-            summary: Summary::default(),
-            notice,
-        };
+        let mut watch = Watch { plan, writer: None, summary: Summary::default(), notice };
         let ending = loop {
             let ending = watch.one_process(pid, deadline).await?;
             match ending {

@@ -64,19 +64,11 @@ pub fn accounting(run: &Run) -> Accounting {
         sum.lost += interval.lost;
         last_of_source.insert(slice.source, (interval.in_flight, interval.backlog));
     }
-    sum.in_flight = last_of_source
-        .values()
-        .map(|(in_flight, _)| in_flight)
-        .sum();
+    sum.in_flight = last_of_source.values().map(|(in_flight, _)| in_flight).sum();
     sum.unsent = last_of_source.values().map(|(_, backlog)| backlog).sum();
     if run.driven() {
         sum.checks = vec![
-            check(
-                "intervals",
-                "due = sent + unsent",
-                sum.due,
-                &[sum.sent, sum.unsent],
-            ),
+            check("intervals", "due = sent + unsent", sum.due, &[sum.sent, sum.unsent]),
             check(
                 "intervals",
                 "sent = answered + timed out + lost + in flight",
@@ -97,26 +89,11 @@ fn footer_checks(figures: &BTreeMap<String, u64>) -> Vec<Check> {
         return Vec::new();
     };
     let or_zero = |name: &str| figure(name).unwrap_or(0);
-    let ends = [
-        answered,
-        or_zero("failed"),
-        or_zero("timeouts"),
-        or_zero("lost"),
-        or_zero("in_flight"),
-    ];
+    let ends =
+        [answered, or_zero("failed"), or_zero("timeouts"), or_zero("lost"), or_zero("in_flight")];
     vec![
-        check(
-            "client's totals",
-            "due = sent + unsent",
-            due,
-            &[sent, or_zero("unsent")],
-        ),
-        check(
-            "client's totals",
-            "sent = answered + failed + timed out + lost",
-            sent,
-            &ends,
-        ),
+        check("client's totals", "due = sent + unsent", due, &[sent, or_zero("unsent")]),
+        check("client's totals", "sent = answered + failed + timed out + lost", sent, &ends),
     ]
 }
 

@@ -231,17 +231,11 @@ fn total(run: &Run, requests: &[Request], from_ns: u64, to_ns: u64) -> Attributi
     for request in requests.iter().filter(|request| within(request.op.due_ns)) {
         tally.add(request);
     }
-    let silent = run
-        .measured_slices()
-        .filter(|slice| within(slice.middle_ns()));
+    let silent = run.measured_slices().filter(|slice| within(slice.middle_ns()));
     for slice in silent.filter(|slice| slice.interval.slow_count > 0) {
         let (start_ns, end_ns) = (slice.interval.start_ns, slice.interval.end_ns);
-        let first = run
-            .slow_ops
-            .partition_point(|(_, op)| op.done_ns < start_ns);
-        let mut records = run.slow_ops[first..]
-            .iter()
-            .take_while(|(_, op)| op.done_ns <= end_ns);
+        let first = run.slow_ops.partition_point(|(_, op)| op.done_ns < start_ns);
+        let mut records = run.slow_ops[first..].iter().take_while(|(_, op)| op.done_ns <= end_ns);
         if !records.any(|(source, _)| *source == slice.source) {
             tally.add_unsampled(slice.interval.slow_count, slice.interval.slow_sum_ns);
         }
@@ -268,9 +262,7 @@ fn phases(run: &Run, requests: &[Request]) -> Vec<PhaseReport> {
 
 fn labels(run: &Run, attribution: &Attribution, from_ns: u64, to_ns: u64) -> Vec<String> {
     let shares = attribution.shares.iter();
-    shares
-        .map(|share| evidence::label(run, share.cause, from_ns, to_ns))
-        .collect()
+    shares.map(|share| evidence::label(run, share.cause, from_ns, to_ns)).collect()
 }
 
 fn tell(run: &Run, ledger: &Ledger, requests: &[Request], spike: Spike) -> SpikeReport {
@@ -285,9 +277,7 @@ fn tell(run: &Run, ledger: &Ledger, requests: &[Request], spike: Spike) -> Spike
     stalled.sort_by_key(|(_, busy_ns)| std::cmp::Reverse(*busy_ns));
     SpikeReport {
         labels: labels(run, &spike.attribution, from_ns, to_ns),
-        chaos: evidence::chaos_in(run, from_ns, to_ns)
-            .map(|chaos| chaos.action.clone())
-            .collect(),
+        chaos: evidence::chaos_in(run, from_ns, to_ns).map(|chaos| chaos.action.clone()).collect(),
         stalled,
         worst: worst(run, members, WORST_OF_SPIKE),
         spike,
@@ -302,10 +292,7 @@ fn worst<'a>(
     let mut requests: Vec<&Request> = requests.collect();
     requests.sort_by_key(|request| std::cmp::Reverse((request.delay_ns(), request.op.due_ns)));
     requests.truncate(how_many);
-    requests
-        .into_iter()
-        .map(|request| story(run, request))
-        .collect()
+    requests.into_iter().map(|request| story(run, request)).collect()
 }
 
 fn story(run: &Run, request: &Request) -> Story {
@@ -327,9 +314,7 @@ fn story(run: &Run, request: &Request) -> Story {
 fn stalled(run: &Run, ledger: &Ledger) -> Vec<Stalled> {
     let main_ns = |class: StallClass| -> u64 {
         let index = crate::cause::rank(class);
-        run.measured_spans()
-            .map(|span| ledger.within(span.start_ns, span.end_ns)[index])
-            .sum()
+        run.measured_spans().map(|span| ledger.within(span.start_ns, span.end_ns)[index]).sum()
     };
     let mut all: Vec<Stalled> = CLASSES
         .into_iter()

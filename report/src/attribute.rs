@@ -88,16 +88,10 @@ impl Split {
     /// Cause, direct and inherited time, those that are not zero, in the order of precedence.
     #[must_use]
     pub fn parts(&self) -> Vec<(Cause, u64, u64)> {
-        let named = (0..NAMED).map(|place| {
-            (
-                cause::at(place),
-                self.direct_ns[place],
-                self.inherited_ns[place],
-            )
-        });
+        let named = (0..NAMED)
+            .map(|place| (cause::at(place), self.direct_ns[place], self.inherited_ns[place]));
         let all = named.chain([(Cause::Unexplained, self.unexplained_ns, 0)]);
-        all.filter(|(_, direct, inherited)| direct + inherited > 0)
-            .collect()
+        all.filter(|(_, direct, inherited)| direct + inherited > 0).collect()
     }
 }
 
@@ -132,11 +126,7 @@ pub fn late_span(op: &SlowOp) -> (u64, u64) {
 /// When a request left; one that was never sent waited for that all its life.
 fn sending(op: &SlowOp) -> u64 {
     let done_ns = op.done_ns.max(op.due_ns);
-    if op.sent_ns == 0 {
-        done_ns
-    } else {
-        op.sent_ns.clamp(op.due_ns, done_ns)
-    }
+    if op.sent_ns == 0 { done_ns } else { op.sent_ns.clamp(op.due_ns, done_ns) }
 }
 
 fn split(op: &SlowOp, ledger: &Ledger, debt: &mut Debt<'_>) -> Split {
@@ -148,22 +138,14 @@ fn split(op: &SlowOp, ledger: &Ledger, debt: &mut Debt<'_>) -> Split {
     let before = ledger.within(op.due_ns, late_ns);
     let after = ledger.within(sent_ns, op.done_ns);
     let direct_ns = std::array::from_fn(|place| {
-        let part = if place == CLIENT {
-            client_ns
-        } else {
-            before[place] + after[place]
-        };
+        let part = if place == CLIENT { client_ns } else { before[place] + after[place] };
         // Rounding down at both ends of a piece may leave a nanosecond too much.
         let part = part.min(left);
         left -= part;
         part
     });
     let inherited_ns = inherit(owed, left);
-    Split {
-        direct_ns,
-        inherited_ns,
-        unexplained_ns: left - inherited_ns.iter().sum::<u64>(),
-    }
+    Split { direct_ns, inherited_ns, unexplained_ns: left - inherited_ns.iter().sum::<u64>() }
 }
 
 /// Spreads waiting time over what is owed, in proportion, and no more than is owed.
@@ -205,9 +187,7 @@ fn weights(run: &Run) -> Vec<u64> {
 
 /// The interval of the same client in which a request was done.
 fn interval_of(run: &Run, source: usize, done_ns: u64) -> Option<usize> {
-    let begun = run
-        .slices
-        .partition_point(|slice| slice.interval.start_ns <= done_ns);
+    let begun = run.slices.partition_point(|slice| slice.interval.start_ns <= done_ns);
     (0..begun)
         .rev()
         // A few clients at most share the axis, so the right one is among the last few.
@@ -267,10 +247,7 @@ impl Tally {
         Attribution {
             requests: whole(self.requests_milli),
             sampled: self.sampled,
-            delay_ns: shares
-                .iter()
-                .map(|share| share.direct_ns + share.inherited_ns)
-                .sum(),
+            delay_ns: shares.iter().map(|share| share.direct_ns + share.inherited_ns).sum(),
             shares,
         }
     }

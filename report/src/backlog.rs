@@ -42,10 +42,7 @@ impl BusyPeriods {
     pub fn at(&self, at_ns: u64) -> Option<usize> {
         // Stretches may overlap by what they reach back; their ends stay in order.
         let index = self.spans.partition_point(|(_, end)| *end < at_ns);
-        self.spans
-            .get(index)
-            .filter(|(start, _)| *start <= at_ns)
-            .map(|_| index)
+        self.spans.get(index).filter(|(start, _)| *start <= at_ns).map(|_| index)
     }
 }
 
@@ -63,13 +60,7 @@ impl<'a> Debt<'a> {
     /// No debt yet.
     #[must_use]
     pub fn new(ledger: &'a Ledger, periods: &'a BusyPeriods) -> Self {
-        Self {
-            ledger,
-            periods,
-            period: None,
-            read_until_ns: 0,
-            owed_ns: Default::default(),
-        }
+        Self { ledger, periods, period: None, read_until_ns: 0, owed_ns: Default::default() }
     }
 
     /// What is owed, by cause, to a request that came due at `due_ns` and was done at `done_ns`.

@@ -36,10 +36,8 @@ impl Baseline {
     /// Reads the baseline off the measured intervals.
     #[must_use]
     pub fn of(run: &Run) -> Self {
-        let slices: Vec<Percentiles> = run
-            .measured_slices()
-            .filter_map(|slice| slice.response)
-            .collect();
+        let slices: Vec<Percentiles> =
+            run.measured_slices().filter_map(|slice| slice.response).collect();
         let medians = sorted(slices.iter().map(|p| p.p50_ns));
         let tails = sorted(slices.iter().map(|p| p.p999_ns));
         let (low, quiet) = (quantile(&tails, 0.05), quantile(&tails, 0.30));
@@ -70,9 +68,7 @@ fn sorted(values: impl Iterator<Item = u64>) -> Vec<u64> {
 /// The value at a quantile of a sorted list; 1 when it is empty, so that logarithms exist.
 fn quantile(sorted: &[u64], quantile: f64) -> f64 {
     let place = (sorted.len().saturating_sub(1)) as f64 * quantile;
-    sorted
-        .get(place as usize)
-        .map_or(1.0, |value| (*value).max(1) as f64)
+    sorted.get(place as usize).map_or(1.0, |value| (*value).max(1) as f64)
 }
 
 #[cfg(test)]

@@ -66,9 +66,7 @@ pub const CLIENT: usize = CLASSES.len();
 /// The cause at a place: a class by its rank, or the client.
 #[must_use]
 pub fn at(place: usize) -> Cause {
-    CLASSES
-        .get(place)
-        .map_or(Cause::Client, |class| Cause::Stall(*class))
+    CLASSES.get(place).map_or(Cause::Client, |class| Cause::Stall(*class))
 }
 
 /// What a nanosecond of a request's waiting was due to.

@@ -71,10 +71,7 @@ pub fn crosscheck(run: &Run) -> Crosscheck {
     rows.extend(copied(run));
     rows.extend(slowlog(run, &mut known));
     rows.extend(latency(run, &mut known));
-    Crosscheck {
-        rows,
-        missed: missed(run, &known),
-    }
+    Crosscheck { rows, missed: missed(run, &known) }
 }
 
 /// Stalls (by begin and thread) that the server knows of.
@@ -111,10 +108,8 @@ fn percent_more(probe: f64, server: f64) -> Option<f64> {
 
 /// Each fork against `latest_fork_usec` of the first INFO after it.
 fn forks(run: &Run, known: &mut Known) -> Vec<Row> {
-    let forks: Vec<&Stall> = run
-        .main_stalls()
-        .filter(|stall| stall.class == StallClass::Fork)
-        .collect();
+    let forks: Vec<&Stall> =
+        run.main_stalls().filter(|stall| stall.class == StallClass::Fork).collect();
     let mut rows = Vec::new();
     for (index, fork) in forks.iter().enumerate() {
         let next_ns = forks.get(index + 1).map_or(u64::MAX, |next| next.end_ns);
@@ -127,12 +122,7 @@ fn forks(run: &Run, known: &mut Known) -> Vec<Row> {
             continue;
         }
         known.add(fork);
-        let what = evidence::label(
-            run,
-            Cause::Stall(StallClass::Fork),
-            fork.start_ns,
-            fork.end_ns,
-        );
+        let what = evidence::label(run, Cause::Stall(StallClass::Fork), fork.start_ns, fork.end_ns);
         rows.push(row(
             run,
             what,
@@ -147,24 +137,16 @@ fn forks(run: &Run, known: &mut Known) -> Vec<Row> {
 
 /// Bytes copied after the last fork against `rdb_last_cow_size`, where both are known.
 fn copied(run: &Run) -> Option<Row> {
-    let fork = run
-        .main_stalls()
-        .filter(|stall| stall.class == StallClass::Fork)
-        .last()?;
+    let fork = run.main_stalls().filter(|stall| stall.class == StallClass::Fork).last()?;
     let last = run.servers.last()?;
     let (server, saving) = (
         *last.info.get("rdb_last_cow_size")?,
-        last.info
-            .get("rdb_bgsave_in_progress")
-            .copied()
-            .unwrap_or(0.0),
+        last.info.get("rdb_bgsave_in_progress").copied().unwrap_or(0.0),
     );
     let faults = run
         .main_stalls()
         .filter(|stall| stall.class == StallClass::CowFault && stall.start_ns >= fork.start_ns);
-    let copied: f64 = faults
-        .filter_map(|stall| stall.detail.get("copied_bytes"))
-        .sum();
+    let copied: f64 = faults.filter_map(|stall| stall.detail.get("copied_bytes")).sum();
     (server > 0.0 && saving == 0.0 && copied > 0.0).then(|| Row {
         what: "memory copied on write".to_owned(),
         at_axis_ns: run.axis_ns(fork.start_ns),
@@ -180,25 +162,16 @@ fn slowlog(run: &Run, known: &mut Known) -> Vec<Row> {
     let mut entries: Vec<_> = run
         .servers
         .iter()
-        .flat_map(|server| {
-            server
-                .slowlog
-                .iter()
-                .map(move |entry| (server.at_ns, entry))
-        })
+        .flat_map(|server| server.slowlog.iter().map(move |entry| (server.at_ns, entry)))
         .filter(|(_, entry)| entry.duration_us >= COMPARED_OVER_US)
         .collect();
     entries.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.duration_us));
     let mut rows = Vec::new();
     for (asked_ns, entry) in entries {
-        let fitting = run
-            .main_stalls()
-            .filter(|stall| evidence::fits(run, entry, stall));
+        let fitting = run.main_stalls().filter(|stall| evidence::fits(run, entry, stall));
         // A command's own record fits best; a stall that filled the command is as good a witness.
         let stall = fitting.min_by_key(|stall| {
-            let off = stall
-                .busy_ns
-                .abs_diff(entry.duration_us.unsigned_abs() * 1_000);
+            let off = stall.busy_ns.abs_diff(entry.duration_us.unsigned_abs() * 1_000);
             (stall.class != StallClass::Command, off)
         });
         if let Some(stall) = stall {
@@ -266,11 +239,7 @@ fn classes_of(event: &str) -> Option<&'static [StallClass]> {
         "fork" => Some(&[StallClass::Fork]),
         "aof-fsync-always" => Some(&[StallClass::Fsync]),
         "aof-write" | "aof-write-alone" | "aof-write-active-child" | "aof-write-pending-fsync" => {
-            Some(&[
-                StallClass::FsyncWait,
-                StallClass::AofWrite,
-                StallClass::Syscall,
-            ])
+            Some(&[StallClass::FsyncWait, StallClass::AofWrite, StallClass::Syscall])
         }
         "command" | "fast-command" | "expire-cycle" | "eviction-cycle" | "eviction-del" => {
             Some(&[StallClass::Command])
@@ -311,11 +280,9 @@ fn missed(run: &Run, known: &Known) -> Vec<Missed> {
 /// A stall within one that the server knows of (a command around a fork, blocking inside an
 /// fsync) is the same event seen at another depth: half of it overlapping is enough.
 fn inside_known(run: &Run, stall: &Stall, known: &Known) -> bool {
-    run.main_stalls()
-        .filter(|other| known.0.contains(&(other.start_ns, other.tid)))
-        .any(|other| {
-            let from = stall.start_ns.max(other.start_ns);
-            let to = stall.end_ns.min(other.end_ns);
-            to.saturating_sub(from) * 2 >= stall.end_ns - stall.start_ns
-        })
+    run.main_stalls().filter(|other| known.0.contains(&(other.start_ns, other.tid))).any(|other| {
+        let from = stall.start_ns.max(other.start_ns);
+        let to = stall.end_ns.min(other.end_ns);
+        to.saturating_sub(from) * 2 >= stall.end_ns - stall.start_ns
+    })
 }

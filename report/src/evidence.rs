@@ -139,10 +139,7 @@ fn distance_us(entry: &SlowlogEntry, stall: &Stall) -> u64 {
 fn possible_span(run: &Run, entry: &SlowlogEntry) -> (i128, i128) {
     let second_ns = i128::from(entry.unix_s) * 1_000_000_000 - run.wall_minus_monotonic_ns;
     let duration_ns = i128::from(entry.duration_us) * 1_000;
-    (
-        second_ns - duration_ns,
-        second_ns + 1_000_000_000 + duration_ns,
-    )
+    (second_ns - duration_ns, second_ns + 1_000_000_000 + duration_ns)
 }
 
 /// The first server record at or after an instant in which a field of INFO stands.

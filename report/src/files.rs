@@ -75,10 +75,7 @@ pub fn timelines(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, FileError> {
     let mut files: Vec<PathBuf> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for input in inputs {
-        let failed = |error| FileError::Input {
-            path: input.clone(),
-            error,
-        };
+        let failed = |error| FileError::Input { path: input.clone(), error };
         let found = if fs::metadata(input).map_err(failed)?.is_dir() {
             inside(input).map_err(failed)?
         } else {
@@ -100,10 +97,7 @@ fn inside(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "jsonl")
-        {
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
             files.push(path);
         }
     }
@@ -118,9 +112,7 @@ pub fn default_folder(inputs: &[PathBuf]) -> PathBuf {
     if first.is_dir() {
         return first.to_owned();
     }
-    let parent = first
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = first.parent().filter(|parent| !parent.as_os_str().is_empty());
     parent.unwrap_or(Path::new(".")).to_owned()
 }
 
@@ -133,17 +125,13 @@ pub fn write(
     folder: &Path,
     formats: &[Format],
 ) -> Result<Vec<PathBuf>, FileError> {
-    fs::create_dir_all(folder).map_err(|error| FileError::Output {
-        path: folder.to_owned(),
-        error,
-    })?;
+    fs::create_dir_all(folder)
+        .map_err(|error| FileError::Output { path: folder.to_owned(), error })?;
     let mut written = Vec::new();
     for format in formats {
         let path = folder.join(format.file_name());
-        write_whole(&path, &format.render(analysis)).map_err(|error| FileError::Output {
-            path: path.clone(),
-            error,
-        })?;
+        write_whole(&path, &format.render(analysis))
+            .map_err(|error| FileError::Output { path: path.clone(), error })?;
         written.push(path);
     }
     Ok(written)
@@ -155,10 +143,7 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
     let result = fs::File::create(&part)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())
-                .and_then(|()| file.sync_all())
-        })
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&part, path));
     if result.is_err() {
         let _ = fs::remove_file(&part);

@@ -62,11 +62,7 @@ pub fn headline(analysis: &Analysis, spike: &SpikeReport) -> String {
     let at = words::at(analysis.run.axis_ns(spike.spike.start_ns));
     let p999 = words::duration(spike.spike.response.p999_ns);
     let shares = named(&spike.spike.attribution.shares, &spike.labels);
-    let causes = if shares.is_empty() {
-        "no slow request was recorded".to_owned()
-    } else {
-        shares
-    };
+    let causes = if shares.is_empty() { "no slow request was recorded".to_owned() } else { shares };
     format!("p99.9 {p999} at {at}: {causes}")
 }
 
@@ -100,10 +96,7 @@ pub fn harm(spike: &SpikeReport) -> String {
         .map(|(cause, ns)| format!("{} to {}", words::duration(*ns), cause.name()))
         .collect();
     if !stalls.is_empty() {
-        text.push_str(&format!(
-            " The server's main thread lost {}.",
-            words::list(&stalls)
-        ));
+        text.push_str(&format!(" The server's main thread lost {}.", words::list(&stalls)));
     }
     if !spike.chaos.is_empty() {
         let mut actions = spike.chaos.clone();
@@ -140,59 +133,33 @@ fn story_part(part: &StoryPart) -> String {
 }
 
 fn caution(headline: impl Into<String>, detail: impl Into<String>) -> Finding {
-    Finding {
-        tone: Tone::Caution,
-        headline: headline.into(),
-        detail: detail.into(),
-        spike: None,
-    }
+    Finding { tone: Tone::Caution, headline: headline.into(), detail: detail.into(), spike: None }
 }
 
 fn fact(headline: impl Into<String>, detail: impl Into<String>) -> Finding {
-    Finding {
-        tone: Tone::Fact,
-        headline: headline.into(),
-        detail: detail.into(),
-        spike: None,
-    }
+    Finding { tone: Tone::Fact, headline: headline.into(), detail: detail.into(), spike: None }
 }
 
 fn cautions(analysis: &Analysis) -> Vec<Finding> {
     let run = &analysis.run;
     let mut all = Vec::new();
-    if let Some(verdict) = run
-        .summary
-        .verdict
-        .as_ref()
-        .filter(|verdict| !verdict.valid)
-    {
+    if let Some(verdict) = run.summary.verdict.as_ref().filter(|verdict| !verdict.valid) {
         all.push(caution(
             "The client calls this run invalid",
             sentence(&verdict.reasons.join("; ")),
         ));
     }
     for source in run.sources.iter().filter(|source| source.truncated) {
-        let torn = if source.torn {
-            " Its last line broke off and was dropped."
-        } else {
-            ""
-        };
+        let torn = if source.torn { " Its last line broke off and was dropped." } else { "" };
         all.push(caution(
             format!("{} was cut off", source.file),
             format!("It has no footer: what came before the cut is analysed, what came after is unknown.{torn}"),
         ));
     }
-    for source in run
-        .sources
-        .iter()
-        .filter(|source| source.offset_error_ns > 0)
-    {
+    for source in run.sources.iter().filter(|source| source.offset_error_ns > 0) {
         let bound = words::duration(source.offset_error_ns);
         all.push(caution(
-            format!(
-                "Clocks of two hosts: times of {} are right to within ±{bound}",
-                source.file
-            ),
+            format!("Clocks of two hosts: times of {} are right to within ±{bound}", source.file),
             "Stalls shorter than that may be given to the wrong requests.",
         ));
     }
@@ -227,18 +194,12 @@ fn losses(analysis: &Analysis) -> Option<Finding> {
         .map(|(source, count)| format!("{} from {source}", words::count(*count)))
         .collect();
     (!texts.is_empty()).then(|| {
-        caution(
-            "Not everything was recorded",
-            format!("Lost records: {}.", words::list(&texts)),
-        )
+        caution("Not everything was recorded", format!("Lost records: {}.", words::list(&texts)))
     })
 }
 
 fn phases(analysis: &Analysis) -> Vec<Finding> {
-    let told = analysis
-        .phases
-        .iter()
-        .filter(|phase| phase.attribution.delay_ns > 0);
+    let told = analysis.phases.iter().filter(|phase| phase.attribution.delay_ns > 0);
     told.map(|phase| {
         let p999 = phase.response.map_or(0, |response| response.p999_ns);
         let (span, run) = (&phase.span, &analysis.run);
@@ -266,16 +227,10 @@ fn run_as_a_whole(analysis: &Analysis) -> Option<Finding> {
     }
     let total = &analysis.total;
     if total.delay_ns == 0 {
-        return Some(fact(
-            "Nothing was slow",
-            "No request was over the slow threshold.",
-        ));
+        return Some(fact("Nothing was slow", "No request was over the slow threshold."));
     }
-    let labels: Vec<String> = total
-        .shares
-        .iter()
-        .map(|share| share.cause.name().to_owned())
-        .collect();
+    let labels: Vec<String> =
+        total.shares.iter().map(|share| share.cause.name().to_owned()).collect();
     let explained = 10_000 - total.share_of(Cause::Unexplained);
     let headline = if analysis.spikes.is_empty() {
         format!(
@@ -283,10 +238,7 @@ fn run_as_a_whole(analysis: &Analysis) -> Option<Finding> {
             words::share(explained)
         )
     } else {
-        format!(
-            "{} of all slow time in the run is explained",
-            words::share(explained)
-        )
+        format!("{} of all slow time in the run is explained", words::share(explained))
     };
     let spikes = analysis.spikes.len() as u64 + analysis.spikes_untold.0;
     Some(fact(
@@ -323,13 +275,7 @@ fn missed_by_the_server(analysis: &Analysis) -> Option<Finding> {
     let texts: Vec<String> = missed
         .iter()
         .take(3)
-        .map(|missed| {
-            format!(
-                "{} {}",
-                words::duration(missed.total_ns),
-                missed.cause.name()
-            )
-        })
+        .map(|missed| format!("{} {}", words::duration(missed.total_ns), missed.cause.name()))
         .collect();
     (!missed.is_empty()).then(|| {
         fact(
@@ -341,14 +287,7 @@ fn missed_by_the_server(analysis: &Analysis) -> Option<Finding> {
 
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
-    let first = chars
-        .next()
-        .map(|first| first.to_uppercase().to_string())
-        .unwrap_or_default();
-    let end = if text.is_empty() || text.ends_with('.') {
-        ""
-    } else {
-        "."
-    };
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.is_empty() || text.ends_with('.') { "" } else { "." };
     format!("{first}{}{end}", chars.as_str())
 }

@@ -206,18 +206,10 @@ fn slice(source: usize, interval: Interval, path: &Path) -> Result<Slice, JoinEr
         })
     };
     let response = Percentiles::of(&decode(&interval.response_hdr)?);
-    for text in [
-        &interval.service_hdr,
-        &interval.lag_hdr,
-        &interval.own_lag_hdr,
-    ] {
+    for text in [&interval.service_hdr, &interval.lag_hdr, &interval.own_lag_hdr] {
         decode(text)?;
     }
-    Ok(Slice {
-        source,
-        interval,
-        response,
-    })
+    Ok(Slice { source, interval, response })
 }
 
 /// Sorts everything by time, closes the phases and finds both ends of the axis.
@@ -240,17 +232,9 @@ fn settle(run: &mut Run) {
             end_ns: 0,
         });
     }
-    let starts: Vec<u64> = run
-        .phases
-        .iter()
-        .skip(1)
-        .map(|phase| phase.start_ns)
-        .collect();
+    let starts: Vec<u64> = run.phases.iter().skip(1).map(|phase| phase.start_ns).collect();
     for (index, phase) in run.phases.iter_mut().enumerate() {
-        phase.end_ns = starts
-            .get(index)
-            .copied()
-            .unwrap_or(run.end_ns.max(phase.start_ns));
+        phase.end_ns = starts.get(index).copied().unwrap_or(run.end_ns.max(phase.start_ns));
     }
     let origin = run.measured_spans().next().map(|span| span.start_ns);
     run.origin_ns = origin.unwrap_or(run.phases[0].start_ns);
@@ -259,10 +243,7 @@ fn settle(run: &mut Run) {
 fn first_instant(run: &Run) -> Option<u64> {
     let stalls = run.stalls.iter().map(|stall| stall.start_ns);
     let chaos = run.chaos.iter().map(|chaos| chaos.begin_ns);
-    stalls
-        .chain(chaos)
-        .chain(run.servers.iter().map(|server| server.at_ns))
-        .min()
+    stalls.chain(chaos).chain(run.servers.iter().map(|server| server.at_ns)).min()
 }
 
 fn last_instant(run: &Run) -> u64 {

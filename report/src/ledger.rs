@@ -42,10 +42,8 @@ impl Ledger {
     #[must_use]
     pub fn of(stalls: &[Stall], client_late: impl Iterator<Item = (u64, u64)>) -> Self {
         let claims = claims(stalls, client_late);
-        let mut cuts: Vec<u64> = claims
-            .iter()
-            .flat_map(|claim| [claim.start_ns, claim.end_ns])
-            .collect();
+        let mut cuts: Vec<u64> =
+            claims.iter().flat_map(|claim| [claim.start_ns, claim.end_ns]).collect();
         cuts.sort_unstable();
         cuts.dedup();
         let mut free_ns: Vec<u64> = cuts.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -54,12 +52,7 @@ impl Ledger {
             let from = cuts.partition_point(|cut| *cut < claim.start_ns);
             let to = cuts.partition_point(|cut| *cut < claim.end_ns);
             let lane = &mut ledger.lanes[claim.place];
-            take(
-                &mut free_ns[from..to],
-                &cuts[from..=to],
-                claim.busy_ns,
-                &mut lane.pieces,
-            );
+            take(&mut free_ns[from..to], &cuts[from..=to], claim.busy_ns, &mut lane.pieces);
         }
         ledger.lanes.iter_mut().for_each(Lane::settle);
         ledger
@@ -100,23 +93,19 @@ impl Claim {
 
 /// All claims in the order in which they are served: by precedence, single stalls before sums.
 fn claims(stalls: &[Stall], client_late: impl Iterator<Item = (u64, u64)>) -> Vec<Claim> {
-    let main = stalls
-        .iter()
-        .filter(|stall| stall.thread == ThreadRole::Main);
+    let main = stalls.iter().filter(|stall| stall.thread == ThreadRole::Main);
     let stalled = main.map(|stall| Claim {
         place: rank(stall.class),
         start_ns: stall.start_ns,
         end_ns: stall.end_ns,
         busy_ns: stall.busy_ns,
     });
-    let late = union(client_late.collect())
-        .into_iter()
-        .map(|(start_ns, end_ns)| Claim {
-            place: CLIENT,
-            start_ns,
-            end_ns,
-            busy_ns: end_ns - start_ns,
-        });
+    let late = union(client_late.collect()).into_iter().map(|(start_ns, end_ns)| Claim {
+        place: CLIENT,
+        start_ns,
+        end_ns,
+        busy_ns: end_ns - start_ns,
+    });
     let mut claims: Vec<Claim> = stalled
         .chain(late)
         .filter(|claim| claim.end_ns > claim.start_ns && claim.busy_ns > 0)
@@ -155,11 +144,7 @@ fn take(free_ns: &mut [u64], cuts: &[u64], busy_ns: u64, pieces: &mut Vec<Piece>
         free_before += *free;
         *free -= part;
         if part > 0 {
-            pieces.push(Piece {
-                start_ns: cut[0],
-                end_ns: cut[1],
-                busy_ns: part,
-            });
+            pieces.push(Piece { start_ns: cut[0], end_ns: cut[1], busy_ns: part });
         }
     }
 }

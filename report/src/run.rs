@@ -116,29 +116,22 @@ impl Run {
     /// Whether a time lies in a measured phase.
     #[must_use]
     pub fn measured(&self, time_ns: u64) -> bool {
-        self.measured_spans()
-            .any(|span| (span.start_ns..=span.end_ns).contains(&time_ns))
+        self.measured_spans().any(|span| (span.start_ns..=span.end_ns).contains(&time_ns))
     }
 
     /// The measured phases.
     pub fn measured_spans(&self) -> impl Iterator<Item = &PhaseSpan> {
-        self.phases
-            .iter()
-            .filter(|span| span.name == PhaseName::Measure)
+        self.phases.iter().filter(|span| span.name == PhaseName::Measure)
     }
 
     /// Intervals whose middle lies in a measured phase.
     pub fn measured_slices(&self) -> impl Iterator<Item = &Slice> {
-        self.slices
-            .iter()
-            .filter(|slice| self.measured(slice.middle_ns()))
+        self.slices.iter().filter(|slice| self.measured(slice.middle_ns()))
     }
 
     /// Stalls of the thread that runs the event loop.
     pub fn main_stalls(&self) -> impl Iterator<Item = &Stall> {
-        self.stalls
-            .iter()
-            .filter(|stall| stall.thread == ThreadRole::Main)
+        self.stalls.iter().filter(|stall| stall.thread == ThreadRole::Main)
     }
 
     /// Whether a probe timeline is among the files.

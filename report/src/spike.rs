@@ -60,9 +60,7 @@ struct Span {
 fn raised(slices: &[&Slice], baseline: &Baseline) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for (index, slice) in slices.iter().enumerate() {
-        let above = slice
-            .response
-            .is_some_and(|p| p.p999_ns > baseline.spike_over_ns);
+        let above = slice.response.is_some_and(|p| p.p999_ns > baseline.spike_over_ns);
         if !above {
             continue;
         }

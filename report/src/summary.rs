@@ -87,10 +87,9 @@ impl Summary {
     pub fn of(value: &Value) -> Self {
         Self {
             model: text(&value["model"]),
-            verdict: value["verdict"]["valid"].as_bool().map(|valid| Verdict {
-                valid,
-                reasons: strings(&value["verdict"]["reasons"]),
-            }),
+            verdict: value["verdict"]["valid"]
+                .as_bool()
+                .map(|valid| Verdict { valid, reasons: strings(&value["verdict"]["reasons"]) }),
             client_cpu_ns_per_op: value["client"]["cpu_ns_per_op"].as_f64(),
             client_busy_max: value["client"]["busy_max"].as_f64(),
             errors: counts(&value["errors"]),
@@ -137,10 +136,7 @@ fn counts(value: &Value) -> BTreeMap<String, u64> {
     let Some(object) = value.as_object() else {
         return BTreeMap::new();
     };
-    object
-        .iter()
-        .filter_map(|(name, count)| Some((name.clone(), count.as_u64()?)))
-        .collect()
+    object.iter().filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect()
 }
 
 #[cfg(test)]
@@ -151,10 +147,7 @@ mod tests {
     #[test]
     fn an_empty_summary_is_all_unknown() {
         assert_eq!(Summary::of(&Value::Null), Summary::default());
-        assert_eq!(
-            Summary::of(&json!({"verdict": 3, "errors": []})),
-            Summary::default()
-        );
+        assert_eq!(Summary::of(&json!({"verdict": 3, "errors": []})), Summary::default());
         assert!(plan_rows(&json!("text")).is_empty());
     }
 

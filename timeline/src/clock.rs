@@ -42,9 +42,7 @@ impl Clock {
     /// The wall time of a monotonic time of the same file, in nanoseconds since the epoch.
     #[must_use]
     pub fn wall_ns_of(&self, monotonic_ns: u64) -> u64 {
-        self.wall_ns
-            .wrapping_add(monotonic_ns)
-            .wrapping_sub(self.monotonic_ns)
+        self.wall_ns.wrapping_add(monotonic_ns).wrapping_sub(self.monotonic_ns)
     }
 }
 
@@ -56,10 +54,7 @@ pub fn monotonic_ns() -> u64 {
 }
 
 fn read_clock(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid timespec and both clocks exist on every Linux.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
@@ -71,11 +66,7 @@ mod tests {
 
     #[test]
     fn wall_time_follows_monotonic_time() {
-        let clock = Clock {
-            monotonic_ns: 1_000,
-            wall_ns: 50_000,
-            ..Clock::of_this_host()
-        };
+        let clock = Clock { monotonic_ns: 1_000, wall_ns: 50_000, ..Clock::of_this_host() };
         assert_eq!(clock.wall_ns_of(1_500), 50_500);
         assert_eq!(clock.wall_ns_of(500), 49_500);
     }

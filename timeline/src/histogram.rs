@@ -45,9 +45,7 @@ pub fn decode(text: &str) -> Result<Histogram<u64>, ReadError> {
     if text.is_empty() {
         return Ok(empty());
     }
-    let bytes = STANDARD
-        .decode(text)
-        .map_err(|error| ReadError::Histogram(error.to_string()))?;
+    let bytes = STANDARD.decode(text).map_err(|error| ReadError::Histogram(error.to_string()))?;
     Deserializer::new()
         .deserialize(&mut bytes.as_slice())
         .map_err(|error| ReadError::Histogram(error.to_string()))

@@ -49,23 +49,14 @@ impl HostFacts {
     /// One line for people, to stand beside every absolute figure.
     #[must_use]
     pub fn line(&self) -> String {
-        let guest = if self.virtualised {
-            "virtual machine, "
-        } else {
-            ""
-        };
+        let guest = if self.virtualised { "virtual machine, " } else { "" };
         let gib = self.memory_bytes as f64 / f64::from(1 << 30);
-        format!(
-            "{guest}{} x {}, {gib:.0} GiB, Linux {}",
-            self.cpus, self.cpu, self.kernel
-        )
+        format!("{guest}{} x {}, {gib:.0} GiB, Linux {}", self.cpus, self.cpu, self.kernel)
     }
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(path)
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
+    fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
 fn cpu_model(cpuinfo: &str) -> String {
@@ -73,10 +64,7 @@ fn cpu_model(cpuinfo: &str) -> String {
         .lines()
         .find(|line| line.starts_with("model name"))
         .and_then(|line| line.split_once(':'))
-        .map_or_else(
-            || std::env::consts::ARCH.to_owned(),
-            |(_, model)| model.trim().to_owned(),
-        )
+        .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, model)| model.trim().to_owned())
 }
 
 fn memory_bytes(meminfo: &str) -> u64 {

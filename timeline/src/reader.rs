@@ -80,18 +80,9 @@ impl Timeline {
     /// a broken line before its last.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         let file = File::open(path).map_err(|error| io_error(path, error))?;
-        let mut lines = Lines {
-            reader: BufReader::new(file),
-            path,
-            number: 0,
-        };
+        let mut lines = Lines { reader: BufReader::new(file), path, number: 0 };
         let header = read_header(path, lines.next_line()?.as_deref().unwrap_or(b""))?;
-        let mut timeline = Self {
-            header,
-            records: Vec::new(),
-            footer: None,
-            torn: false,
-        };
+        let mut timeline = Self { header, records: Vec::new(), footer: None, torn: false };
         while let Some(line) = lines.next_line()? {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
@@ -129,28 +120,20 @@ impl Lines<'_> {
     /// The next line with its end; none at the end of the file.
     fn next_line(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
         let mut line = Vec::new();
-        let length = self
-            .reader
-            .read_until(b'\n', &mut line)
-            .map_err(|error| io_error(self.path, error))?;
+        let length =
+            self.reader.read_until(b'\n', &mut line).map_err(|error| io_error(self.path, error))?;
         self.number += 1;
         Ok((length > 0).then_some(line))
     }
 }
 
 fn io_error(path: &Path, error: std::io::Error) -> ReadError {
-    ReadError::Io {
-        path: path.to_owned(),
-        error,
-    }
+    ReadError::Io { path: path.to_owned(), error }
 }
 
 /// The header is checked for its schema before it is decoded: another version may differ in form.
 fn read_header(path: &Path, line: &[u8]) -> Result<Header, ReadError> {
-    let foreign = |reason: String| ReadError::Foreign {
-        path: path.to_owned(),
-        reason,
-    };
+    let foreign = |reason: String| ReadError::Foreign { path: path.to_owned(), reason };
     let value: serde_json::Value =
         serde_json::from_slice(line).map_err(|error| foreign(error.to_string()))?;
     if value["record"] != "header" {
@@ -159,11 +142,7 @@ fn read_header(path: &Path, line: &[u8]) -> Result<Header, ReadError> {
     let found = value["schema"].as_u64().unwrap_or(0);
     if found != u64::from(SCHEMA_VERSION) {
         let tool = value["tool"].as_str().unwrap_or("unknown").to_owned();
-        return Err(ReadError::Schema {
-            path: path.to_owned(),
-            found,
-            tool,
-        });
+        return Err(ReadError::Schema { path: path.to_owned(), found, tool });
     }
     serde_json::from_value(value).map_err(|error| foreign(error.to_string()))
 }

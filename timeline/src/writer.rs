@@ -23,10 +23,7 @@ impl Writer {
             std::fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
         }
         let file = File::create(path).map_err(|error| at(path, &error))?;
-        let mut writer = Self {
-            file: BufWriter::new(file),
-            path: path.to_owned(),
-        };
+        let mut writer = Self { file: BufWriter::new(file), path: path.to_owned() };
         writer.append(&Record::Header(header))?;
         writer.flush()?;
         Ok(writer)
@@ -40,9 +37,7 @@ impl Writer {
     pub fn append(&mut self, record: &Record) -> io::Result<()> {
         let mut line = serde_json::to_vec(record).map_err(io::Error::other)?;
         line.push(b'\n');
-        self.file
-            .write_all(&line)
-            .map_err(|error| at(&self.path, &error))
+        self.file.write_all(&line).map_err(|error| at(&self.path, &error))
     }
 
     /// Hands everything appended so far to the operating system.

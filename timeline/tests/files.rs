@@ -23,11 +23,7 @@ fn header() -> Header {
 }
 
 fn loss(count: u64) -> Record {
-    Record::Loss(Loss {
-        at_ns: 5,
-        source: "test".to_owned(),
-        count,
-    })
+    Record::Loss(Loss { at_ns: 5, source: "test".to_owned(), count })
 }
 
 fn write(path: &Path) {
@@ -35,13 +31,7 @@ fn write(path: &Path) {
     writer.append(&loss(1)).unwrap();
     writer.append(&loss(2)).unwrap();
     let summary = serde_json::json!({"ops": 3});
-    writer
-        .finish(Footer {
-            end_ns: 9,
-            reason: "complete".to_owned(),
-            summary,
-        })
-        .unwrap();
+    writer.finish(Footer { end_ns: 9, reason: "complete".to_owned(), summary }).unwrap();
 }
 
 #[test]
@@ -61,13 +51,7 @@ fn a_cut_file_gives_what_came_before_the_cut() {
     let path = folder.path().join("run.jsonl");
     write(&path);
     let text = fs::read(&path).unwrap();
-    let second = text
-        .iter()
-        .enumerate()
-        .filter(|(_, b)| **b == b'\n')
-        .nth(1)
-        .unwrap()
-        .0;
+    let second = text.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(1).unwrap().0;
     fs::write(&path, &text[..second + 10]).unwrap();
     let timeline = Timeline::read(&path).unwrap();
     assert_eq!(timeline.records, [loss(1)]);
@@ -81,23 +65,11 @@ fn foreign_files_are_refused_with_a_remedy() {
     for text in ["", "hello\n", "{\"a\":1}\n", "\u{0}\u{1}"] {
         fs::write(&path, text).unwrap();
         let error = Timeline::read(&path).unwrap_err();
-        assert!(
-            matches!(error, ReadError::Foreign { .. }),
-            "{text:?}: {error}"
-        );
+        assert!(matches!(error, ReadError::Foreign { .. }), "{text:?}: {error}");
         assert!(error.to_string().contains("stallion drive"));
     }
-    fs::write(
-        &path,
-        "{\"record\":\"header\",\"schema\":99,\"tool\":\"stallion 9\"}\n",
-    )
-    .unwrap();
-    assert!(
-        Timeline::read(&path)
-            .unwrap_err()
-            .to_string()
-            .contains("stallion 9")
-    );
+    fs::write(&path, "{\"record\":\"header\",\"schema\":99,\"tool\":\"stallion 9\"}\n").unwrap();
+    assert!(Timeline::read(&path).unwrap_err().to_string().contains("stallion 9"));
     assert!(matches!(
         Timeline::read(&folder.path().join("absent")).unwrap_err(),
         ReadError::Io { .. }

@@ -39,9 +39,7 @@ pub(crate) fn run(quick: bool) -> anyhow::Result<()> {
 /// Whether the probes can be built and loaded, or why not.
 fn probes() -> anyhow::Result<()> {
     if !install::is_root() {
-        return Err(anyhow!(
-            "eBPF programs are loaded by root only (sudo cargo xtask demo)"
-        ));
+        return Err(anyhow!("eBPF programs are loaded by root only (sudo cargo xtask demo)"));
     }
     ebpf::run()
 }

@@ -83,10 +83,7 @@ fn compile(toolchain: &Toolchain, linker: &Path) -> anyhow::Result<()> {
         "-Cdebuginfo=2".to_owned(),
         format!("--cfg=bpf_target_arch=\"{}\"", env::consts::ARCH),
     ];
-    let (program, words) = toolchain
-        .cargo
-        .split_first()
-        .context("a toolchain names cargo")?;
+    let (program, words) = toolchain.cargo.split_first().context("a toolchain names cargo")?;
     let status = Command::new(program)
         .args(words)
         .args(["build", "--release", "--locked", "--target", TARGET])
@@ -102,10 +99,7 @@ fn compile(toolchain: &Toolchain, linker: &Path) -> anyhow::Result<()> {
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .status()?;
     if !status.success() {
-        bail!(
-            "building probes/ebpf with {} failed ({status})",
-            toolchain.name
-        );
+        bail!("building probes/ebpf with {} failed ({status})", toolchain.name);
     }
     Ok(())
 }
@@ -127,20 +121,12 @@ fn toolchain() -> anyhow::Result<&'static Toolchain> {
 
 fn nightly_has_sources() -> bool {
     shell::output_quietly(&["rustc", "+nightly", "--print", "sysroot"]).is_some_and(|sysroot| {
-        Path::new(sysroot.trim())
-            .join("lib/rustlib/src/rust/library/core")
-            .is_dir()
+        Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core").is_dir()
     })
 }
 
 fn distribution_has_core() -> bool {
-    let folder = [
-        DISTRIBUTION_RUSTC,
-        "--print",
-        "target-libdir",
-        "--target",
-        TARGET,
-    ];
+    let folder = [DISTRIBUTION_RUSTC, "--print", "target-libdir", "--target", TARGET];
     shell::output_quietly(&folder)
         .and_then(|folder| fs::read_dir(folder.trim()).ok())
         .is_some_and(|mut files| files.next().is_some())
@@ -158,15 +144,7 @@ fn linker(toolchain: &Toolchain) -> anyhow::Result<PathBuf> {
         return Ok(PathBuf::from("bpf-linker"));
     }
     let root = root.display().to_string();
-    let mut line = vec![
-        "cargo",
-        "install",
-        "bpf-linker",
-        "--version",
-        BPF_LINKER,
-        "--root",
-        &root,
-    ];
+    let mut line = vec!["cargo", "install", "bpf-linker", "--version", BPF_LINKER, "--root", &root];
     let mut command_prefix = Vec::new();
     // The nightly's LLVM is in its own library, which bpf-linker's default features find.
     if !toolchain.environment.is_empty() {
@@ -186,10 +164,7 @@ fn is_fresh(object: &Path) -> io::Result<bool> {
     let Ok(built) = fs::metadata(object).and_then(|facts| facts.modified()) else {
         return Ok(false);
     };
-    let mut waiting: Vec<PathBuf> = SOURCES
-        .iter()
-        .map(|path| shell::root().join(path))
-        .collect();
+    let mut waiting: Vec<PathBuf> = SOURCES.iter().map(|path| shell::root().join(path)).collect();
     while let Some(path) = waiting.pop() {
         let facts = fs::metadata(&path)?;
         if facts.is_dir() {

@@ -18,22 +18,12 @@ pub(crate) fn ensure_apt(packages: &[&str]) -> anyhow::Result<()> {
         return Ok(());
     }
     let line = [
-        &[
-            "apt-get",
-            "-o",
-            LOCK,
-            "install",
-            "--yes",
-            "--no-install-recommends",
-        ],
+        &["apt-get", "-o", LOCK, "install", "--yes", "--no-install-recommends"],
         missing.as_slice(),
     ]
     .concat();
     if !shell::installed(&["apt-get"]) {
-        bail!(
-            "install what is missing with this system's own tool: {}",
-            missing.join(" ")
-        );
+        bail!("install what is missing with this system's own tool: {}", missing.join(" "));
     }
     if !is_root() {
         bail!("install what is missing, as root: {}", line.join(" "));

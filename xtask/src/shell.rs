@@ -7,9 +7,7 @@ use anyhow::{Context as _, bail};
 
 /// The workspace's folder.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
 /// A command in the workspace's folder.
@@ -23,9 +21,7 @@ pub(crate) fn command(words: &[&str]) -> Command {
 /// Prints a command, runs it, and fails when it fails.
 pub(crate) fn run(words: &[&str]) -> anyhow::Result<()> {
     println!("$ {}", words.join(" "));
-    let status = command(words)
-        .status()
-        .with_context(|| format!("cannot start `{}`", words[0]))?;
+    let status = command(words).status().with_context(|| format!("cannot start `{}`", words[0]))?;
     if !status.success() {
         bail!("`{}` failed ({status})", words.join(" "));
     }
@@ -47,10 +43,7 @@ pub(crate) fn output(words: &[&str]) -> anyhow::Result<String> {
 /// What a command prints, when it can be started and succeeds; its complaints are not shown.
 pub(crate) fn output_quietly(words: &[&str]) -> Option<String> {
     let output = command(words).stderr(Stdio::null()).output().ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Whether a command runs and succeeds; it prints nothing.
@@ -65,9 +58,6 @@ pub(crate) fn succeeds(words: &[&str]) -> bool {
 /// Whether one of these programs is in the PATH.
 pub(crate) fn installed(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| {
-        programs
-            .iter()
-            .any(|program| folder.join(program).is_file())
-    })
+    std::env::split_paths(&path)
+        .any(|folder| programs.iter().any(|program| folder.join(program).is_file()))
 }

@@ -18,17 +18,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
         install::ensure_apt(&["redis-server"])?;
     }
     let features = features()?;
-    let lint = [
-        &["cargo", "clippy", "--workspace", "--all-targets"],
-        features,
-        &["--", "-D", "warnings"],
-    ];
+    let lint =
+        [&["cargo", "clippy", "--workspace", "--all-targets"], features, &["--", "-D", "warnings"]];
     let documentation = [&["cargo", "test", "--workspace", "--doc"], features];
     // All of them, whatever fails: one look at the end tells everything that is to be mended.
     let steps = [
-        step("format", || {
-            shell::run(&["cargo", "fmt", "--all", "--check"])
-        }),
+        step("format", || shell::run(&["cargo", "fmt", "--all", "--check"])),
         step("lint", || shell::run(&lint.concat())),
         step("test", || shell::run(&[test_runner(), features].concat())),
         step("documentation", || shell::run(&documentation.concat())),
@@ -77,9 +72,7 @@ fn step(name: &'static str, check: impl FnOnce() -> anyhow::Result<()>) -> Step 
 fn summarise(steps: &[Step]) -> anyhow::Result<()> {
     println!();
     for Step { name, took, error } in steps {
-        let verdict = error
-            .as_ref()
-            .map_or_else(|| "ok".to_owned(), |error| format!("{error:#}"));
+        let verdict = error.as_ref().map_or_else(|| "ok".to_owned(), |error| format!("{error:#}"));
         println!("{name:>14} {:>5} s  {verdict}", took.as_secs());
     }
     match steps.iter().filter(|step| step.error.is_some()).count() {

@@ -170,7 +170,10 @@ fn bound_at(knee: &Summary) -> (Bound, String) {
     }
     match knee.server_busy {
         Some(busy) if busy >= LOOP_IS_FULL => {
-            let text = format!("event-loop CPU: the server's main thread was {:.0} % busy; {client}", busy * 100.0);
+            let text = format!(
+                "event-loop CPU: the server's main thread was {:.0} % busy; {client}",
+                busy * 100.0
+            );
             (Bound::Server, text)
         }
         Some(busy) => {

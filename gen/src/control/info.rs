@@ -46,10 +46,7 @@ pub struct Poll {
 /// Looks until `stop` is set, and sends what it sees. A server that does not answer is simply
 /// not heard of: its silence shows in the client's own measures.
 pub fn watch(poll: &Poll, found: &Sender<Server>, stop: watch::Receiver<bool>) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    else {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;
     };
     runtime.block_on(look_until(poll, found, stop));
@@ -94,21 +91,13 @@ async fn look(line: &mut Line, poll: &Poll, newest: &mut Option<i64>) -> std::io
     let latency = line.ask(&[b"LATENCY", b"LATEST"]).await?;
     let entries: Vec<SlowlogEntry> = slowlog.list().iter().filter_map(slowlog_entry).collect();
     let seen = *newest;
-    *newest = entries
-        .iter()
-        .map(|entry| entry.id)
-        .max()
-        .max(seen)
-        .or(Some(-1));
+    *newest = entries.iter().map(|entry| entry.id).max().max(seen).or(Some(-1));
     Ok(Server {
         at_ns: before_ns + (after_ns - before_ns) / 2,
         target: poll.target.to_string(),
         info: numbers(&info.text().unwrap_or_default()),
         // The first look only learns where the log stands: what is in it is older than the run.
-        slowlog: entries
-            .into_iter()
-            .filter(|entry| seen.is_some_and(|id| entry.id > id))
-            .collect(),
+        slowlog: entries.into_iter().filter(|entry| seen.is_some_and(|id| entry.id > id)).collect(),
         latency_ms: latency.list().iter().filter_map(latency_event).collect(),
     })
 }
@@ -159,10 +148,7 @@ impl Line {
             Address::Tcp(address) => Stream::Tcp(TcpStream::connect(address).await?),
             Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
         };
-        let mut line = Self {
-            stream,
-            input: BytesMut::new(),
-        };
+        let mut line = Self { stream, input: BytesMut::new() };
         let Greeting { bytes, replies } = greeting(&poll.credentials, false);
         if replies > 0 {
             line.exchange(&bytes).await?;

@@ -140,21 +140,12 @@ impl Caller {
     ) -> Result<Self, StartError> {
         let name = target.to_string();
         let address = resolve(target)?;
-        let refused = |error| StartError::Connect {
-            target: name.clone(),
-            error,
-        };
+        let refused = |error| StartError::Connect { target: name.clone(), error };
         let socket = address.socket().map_err(refused)?;
         let sockaddr = address.to_sockaddr().map_err(refused)?;
-        socket
-            .connect_timeout(&sockaddr, PATIENCE)
-            .map_err(refused)?;
+        socket.connect_timeout(&sockaddr, PATIENCE).map_err(refused)?;
         socket.set_read_timeout(Some(PATIENCE)).map_err(refused)?;
-        let mut caller = Self {
-            socket,
-            input: Vec::new(),
-            target: name,
-        };
+        let mut caller = Self { socket, input: Vec::new(), target: name };
         let greeting = greeting(credentials, resp3);
         if greeting.replies > 0 {
             let reply = caller.exchange(&greeting.bytes)?;
@@ -183,13 +174,8 @@ impl Caller {
     }
 
     fn exchange(&mut self, bytes: &[u8]) -> Result<Tree, StartError> {
-        let silent = |reason: String| StartError::Silent {
-            target: self.target.clone(),
-            reason,
-        };
-        self.socket
-            .write_all(bytes)
-            .map_err(|error| silent(error.to_string()))?;
+        let silent = |reason: String| StartError::Silent { target: self.target.clone(), reason };
+        self.socket.write_all(bytes).map_err(|error| silent(error.to_string()))?;
         loop {
             let mut rest = self.input.as_slice();
             let tree = Tree::read(&mut rest).map_err(|error| StartError::Foreign {
@@ -203,9 +189,7 @@ impl Caller {
             let mut part = [0; 16 << 10];
             match self.socket.read(&mut part) {
                 Ok(0) => {
-                    return Err(silent(
-                        "it closed the connection without an answer".to_owned(),
-                    ));
+                    return Err(silent("it closed the connection without an answer".to_owned()));
                 }
                 Ok(length) => self.input.extend_from_slice(&part[..length]),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
@@ -229,11 +213,7 @@ impl Caller {
             "MISCONF" => "it cannot save: see its log, or set stop-writes-on-bgsave-error no",
             _ => return Err(StartError::Login { target, reply }),
         };
-        Err(StartError::NotReady {
-            target,
-            reply,
-            remedy,
-        })
+        Err(StartError::NotReady { target, reply, remedy })
     }
 }
 
@@ -243,12 +223,8 @@ impl Caller {
 /// [`StartError::Resolve`].
 pub fn resolve(target: &Target) -> Result<Address, StartError> {
     match target {
-        Target::Tcp { host, port } => {
-            Address::resolve(host, *port).map_err(|error| StartError::Resolve {
-                target: target.to_string(),
-                error,
-            })
-        }
+        Target::Tcp { host, port } => Address::resolve(host, *port)
+            .map_err(|error| StartError::Resolve { target: target.to_string(), error }),
         Target::Unix(path) => Ok(Address::Unix(path.clone())),
     }
 }

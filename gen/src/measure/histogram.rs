@@ -34,11 +34,7 @@ pub struct Recording {
 
 impl Default for Recording {
     fn default() -> Self {
-        Self {
-            counts: vec![0; BUCKETS].into(),
-            max_ns: 0,
-            total: 0,
-        }
+        Self { counts: vec![0; BUCKETS].into(), max_ns: 0, total: 0 }
     }
 }
 

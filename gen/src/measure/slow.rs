@@ -117,11 +117,7 @@ mod tests {
                 (slow.seen(), slow.sum_ns(), slow.kept().len()),
                 (1_000, 1_000, MAX_SLOW_OPS)
             );
-            first_half += slow
-                .kept()
-                .iter()
-                .filter(|sample| sample.key.0 < 500)
-                .count();
+            first_half += slow.kept().iter().filter(|sample| sample.key.0 < 500).count();
         }
         // 25 600 drawn, half expected in the first half; five sigma is 400.
         assert!(first_half.abs_diff(12_800) < 400, "{first_half}");

@@ -104,10 +104,7 @@ impl NullServer {
         if settings.value_bytes > MAX_VALUE_BYTES {
             return Err(NullError::Value(settings.value_bytes));
         }
-        let refused = |error| NullError::Listen {
-            address: settings.address,
-            error,
-        };
+        let refused = |error| NullError::Listen { address: settings.address, error };
         let listener = listen(settings.address).map_err(refused)?;
         let bound = listener.local_addr().map_err(refused)?.as_socket();
         let mut server = Self {
@@ -134,11 +131,7 @@ impl NullServer {
             server.threads.push(thread);
         }
         for _ in 0..cores {
-            readied
-                .recv()
-                .map_err(io::Error::other)
-                .flatten()
-                .map_err(NullError::Ring)?;
+            readied.recv().map_err(io::Error::other).flatten().map_err(NullError::Ring)?;
         }
         Ok(server)
     }

@@ -76,10 +76,7 @@ struct Block {
 
 impl Block {
     fn of(reply: &[u8]) -> Self {
-        Self {
-            bytes: reply.repeat((BLOCK_BYTES / reply.len()).max(1)).into(),
-            one: reply.len(),
-        }
+        Self { bytes: reply.repeat((BLOCK_BYTES / reply.len()).max(1)).into(), one: reply.len() }
     }
 }
 
@@ -106,9 +103,7 @@ impl Replies {
             Kind::NoCluster,
             Kind::Full,
         ];
-        Self {
-            blocks: kinds.map(|kind| Block::of(&text(kind, value_bytes))),
-        }
+        Self { blocks: kinds.map(|kind| Block::of(&text(kind, value_bytes))) }
     }
 
     /// Bytes of one reply.
@@ -151,15 +146,8 @@ fn bulk(body: &[u8]) -> Vec<u8> {
 
 fn hello(head: &[u8], protocol: &[u8]) -> Vec<u8> {
     let (server, version) = (bulk(b"redis"), bulk(env!("CARGO_PKG_VERSION").as_bytes()));
-    let parts: [&[u8]; 7] = [
-        head,
-        &bulk(b"server"),
-        &server,
-        &bulk(b"version"),
-        &version,
-        &bulk(b"proto"),
-        protocol,
-    ];
+    let parts: [&[u8]; 7] =
+        [head, &bulk(b"server"), &server, &bulk(b"version"), &version, &bulk(b"proto"), protocol];
     parts.concat()
 }
 
@@ -197,10 +185,7 @@ impl Owed {
         let bytes = count * replies.length(kind) as u64;
         match self.runs.back_mut() {
             Some(run) if run.kind == kind => run.left_bytes += bytes,
-            _ => self.runs.push_back(Run {
-                kind,
-                left_bytes: bytes,
-            }),
+            _ => self.runs.push_back(Run { kind, left_bytes: bytes }),
         }
         self.runs.len() <= MAX_RUNS
     }
@@ -288,9 +273,8 @@ mod tests {
     fn a_client_that_reads_nothing_is_cut_off() {
         let replies = Replies::new(1);
         let mut owed = Owed::default();
-        let added = (0..=MAX_RUNS)
-            .take_while(|index| owed.add(ALL[index % 2], 1, &replies))
-            .count();
+        let added =
+            (0..=MAX_RUNS).take_while(|index| owed.add(ALL[index % 2], 1, &replies)).count();
         assert_eq!(added, MAX_RUNS);
     }
 }

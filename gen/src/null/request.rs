@@ -52,20 +52,13 @@ impl Shape {
             at = body + length + 2;
         }
         fixed.push(from..at);
-        (at == request.len()).then(|| Self {
-            kind,
-            bytes: request.into(),
-            fixed,
-        })
+        (at == request.len()).then(|| Self { kind, bytes: request.into(), fixed })
     }
 
     #[inline]
     fn fits(&self, input: &[u8]) -> bool {
         input.len() >= self.bytes.len()
-            && self
-                .fixed
-                .iter()
-                .all(|part| input[part.clone()] == self.bytes[part.clone()])
+            && self.fixed.iter().all(|part| input[part.clone()] == self.bytes[part.clone()])
     }
 }
 
@@ -259,9 +252,7 @@ impl Reader {
                 }
             }
             (Place::First, inline) => {
-                let mut words = inline
-                    .split(u8::is_ascii_whitespace)
-                    .filter(|w| !w.is_empty());
+                let mut words = inline.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
                 let (name, second) = (words.next(), words.next());
                 let kind = Kind::of(name.unwrap_or_default(), second.unwrap_or_default());
                 Ok(Some(kind))
@@ -305,10 +296,7 @@ mod tests {
                 0..3 => (request(&[b"GET", &number]), Kind::Value),
                 3 => (request(&[b"get", &body]), Kind::Value),
                 4 => (request(&[b"SET", &number, &body]), Kind::Ok),
-                5 => (
-                    request(&[b"SET", &number, &body, b"EX", &number]),
-                    Kind::Ok,
-                ),
+                5 => (request(&[b"SET", &number, &body, b"EX", &number]), Kind::Ok),
                 6 => (b"PING\r\n".to_vec(), Kind::Pong),
                 7 => (request(&[b"HELLO", b"3"]), Kind::Hello3),
                 _ => (request(&[b"CONFIG", b"GET", &body]), Kind::Config),

@@ -219,16 +219,10 @@ impl Plan {
             return Err(PlanError::NoConnections);
         }
         if self.conns < shards {
-            return Err(PlanError::FewConnections {
-                conns: self.conns,
-                shards,
-            });
+            return Err(PlanError::FewConnections { conns: self.conns, shards });
         }
         if conns_each > MAX_CONNECTIONS_PER_SHARD {
-            return Err(PlanError::Connections {
-                conns: self.conns,
-                shards,
-            });
+            return Err(PlanError::Connections { conns: self.conns, shards });
         }
         if !(1..=MAX_PIPELINE).contains(&self.pipeline) {
             return Err(PlanError::Pipeline(self.pipeline));
@@ -244,11 +238,7 @@ impl Plan {
             .and_then(|bytes| bytes.checked_mul(conns_each * HALVES));
         if bytes.is_none_or(|bytes| bytes > MAX_OUTGOING_BYTES) {
             let (conns, pipeline) = (conns_each, self.pipeline);
-            return Err(PlanError::Memory {
-                conns,
-                pipeline,
-                request_bytes,
-            });
+            return Err(PlanError::Memory { conns, pipeline, request_bytes });
         }
         self.check_laws()?;
         self.check_times()?;
@@ -256,12 +246,7 @@ impl Plan {
     }
 
     fn check_laws(&self) -> Result<(), PlanError> {
-        if let Work::Traffic {
-            reads,
-            writes,
-            distribution,
-        } = self.work
-        {
+        if let Work::Traffic { reads, writes, distribution } = self.work {
             if reads == 0 && writes == 0 {
                 return Err(PlanError::Ratio);
             }
@@ -271,11 +256,7 @@ impl Plan {
                 return Err(PlanError::Exponent(s.to_string()));
             }
         }
-        let Ttl {
-            fraction,
-            min_s,
-            max_s,
-        } = self.ttl;
+        let Ttl { fraction, min_s, max_s } = self.ttl;
         let range_is_wrong = fraction > 0.0 && (min_s == 0 || max_s < min_s);
         if !(0.0..=1.0).contains(&fraction) || range_is_wrong {
             return Err(PlanError::Ttl);
@@ -294,27 +275,19 @@ impl Plan {
                 return Err(PlanError::Duration(flag));
             }
         }
-        let schedule = self
-            .rate
-            .schedule(self.arrivals, self.duration_ns, self.warmup_ns)?;
+        let schedule = self.rate.schedule(self.arrivals, self.duration_ns, self.warmup_ns)?;
         drop(schedule);
         Ok(())
     }
 }
 
 fn check_cores(cores: &[usize]) -> Result<(), PlanError> {
-    let usable: Vec<usize> = core_affinity::get_core_ids()
-        .unwrap_or_default()
-        .iter()
-        .map(|core| core.id)
-        .collect();
+    let usable: Vec<usize> =
+        core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
     for (index, &cpu) in cores.iter().enumerate() {
         if !usable.contains(&cpu) || cores[..index].contains(&cpu) {
             let list: Vec<String> = usable.iter().map(ToString::to_string).collect();
-            return Err(PlanError::Core {
-                cpu,
-                usable: list.join(","),
-            });
+            return Err(PlanError::Core { cpu, usable: list.join(",") });
         }
     }
     Ok(())

@@ -83,17 +83,10 @@ impl FromStr for Rate {
             let (burst, period) = times.split_once('/').ok_or_else(form)?;
             let duration = |text| humantime::parse_duration(text).map_err(|_| form());
             let (burst, period) = (duration(burst)?, duration(period)?);
-            return Ok(Self::Bursts {
-                base: number(base)?,
-                extra: number(extra)?,
-                burst,
-                period,
-            });
+            return Ok(Self::Bursts { base: number(base)?, extra: number(extra)?, burst, period });
         }
         if text.contains(',') {
-            return Ok(Self::Steps(
-                text.split(',').map(number).collect::<Result<_, _>>()?,
-            ));
+            return Ok(Self::Steps(text.split(',').map(number).collect::<Result<_, _>>()?));
         }
         match number(text)? {
             0 => Err(RateError::Zero),
@@ -124,37 +117,21 @@ impl Rate {
             Self::Recorded(path) => return recording(path),
             Self::Ramp(from, to) => Curve::ramp(*from, *to, length_ns)?,
             Self::Steps(rates) => Curve::steps(rates, length_ns)?,
-            Self::Bursts {
-                base,
-                extra,
-                burst,
-                period,
-            } => Curve::bursts(*base, *extra, *burst, *period, length_ns)?,
+            Self::Bursts { base, extra, burst, period } => {
+                Curve::bursts(*base, *extra, *burst, *period, length_ns)?
+            }
         };
-        Ok(Schedule::Curve {
-            curve: Arc::new(curve),
-            poisson,
-        })
+        Ok(Schedule::Curve { curve: Arc::new(curve), poisson })
     }
 }
 
 fn recording(path: &PathBuf) -> Result<Schedule, RateError> {
-    let wrong = |reason: String| RateError::Recording {
-        path: path.display().to_string(),
-        reason,
-    };
+    let wrong = |reason: String| RateError::Recording { path: path.display().to_string(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let mut times_ns = Vec::new();
-    for (index, line) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let time: u64 = line.trim().parse().map_err(|_| {
-            wrong(format!(
-                "line {} is no number of nanoseconds: {line:?}",
-                index + 1
-            ))
+            wrong(format!("line {} is no number of nanoseconds: {line:?}", index + 1))
         })?;
         if times_ns.last().is_some_and(|last| *last > time) {
             return Err(wrong(format!("line {} goes back in time", index + 1)));
@@ -164,9 +141,7 @@ fn recording(path: &PathBuf) -> Result<Schedule, RateError> {
     if times_ns.is_empty() {
         return Err(wrong("it holds no times".to_owned()));
     }
-    Ok(Schedule::Recorded {
-        times_ns: times_ns.into(),
-    })
+    Ok(Schedule::Recorded { times_ns: times_ns.into() })
 }
 
 impl fmt::Display for Rate {
@@ -179,12 +154,7 @@ impl fmt::Display for Rate {
                 let rates: Vec<String> = rates.iter().map(u64::to_string).collect();
                 out.write_str(&rates.join(","))
             }
-            Self::Bursts {
-                base,
-                extra,
-                burst,
-                period,
-            } => write!(
+            Self::Bursts { base, extra, burst, period } => write!(
                 out,
                 "{base}+{extra}@{}/{}",
                 humantime::format_duration(*burst),
@@ -207,14 +177,7 @@ mod tests {
 
     #[test]
     fn every_form_reads_back() {
-        for text in [
-            "max",
-            "20000",
-            "1..9",
-            "1,2,3",
-            "10+40@100ms/1s",
-            "@times.txt",
-        ] {
+        for text in ["max", "20000", "1..9", "1,2,3", "10+40@100ms/1s", "@times.txt"] {
             assert_eq!(text.parse::<Rate>().unwrap().to_string(), text);
         }
         assert_eq!("1_000".parse::<Rate>(), Ok(Rate::Steady(1_000)));
@@ -225,14 +188,9 @@ mod tests {
         assert_eq!("0".parse::<Rate>(), Err(RateError::Zero));
         for text in ["", "-1", "fast", "1..x", "1+2@5ms", "1,,2", "1+2@x/1s"] {
             let error = text.parse::<Rate>().unwrap_err().to_string();
-            assert!(
-                error.contains("--rate") && error.contains("20000"),
-                "{error}"
-            );
+            assert!(error.contains("--rate") && error.contains("20000"), "{error}");
         }
-        let never = Rate::Ramp(0, 0)
-            .schedule(Spread::Constant, 1, 0)
-            .unwrap_err();
+        let never = Rate::Ramp(0, 0).schedule(Spread::Constant, 1, 0).unwrap_err();
         assert!(never.to_string().contains("--rate"));
     }
 
@@ -240,11 +198,9 @@ mod tests {
     fn a_recording_is_checked_line_by_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("times");
-        for (text, wanted) in [
-            ("1\nx\n", "line 2"),
-            ("5\n4\n", "line 2 goes back"),
-            ("", "no times"),
-        ] {
+        for (text, wanted) in
+            [("1\nx\n", "line 2"), ("5\n4\n", "line 2 goes back"), ("", "no times")]
+        {
             std::fs::write(&path, text).unwrap();
             let error = recording(&path).unwrap_err().to_string();
             assert!(error.contains(wanted), "{error}");

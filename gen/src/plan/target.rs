@@ -67,9 +67,7 @@ impl Target {
             .strip_prefix("redis://")
             .or_else(|| url.strip_prefix("valkey://"))
             .ok_or_else(|| TargetError::Scheme(shown.clone()))?;
-        let (login, place) = rest
-            .rsplit_once('@')
-            .map_or((None, rest), |(l, p)| (Some(l), p));
+        let (login, place) = rest.rsplit_once('@').map_or((None, rest), |(l, p)| (Some(l), p));
         let place = place.split('/').next().unwrap_or_default();
         let (host, port) = split_port(place).ok_or_else(|| TargetError::Port(shown.clone()))?;
         if host.is_empty() {
@@ -82,13 +80,7 @@ impl Target {
                 password: Some(password.to_owned()),
             }
         });
-        Ok((
-            Self::Tcp {
-                host: host.to_owned(),
-                port,
-            },
-            credentials,
-        ))
+        Ok((Self::Tcp { host: host.to_owned(), port }, credentials))
     }
 }
 
@@ -132,10 +124,7 @@ mod tests {
     fn urls_are_understood_and_shown_without_secrets() {
         let (target, who) = Target::parse("redis://bob:p@ss@db.example:7000/0").unwrap();
         assert_eq!(target.to_string(), "redis://db.example:7000");
-        assert_eq!(
-            (who.user.as_deref(), who.password.as_deref()),
-            (Some("bob"), Some("p@ss"))
-        );
+        assert_eq!((who.user.as_deref(), who.password.as_deref()), (Some("bob"), Some("p@ss")));
         assert!(!format!("{who:?}").contains("p@ss"));
         let (target, who) = Target::parse("redis://:secret@[::1]").unwrap();
         assert_eq!(target.to_string(), "redis://[::1]:6379");
@@ -148,18 +137,9 @@ mod tests {
 
     #[test]
     fn bad_urls_are_refused_without_showing_a_password() {
-        for url in [
-            "http://a",
-            "redis://",
-            "redis://u:hidden@h:x",
-            "redis://h:0",
-            "rediss://h",
-        ] {
+        for url in ["http://a", "redis://", "redis://u:hidden@h:x", "redis://h:0", "rediss://h"] {
             let error = Target::parse(url).unwrap_err().to_string();
-            assert!(
-                !error.contains("hidden") && error.contains("--target"),
-                "{error}"
-            );
+            assert!(!error.contains("hidden") && error.contains("--target"), "{error}");
         }
     }
 }

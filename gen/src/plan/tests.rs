@@ -2,20 +2,10 @@ use super::*;
 
 fn plan() -> Plan {
     Plan {
-        target: Target::Tcp {
-            host: "localhost".to_owned(),
-            port: 6379,
-        },
-        credentials: Credentials {
-            user: None,
-            password: Some("secret".to_owned()),
-        },
+        target: Target::Tcp { host: "localhost".to_owned(), port: 6379 },
+        credentials: Credentials { user: None, password: Some("secret".to_owned()) },
         resp3: false,
-        work: Work::Traffic {
-            reads: 9,
-            writes: 1,
-            distribution: Distribution::Uniform,
-        },
+        work: Work::Traffic { reads: 9, writes: 1, distribution: Distribution::Uniform },
         keys: 1_000,
         key_prefix: "key:".to_owned(),
         value_size: 100,
@@ -65,44 +55,19 @@ fn each_flag_out_of_range_is_named_with_a_remedy() {
         (refused(|plan| plan.rate = Rate::Ramp(0, 0)), "--rate"),
         (refused(|plan| plan.cores = vec![70_000]), "--cores"),
         (refused(|plan| plan.cores = vec![0, 0]), "--cores"),
+        (refused(|plan| plan.ttl = Ttl { fraction: 2.0, min_s: 1, max_s: 2 }), "--ttl-frac"),
+        (refused(|plan| plan.ttl = Ttl { fraction: 0.5, min_s: 3, max_s: 2 }), "--ttl-range"),
         (
             refused(|plan| {
-                plan.ttl = Ttl {
-                    fraction: 2.0,
-                    min_s: 1,
-                    max_s: 2,
-                }
-            }),
-            "--ttl-frac",
-        ),
-        (
-            refused(|plan| {
-                plan.ttl = Ttl {
-                    fraction: 0.5,
-                    min_s: 3,
-                    max_s: 2,
-                }
-            }),
-            "--ttl-range",
-        ),
-        (
-            refused(|plan| {
-                plan.work = Work::Traffic {
-                    reads: 0,
-                    writes: 0,
-                    distribution: Distribution::Uniform,
-                };
+                plan.work =
+                    Work::Traffic { reads: 0, writes: 0, distribution: Distribution::Uniform };
             }),
             "--rw-ratio",
         ),
         (
             refused(|plan| {
                 let distribution = Distribution::Zipfian { s: f64::NAN };
-                plan.work = Work::Traffic {
-                    reads: 1,
-                    writes: 0,
-                    distribution,
-                };
+                plan.work = Work::Traffic { reads: 1, writes: 0, distribution };
             }),
             "--zipf-s",
         ),
@@ -128,8 +93,5 @@ fn the_password_is_not_part_of_the_written_plan() {
 fn connections_are_spread_whole() {
     let mut plan = plan();
     plan.cores = vec![0, 1, 2];
-    assert_eq!(
-        (0..3).map(|shard| plan.conns_of(shard)).collect::<Vec<_>>(),
-        [17, 17, 16]
-    );
+    assert_eq!((0..3).map(|shard| plan.conns_of(shard)).collect::<Vec<_>>(), [17, 17, 16]);
 }

@@ -200,27 +200,9 @@ impl Merged {
             .into_iter()
             .map(|kind| (kind.name().to_owned(), self.commands[kind as usize]))
             .filter(|(_, counts)| *counts != CommandCounts::default())
-            .map(
-                |(
-                    name,
-                    CommandCounts {
-                        ok,
-                        hits,
-                        misses,
-                        errors,
-                    },
-                )| {
-                    (
-                        name,
-                        OpCounts {
-                            ok,
-                            hits,
-                            misses,
-                            errors,
-                        },
-                    )
-                },
-            )
+            .map(|(name, CommandCounts { ok, hits, misses, errors })| {
+                (name, OpCounts { ok, hits, misses, errors })
+            })
             .collect();
         schema::Interval {
             start_ns: self.start_ns,

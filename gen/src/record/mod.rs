@@ -50,14 +50,7 @@ impl Source {
     /// A shard's outlet, thread and first connection.
     #[must_use]
     pub const fn new(outlet: Outlet, tid: u32, first_connection: u32) -> Self {
-        Self {
-            outlet,
-            tid,
-            first_connection,
-            newest: i64::MIN,
-            finished: false,
-            runqueue_ns: 0,
-        }
+        Self { outlet, tid, first_connection, newest: i64::MIN, finished: false, runqueue_ns: 0 }
     }
 }
 
@@ -127,12 +120,7 @@ impl<'a> Recorder<'a> {
             self.totals.server(&server);
             self.write(&Record::Server(server));
         }
-        let complete = self
-            .sources
-            .iter()
-            .map(|source| source.newest)
-            .min()
-            .unwrap_or(i64::MIN);
+        let complete = self.sources.iter().map(|source| source.newest).min().unwrap_or(i64::MIN);
         self.emit(complete);
     }
 
@@ -167,11 +155,7 @@ impl<'a> Recorder<'a> {
         let runqueue_ns = runqueue_ns(source.tid).unwrap_or(source.runqueue_ns);
         let waited_ns = runqueue_ns - source.runqueue_ns.min(runqueue_ns);
         // The first reading is where the thread's life before the run is left behind.
-        let waited_ns = if source.runqueue_ns == 0 {
-            0
-        } else {
-            waited_ns
-        };
+        let waited_ns = if source.runqueue_ns == 0 { 0 } else { waited_ns };
         source.runqueue_ns = runqueue_ns;
         let first_connection = source.first_connection;
         let samples: Vec<SlowOp> = interval

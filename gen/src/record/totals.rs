@@ -44,14 +44,7 @@ impl Totals {
 
     /// Adds one interval.
     pub(super) fn add(&mut self, merged: &Merged) {
-        let Counts {
-            due,
-            sent,
-            answered,
-            failed,
-            timeouts,
-            lost,
-        } = merged.counts;
+        let Counts { due, sent, answered, failed, timeouts, lost } = merged.counts;
         self.all.due += due;
         self.all.sent += sent;
         self.all.answered += answered;

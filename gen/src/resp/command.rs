@@ -39,11 +39,9 @@ struct Template {
 impl Template {
     fn new(words: usize, command: &str, prefix: &str, value_bytes: Option<usize>) -> Self {
         let key_bytes = prefix.len() + KEY_DIGITS;
-        let mut text = format!(
-            "*{words}\r\n${}\r\n{command}\r\n${key_bytes}\r\n{prefix}",
-            command.len()
-        )
-        .into_bytes();
+        let mut text =
+            format!("*{words}\r\n${}\r\n{command}\r\n${key_bytes}\r\n{prefix}", command.len())
+                .into_bytes();
         let digits_at = text.len();
         text.extend([b'0'; KEY_DIGITS]);
         text.extend(b"\r\n");
@@ -54,11 +52,7 @@ impl Template {
             text.resize(text.len() + length, 0);
             text.extend(b"\r\n");
         }
-        Self {
-            bytes: text.into(),
-            digits_at,
-            value_at,
-        }
+        Self { bytes: text.into(), digits_at, value_at }
     }
 
     /// Copies the template around its value and patches the key in.
@@ -99,21 +93,12 @@ impl Encoder {
         match op.kind {
             OpKind::Get => self.get.write(op.key, 0, out),
             OpKind::Set => {
-                let template = if op.ttl_s == 0 {
-                    &self.set
-                } else {
-                    &self.set_with_ttl
-                };
+                let template = if op.ttl_s == 0 { &self.set } else { &self.set_with_ttl };
                 let size = self.values.size();
                 let length = template.write(op.key, size, out);
                 let value_at = template.value_at;
-                self.values
-                    .write(op.key, &mut out[value_at..value_at + size]);
-                if op.ttl_s == 0 {
-                    length
-                } else {
-                    append_ttl(op.ttl_s, length, out)
-                }
+                self.values.write(op.key, &mut out[value_at..value_at + size]);
+                if op.ttl_s == 0 { length } else { append_ttl(op.ttl_s, length, out) }
             }
         }
     }
@@ -142,21 +127,10 @@ fn write_digits(mut number: u64, out: &mut [u8]) {
 fn append_ttl(ttl_s: u32, mut at: usize, out: &mut [u8]) -> usize {
     let mut digits = [0; TTL_DIGITS];
     write_digits(u64::from(ttl_s), &mut digits);
-    let skip = digits
-        .iter()
-        .take_while(|digit| **digit == b'0')
-        .count()
-        .min(TTL_DIGITS - 1);
+    let skip = digits.iter().take_while(|digit| **digit == b'0').count().min(TTL_DIGITS - 1);
     let digits = &digits[skip..];
-    let count = [
-        b'0' + (digits.len() / 10) as u8,
-        b'0' + (digits.len() % 10) as u8,
-    ];
-    let count = if digits.len() < 10 {
-        &count[1..]
-    } else {
-        &count[..]
-    };
+    let count = [b'0' + (digits.len() / 10) as u8, b'0' + (digits.len() % 10) as u8];
+    let count = if digits.len() < 10 { &count[1..] } else { &count[..] };
     for part in [b"$2\r\nEX\r\n$".as_slice(), count, b"\r\n", digits, b"\r\n"] {
         out[at..at + part.len()].copy_from_slice(part);
         at += part.len();

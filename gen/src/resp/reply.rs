@@ -156,10 +156,7 @@ impl Parser {
                     *input = rest;
                     self.place = match left - length {
                         0 => Place::Ending { left: 2 },
-                        left => Place::Body {
-                            offset: offset + length,
-                            left,
-                        },
+                        left => Place::Body { offset: offset + length, left },
                     };
                     false
                 }
@@ -189,11 +186,7 @@ impl Parser {
         self.line.extend_from_slice(&part[..part.len().min(room)]);
         self.line_bytes += part.len();
         *input = rest;
-        let before = if part.len() > 1 {
-            part[part.len() - 2]
-        } else {
-            self.last_byte
-        };
+        let before = if part.len() > 1 { part[part.len() - 2] } else { self.last_byte };
         self.last_byte = part[part.len() - 1];
         if newline.is_none() {
             return Ok(false);
@@ -237,11 +230,7 @@ impl Parser {
                     } else {
                         Place::Body { offset: 0, left }
                     };
-                    self.set_outer(if kind == b'!' {
-                        Reply::Error
-                    } else {
-                        Reply::Value(left)
-                    });
+                    self.set_outer(if kind == b'!' { Reply::Error } else { Reply::Value(left) });
                     return Ok(false);
                 }
                 _ => return Err(ProtocolError::Number),
@@ -357,10 +346,7 @@ fn short_length(input: &[u8]) -> Option<(usize, usize)> {
 }
 
 fn number(text: &[u8]) -> Result<i64, ProtocolError> {
-    std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .ok_or(ProtocolError::Number)
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(ProtocolError::Number)
 }
 
 #[cfg(test)]

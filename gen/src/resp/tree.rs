@@ -61,11 +61,7 @@ impl Tree {
                         None => return Ok(None),
                     }
                 }
-                if count < 0 {
-                    Self::Null
-                } else {
-                    Self::List(list)
-                }
+                if count < 0 { Self::Null } else { Self::List(list) }
             }
             other => return Err(ProtocolError::Type(other)),
         };
@@ -106,9 +102,7 @@ fn read_line<'a>(input: &mut &'a [u8]) -> Result<Option<&'a [u8]>, ProtocolError
     let Some(end) = input.iter().position(|byte| *byte == b'\n') else {
         return Ok(None);
     };
-    let line = input[..end]
-        .strip_suffix(b"\r")
-        .ok_or(ProtocolError::Ending)?;
+    let line = input[..end].strip_suffix(b"\r").ok_or(ProtocolError::Ending)?;
     *input = &input[end + 1..];
     Ok(Some(line))
 }
@@ -138,10 +132,7 @@ fn read_body<'a>(
 }
 
 fn number(text: &[u8]) -> Result<i64, ProtocolError> {
-    std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .ok_or(ProtocolError::Number)
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(ProtocolError::Number)
 }
 
 #[cfg(test)]
@@ -163,13 +154,7 @@ mod tests {
 
     #[test]
     fn garbage_is_an_error() {
-        assert_eq!(
-            Tree::read(&mut b"HTTP\r\n".as_slice()),
-            Err(ProtocolError::Type(b'H'))
-        );
-        assert_eq!(
-            Tree::read(&mut b"$1\r\nxyz".as_slice()),
-            Err(ProtocolError::Ending)
-        );
+        assert_eq!(Tree::read(&mut b"HTTP\r\n".as_slice()), Err(ProtocolError::Type(b'H')));
+        assert_eq!(Tree::read(&mut b"$1\r\nxyz".as_slice()), Err(ProtocolError::Ending));
     }
 }

@@ -27,10 +27,7 @@ impl Steal {
             .filter_map(|word| word.parse().ok())
             .collect();
         // user nice system idle iowait irq softirq steal (proc_stat(5)).
-        Self {
-            all: ticks.iter().take(8).sum(),
-            stolen: ticks.get(7).copied().unwrap_or(0),
-        }
+        Self { all: ticks.iter().take(8).sum(), stolen: ticks.get(7).copied().unwrap_or(0) }
     }
 
     /// The share since `self` was read.
@@ -52,12 +49,7 @@ pub(super) struct Around {
     pub(super) timeline_cut: bool,
 }
 
-pub(super) fn up(
-    plan: &Plan,
-    schedule: &Schedule,
-    totals: &Totals,
-    around: &Around,
-) -> Summary {
+pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: &Around) -> Summary {
     let open = schedule.is_open();
     let measured = &totals.measured;
     let (counts, all) = (measured.counts, totals.all);
@@ -66,11 +58,8 @@ pub(super) fn up(
     let response = Percentiles::of(measured.response_of(open));
     let errors = measured.errors_by_name();
     let error = |name: &str| errors.get(name).copied().unwrap_or(0);
-    let redirects = Redirects {
-        moved: error("MOVED"),
-        ask: error("ASK"),
-        tryagain: error("TRYAGAIN"),
-    };
+    let redirects =
+        Redirects { moved: error("MOVED"), ask: error("ASK"), tryagain: error("TRYAGAIN") };
     let verdict = judge(&Evidence {
         open,
         due: all.due,

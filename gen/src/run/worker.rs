@@ -72,9 +72,7 @@ impl Worker {
         let connections = plan.conns_of(index);
         let greeting = greeting(&plan.credentials, plan.resp3);
         // Golden-ratio steps: the shards' generators start far apart.
-        let seed = plan
-            .seed
-            .wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(shard + 1));
+        let seed = plan.seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(shard + 1));
         Self {
             index,
             cpu: plan.cores.get(index).copied(),
@@ -167,25 +165,14 @@ impl Worker {
         // SAFETY: gettid takes and touches nothing.
         let tid = unsafe { libc::gettid() } as u32;
         let first_connection = self.first_connection;
-        Ok((
-            shard,
-            Opened {
-                index: self.index,
-                outlet,
-                tid,
-                first_connection,
-            },
-        ))
+        Ok((shard, Opened { index: self.index, outlet, tid, first_connection }))
     }
 }
 
 fn refusal<R: Ring>(shard: &Shard<R>, target: &str, wanted: usize) -> StartError {
     let target = target.to_owned();
     if !shard.greeting_error().is_empty() {
-        return StartError::Login {
-            target,
-            reply: shard.greeting_error().to_owned(),
-        };
+        return StartError::Login { target, reply: shard.greeting_error().to_owned() };
     }
     let (_, errno) = shard.refused();
     StartError::Connections {
@@ -202,24 +189,16 @@ fn refusal<R: Ring>(shard: &Shard<R>, target: &str, wanted: usize) -> StartError
 
 fn workload(plan: &Plan, shard: u64, shards: u64, seed: u64, in_flight: usize) -> Workload {
     match plan.work {
-        Work::Fill => Workload::Fill(Fill::new(
-            0, plan.keys, shard, shards, plan.ttl, plan.seed, in_flight,
-        )),
-        Work::Traffic {
-            reads,
-            writes,
-            distribution,
-        } => {
+        Work::Fill => {
+            Workload::Fill(Fill::new(0, plan.keys, shard, shards, plan.ttl, plan.seed, in_flight))
+        }
+        Work::Traffic { reads, writes, distribution } => {
             let keys = match distribution {
                 Distribution::Uniform => Keys::Uniform { keys: plan.keys },
                 Distribution::Zipfian { s } => Keys::Zipfian(Box::new(Zipf::new(plan.keys, s))),
                 Distribution::Sequential => {
                     let next = shard % plan.keys;
-                    Keys::Sequential {
-                        keys: plan.keys,
-                        next,
-                        step: shards.min(plan.keys),
-                    }
+                    Keys::Sequential { keys: plan.keys, next, step: shards.min(plan.keys) }
                 }
             };
             Workload::Traffic(Traffic::new(keys, Mix::new(reads, writes, plan.ttl), seed))

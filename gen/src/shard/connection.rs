@@ -95,10 +95,8 @@ impl Connection {
         self.parser.reset();
         self.pending = Pending::default();
         self.sending = false;
-        self.state = State::Opening {
-            greetings_left: greetings,
-            deadline: now + CONNECT_TIMEOUT_NS,
-        };
+        self.state =
+            State::Opening { greetings_left: greetings, deadline: now + CONNECT_TIMEOUT_NS };
     }
 
     /// It is open and greeted. True when it had been open before.
@@ -111,9 +109,7 @@ impl Connection {
 
     /// It was lost: it will be opened again after a pause that doubles each time.
     pub fn lost(&mut self, now: Nanos) {
-        self.state = State::Down {
-            retry_at: now + self.pause_ns,
-        };
+        self.state = State::Down { retry_at: now + self.pause_ns };
         self.pause_ns = (self.pause_ns * 2).min(MAX_RECONNECT_PAUSE_NS);
         self.pending = Pending::default();
         self.sending = false;
@@ -122,10 +118,7 @@ impl Connection {
 
     /// What is pending goes out now; the other half is written next.
     pub fn take_pending(&mut self) -> Pending {
-        let next = Pending {
-            half: (self.pending.half + 1) % HALVES,
-            ..Pending::default()
-        };
+        let next = Pending { half: (self.pending.half + 1) % HALVES, ..Pending::default() };
         std::mem::replace(&mut self.pending, next)
     }
 }

@@ -81,9 +81,7 @@ impl Desk {
         let count = settings.connections;
         Self {
             ledger,
-            connections: (0..count)
-                .map(|_| Connection::new(settings.pipeline))
-                .collect(),
+            connections: (0..count).map(|_| Connection::new(settings.pipeline)).collect(),
             ready: VecDeque::with_capacity(count),
             to_send: Vec::with_capacity(count),
             to_close: Vec::with_capacity(count),
@@ -102,11 +100,7 @@ impl Desk {
 
     /// When the next request can be issued; never when all connections are full.
     pub(super) fn next_issue(&self) -> Nanos {
-        if self.ready.is_empty() {
-            Nanos::NEVER
-        } else {
-            self.settings.arrivals.next_due()
-        }
+        if self.ready.is_empty() { Nanos::NEVER } else { self.settings.arrivals.next_due() }
     }
 
     /// Encodes what is due on connections that have room. In the open model connections take
@@ -139,14 +133,7 @@ impl Desk {
             let ahead = connection.flights.len() as u32;
             let ready = due.max(connection.free_since);
             let (kind, key) = (op.kind, op.key);
-            connection.flights.push(Flight {
-                due,
-                ready,
-                sent: now,
-                kind,
-                key,
-                ahead,
-            });
+            connection.flights.push(Flight { due, ready, sent: now, kind, key, ahead });
             self.settings.arrivals.advance();
             self.in_flight += 1;
             if !connection.listed {
@@ -269,11 +256,7 @@ impl Desk {
                 let whole = connection.value_bytes == self.settings.encoder.values().size() as u64;
                 let matches = std::mem::replace(&mut connection.value_matches, true) && whole;
                 connection.value_bytes = 0;
-                if matches {
-                    outcome
-                } else {
-                    Outcome::Error(ErrorKind::Verify)
-                }
+                if matches { outcome } else { Outcome::Error(ErrorKind::Verify) }
             }
             other => other,
         };
@@ -286,25 +269,8 @@ impl Desk {
 
     #[inline]
     fn end_request(&mut self, connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) {
-        let Flight {
-            due,
-            sent,
-            kind,
-            key,
-            ahead,
-            ready,
-        } = flight;
-        let sample = Sample {
-            due,
-            ready,
-            sent,
-            done: now,
-            kind,
-            key,
-            connection,
-            outcome,
-            ahead,
-        };
+        let Flight { due, sent, kind, key, ahead, ready } = flight;
+        let sample = Sample { due, ready, sent, done: now, kind, key, connection, outcome, ahead };
         let Settings { open, slow_ns, .. } = self.settings;
         self.ledger.current.end_request(sample, open, slow_ns);
     }

@@ -32,10 +32,7 @@ impl Flights {
     /// Room for `capacity` requests.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self {
-            queue: VecDeque::with_capacity(capacity),
-            capacity,
-        }
+        Self { queue: VecDeque::with_capacity(capacity), capacity }
     }
 
     /// How many are in flight.

@@ -51,13 +51,7 @@ impl Ledger {
             totals: Counts::default(),
             usage: Usage::default(),
         };
-        (
-            ledger,
-            Outlet {
-                full: full_out,
-                spare: spare_in,
-            },
-        )
+        (ledger, Outlet { full: full_out, spare: spare_in })
     }
 
     /// Begins at `start`; intervals are aligned to `origin`, where what counts begins.

@@ -57,13 +57,7 @@ impl<R: Ring> Shard<R> {
     /// A shard that will begin to open its connections with its first tick.
     pub fn new(ring: R, settings: Settings, ledger: Ledger) -> Self {
         let desk = Desk::new(settings, ledger);
-        Self {
-            ring,
-            desk,
-            stage: Stage::Opening,
-            end: Nanos::NEVER,
-            next_scan: Nanos(0),
-        }
+        Self { ring, desk, stage: Stage::Opening, end: Nanos::NEVER, next_scan: Nanos(0) }
     }
 
     /// Where it is in its life.

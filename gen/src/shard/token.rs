@@ -58,11 +58,7 @@ impl Token {
             _ => return None,
         };
         let generation = (bits >> 8) as u32 & ((1 << GENERATION_BITS) - 1);
-        Some(Self {
-            connection: ConnId((bits >> 32) as u32),
-            generation,
-            purpose,
-        })
+        Some(Self { connection: ConnId((bits >> 32) as u32), generation, purpose })
     }
 }
 

@@ -112,12 +112,7 @@ impl Arrivals {
                     carried: (first % rate_wide) as u64,
                 };
                 let next = Nanos((first / rate_wide) as u64);
-                return Self {
-                    law,
-                    start: Nanos(0),
-                    end: Nanos::NEVER,
-                    next,
-                };
+                return Self { law, start: Nanos(0), end: Nanos::NEVER, next };
             }
             Schedule::Poisson { rate } => Law::Poisson {
                 mean_ns: SECOND_NS as f64 * shards as f64 / *rate as f64,
@@ -136,12 +131,7 @@ impl Arrivals {
                 step: shards as usize,
             },
         };
-        let mut arrivals = Self {
-            law,
-            start: Nanos(0),
-            end: Nanos::NEVER,
-            next: Nanos(0),
-        };
+        let mut arrivals = Self { law, start: Nanos(0), end: Nanos::NEVER, next: Nanos(0) };
         arrivals.first();
         arrivals
     }
@@ -183,49 +173,27 @@ impl Arrivals {
     pub fn advance(&mut self) {
         match &mut self.law {
             Law::Closed => {}
-            Law::Even {
-                step_ns,
-                remainder,
-                rate,
-                carried,
-            } => {
+            Law::Even { step_ns, remainder, rate, carried } => {
                 *carried += *remainder;
                 let carry = u64::from(*carried >= *rate);
                 *carried -= carry * *rate;
                 self.next = self.next + (*step_ns + carry);
             }
-            Law::Poisson {
-                mean_ns,
-                elapsed_ns,
-                random,
-            } => {
+            Law::Poisson { mean_ns, elapsed_ns, random } => {
                 let gap: f64 = Exp1.sample(random);
                 *elapsed_ns += gap * *mean_ns;
                 self.next = self.start + *elapsed_ns as u64;
             }
-            Law::Curve {
-                curve,
-                count,
-                step,
-                random,
-            } => {
+            Law::Curve { curve, count, step, random } => {
                 *count += match random {
                     Some(random) => <Exp1 as Distribution<f64>>::sample(&Exp1, random) * *step,
                     None => *step,
                 };
-                self.next = curve
-                    .time_of(*count)
-                    .map_or(Nanos::NEVER, |ns| self.start + ns);
+                self.next = curve.time_of(*count).map_or(Nanos::NEVER, |ns| self.start + ns);
             }
-            Law::Recorded {
-                times_ns,
-                index,
-                step,
-            } => {
+            Law::Recorded { times_ns, index, step } => {
                 *index += *step;
-                self.next = times_ns
-                    .get(*index)
-                    .map_or(Nanos::NEVER, |ns| self.start + *ns);
+                self.next = times_ns.get(*index).map_or(Nanos::NEVER, |ns| self.start + *ns);
             }
         }
     }
@@ -233,17 +201,10 @@ impl Arrivals {
     /// Sets `next` to the first request: a random process begins with a gap.
     fn first(&mut self) {
         match &self.law {
-            Law::Curve {
-                curve,
-                count,
-                random: None,
-                ..
-            } => {
+            Law::Curve { curve, count, random: None, .. } => {
                 self.next = curve.time_of(*count).map_or(Nanos::NEVER, Nanos);
             }
-            Law::Recorded {
-                times_ns, index, ..
-            } => {
+            Law::Recorded { times_ns, index, .. } => {
                 self.next = times_ns.get(*index).map_or(Nanos::NEVER, |ns| Nanos(*ns));
             }
             Law::Poisson { .. } | Law::Curve { .. } => self.advance(),
@@ -298,10 +259,7 @@ mod tests {
     #[test]
     fn a_poisson_schedule_has_its_rate_and_its_variance() {
         let all = dues(&Schedule::Poisson { rate: 100_000 }, 4, 1_000_000_000);
-        assert!(
-            all.len().abs_diff(100_000) < 1_600,
-            "five sigma of a Poisson count"
-        );
+        assert!(all.len().abs_diff(100_000) < 1_600, "five sigma of a Poisson count");
         let mut bins = [0_f64; 1_000];
         for due in &all {
             bins[(*due / 1_000_000) as usize] += 1.0;
@@ -318,26 +276,17 @@ mod tests {
     #[test]
     fn a_recorded_schedule_is_played_as_it_is() {
         let times_ns: Arc<[u64]> = Arc::from([5, 7, 7, 900]);
-        assert_eq!(
-            dues(&Schedule::Recorded { times_ns }, 3, 1_000),
-            [5, 7, 7, 900]
-        );
+        assert_eq!(dues(&Schedule::Recorded { times_ns }, 3, 1_000), [5, 7, 7, 900]);
     }
 
     #[test]
     fn a_curve_keeps_its_count_over_shards() {
         let curve = Arc::new(Curve::ramp(1_000, 9_000, 2_000_000_000).unwrap());
-        let schedule = Schedule::Curve {
-            curve,
-            poisson: false,
-        };
+        let schedule = Schedule::Curve { curve, poisson: false };
         let all = dues(&schedule, 2, 2_000_000_000);
         assert_eq!(all.len(), 10_000);
         let early = all.iter().filter(|due| **due < 1_000_000_000).count();
-        assert!(
-            early.abs_diff(3_000) <= 1,
-            "{early} in the first half of the ramp"
-        );
+        assert!(early.abs_diff(3_000) <= 1, "{early} in the first half of the ramp");
     }
 
     #[test]

@@ -56,11 +56,7 @@ impl Fill {
         } else {
             return None;
         };
-        Some(Op {
-            kind: OpKind::Set,
-            key,
-            ttl_s: self.ttl.draw(&mut self.random),
-        })
+        Some(Op { kind: OpKind::Set, key, ttl_s: self.ttl.draw(&mut self.random) })
     }
 
     pub(super) const fn is_exhausted(&self) -> bool {

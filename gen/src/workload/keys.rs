@@ -38,11 +38,7 @@ impl Keys {
             Self::Zipfian(zipf) => zipf.draw(random),
             Self::Sequential { keys, next, step } => {
                 let key = *next;
-                *next = if key + *step < *keys {
-                    key + *step
-                } else {
-                    key % *step
-                };
+                *next = if key + *step < *keys { key + *step } else { key % *step };
                 KeyId(key)
             }
         }
@@ -73,11 +69,7 @@ mod tests {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(5);
         let mut seen = [0; 7];
         for shard in 0..2 {
-            let mut keys = Keys::Sequential {
-                keys: 7,
-                next: shard,
-                step: 2,
-            };
+            let mut keys = Keys::Sequential { keys: 7, next: shard, step: 2 };
             for _ in 0..if shard == 0 { 4 } else { 3 } {
                 seen[keys.draw(&mut random).0 as usize] += 1;
             }

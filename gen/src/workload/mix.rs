@@ -25,11 +25,7 @@ pub struct Ttl {
 
 impl Ttl {
     /// No write expires.
-    pub const NONE: Self = Self {
-        fraction: 0.0,
-        min_s: 0,
-        max_s: 0,
-    };
+    pub const NONE: Self = Self { fraction: 0.0, min_s: 0, max_s: 0 };
 
     /// The time to live of one write in seconds; 0 for none.
     #[inline]
@@ -47,10 +43,7 @@ impl Mix {
     #[must_use]
     pub fn new(reads: u32, writes: u32, ttl: Ttl) -> Self {
         let total = u64::from(reads) + u64::from(writes);
-        Self {
-            read_below: (u64::from(reads) << 32) / total.max(1),
-            ttl,
-        }
+        Self { read_below: (u64::from(reads) << 32) / total.max(1), ttl }
     }
 
     /// The next command.
@@ -82,9 +75,7 @@ mod tests {
     fn reads_of(reads: u32, writes: u32) -> u32 {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
         let mix = Mix::new(reads, writes, Ttl::NONE);
-        (0..100_000)
-            .map(|_| u32::from(mix.draw(&mut random) == OpKind::Get))
-            .sum()
+        (0..100_000).map(|_| u32::from(mix.draw(&mut random) == OpKind::Get)).sum()
     }
 
     #[test]
@@ -98,22 +89,10 @@ mod tests {
     #[test]
     fn times_to_live_stay_in_range() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
-        let mix = Mix::new(
-            0,
-            1,
-            Ttl {
-                fraction: 0.5,
-                min_s: 10,
-                max_s: 20,
-            },
-        );
+        let mix = Mix::new(0, 1, Ttl { fraction: 0.5, min_s: 10, max_s: 20 });
         let drawn: Vec<u32> = (0..10_000).map(|_| mix.draw_ttl(&mut random)).collect();
         let expiring = drawn.iter().filter(|&&ttl| ttl > 0).count();
         assert!(expiring.abs_diff(5_000) < 250);
-        assert!(
-            drawn
-                .iter()
-                .all(|&ttl| ttl == 0 || (10..=20).contains(&ttl))
-        );
+        assert!(drawn.iter().all(|&ttl| ttl == 0 || (10..=20).contains(&ttl)));
     }
 }

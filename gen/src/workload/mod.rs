@@ -53,11 +53,7 @@ impl Traffic {
     /// connections all play the same keys overstate throughput by 18 to 43 %.
     #[must_use]
     pub fn new(keys: Keys, mix: Mix, seed: u64) -> Self {
-        Self {
-            keys,
-            mix,
-            random: Xoshiro256PlusPlus::seed_from_u64(seed),
-        }
+        Self { keys, mix, random: Xoshiro256PlusPlus::seed_from_u64(seed) }
     }
 
     #[inline]

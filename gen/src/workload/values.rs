@@ -22,14 +22,8 @@ impl Values {
     #[must_use]
     pub fn new(seed: u64, size_bytes: usize) -> Self {
         let mut state = seed;
-        let pool = (0..POOL_BYTES / 8)
-            .flat_map(|_| splitmix64(&mut state).to_le_bytes())
-            .collect();
-        Self {
-            pool,
-            seed,
-            size: size_bytes,
-        }
+        let pool = (0..POOL_BYTES / 8).flat_map(|_| splitmix64(&mut state).to_le_bytes()).collect();
+        Self { pool, seed, size: size_bytes }
     }
 
     /// Length of every value in bytes.
@@ -63,11 +57,7 @@ impl Values {
             return false;
         }
         let stamp = self.stamp(key);
-        let stamped = if self.size >= STAMP_BYTES {
-            STAMP_BYTES
-        } else {
-            0
-        };
+        let stamped = if self.size >= STAMP_BYTES { STAMP_BYTES } else { 0 };
         let start = self.offset(key);
         let in_stamp = stamped.saturating_sub(offset).min(part.len());
         let (front, mut rest) = part.split_at(in_stamp);

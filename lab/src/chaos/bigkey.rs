@@ -53,11 +53,7 @@ fn stall_with(site: &mut Site, key: &str, fields: u64) -> Result<Detail, ChaosEr
     make_hash(site, key, fields)?;
     let keys = timed(&mut site.connection, redis::cmd("KEYS").arg("*"), "KEYS")?;
     site.wait(std::time::Duration::ZERO)?;
-    let hgetall = timed(
-        &mut site.connection,
-        redis::cmd("HGETALL").arg(key),
-        "HGETALL",
-    )?;
+    let hgetall = timed(&mut site.connection, redis::cmd("HGETALL").arg(key), "HGETALL")?;
     Ok(Detail::from_iter([
         ("fields".to_owned(), json!(fields)),
         ("keys".to_owned(), keys),

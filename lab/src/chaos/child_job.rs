@@ -26,22 +26,16 @@ pub(super) struct ChildJob {
 
 impl ChildJob {
     fn is_running(&self, info: &Info) -> bool {
-        [self.running, self.scheduled]
-            .iter()
-            .any(|field| info.number(field) == Some(1))
+        [self.running, self.scheduled].iter().any(|field| info.number(field) == Some(1))
     }
 }
 
 /// Waits until no child works for the server any more.
 pub(super) fn wait_for_children(site: &mut Site) -> Result<(), ChaosError> {
     wait_while(site, |info| {
-        [
-            "rdb_bgsave_in_progress",
-            "aof_rewrite_in_progress",
-            "aof_rewrite_scheduled",
-        ]
-        .iter()
-        .any(|field| info.number(field) == Some(1))
+        ["rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]
+            .iter()
+            .any(|field| info.number(field) == Some(1))
     })
     .map(|_| ())
 }
@@ -78,10 +72,7 @@ impl Action for ChildJob {
         let took = start.elapsed();
         let status = info.text(self.status);
         if status != "ok" {
-            let text = format!(
-                "{} ended with `{status}`; the server's log says why",
-                self.command
-            );
+            let text = format!("{} ended with `{status}`; the server's log says why", self.command);
             return Err(ChaosError::Failed(text));
         }
         let stats = Info::ask(&mut site.connection, "stats")?;
@@ -89,18 +80,9 @@ impl Action for ChildJob {
         Ok(Detail::from_iter([
             ("duration_ms".to_owned(), json!(took.as_millis())),
             ("reply_ms".to_owned(), json!(replied.as_millis())),
-            (
-                "latest_fork_usec".to_owned(),
-                json!(stats.number("latest_fork_usec")),
-            ),
-            (
-                self.copied_bytes.to_owned(),
-                json!(info.number(self.copied_bytes)),
-            ),
-            (
-                "used_memory".to_owned(),
-                json!(memory.number("used_memory")),
-            ),
+            ("latest_fork_usec".to_owned(), json!(stats.number("latest_fork_usec"))),
+            (self.copied_bytes.to_owned(), json!(info.number(self.copied_bytes))),
+            ("used_memory".to_owned(), json!(memory.number("used_memory"))),
         ]))
     }
 }

@@ -43,12 +43,7 @@ impl Action for FsyncPolicy {
             appendonly: config(&mut site.connection, "appendonly")?,
             appendfsync: config(&mut site.connection, "appendfsync")?,
         };
-        let held = hold(
-            site,
-            &before,
-            policy,
-            parameters.lasts.unwrap_or(DEFAULT_FOR),
-        );
+        let held = hold(site, &before, policy, parameters.lasts.unwrap_or(DEFAULT_FOR));
         let restored = before.restore(site);
         let detail = held?;
         restored?;
@@ -86,10 +81,7 @@ fn hold(
         let start = Instant::now();
         set_config(&mut site.connection, "appendonly", "yes")?;
         wait_for_children(site)?;
-        detail.insert(
-            "first_rewrite_ms".to_owned(),
-            json!(start.elapsed().as_millis()),
-        );
+        detail.insert("first_rewrite_ms".to_owned(), json!(start.elapsed().as_millis()));
     }
     set_config(&mut site.connection, "appendfsync", policy)?;
     site.wait(lasts)?;

@@ -36,10 +36,7 @@ impl Log {
             target: target.to_string(),
             probes: Vec::new(),
         };
-        Ok(Self {
-            writer: Writer::create(path, header)?,
-            actions: 0,
-        })
+        Ok(Self { writer: Writer::create(path, header)?, actions: 0 })
     }
 
     /// Appends one disturbance.
@@ -57,11 +54,7 @@ impl Log {
     /// # Errors
     /// The operating system's, with the path in its text.
     pub fn finish(self, interrupted: bool) -> io::Result<()> {
-        let reason = if interrupted {
-            "interrupted"
-        } else {
-            "complete"
-        };
+        let reason = if interrupted { "interrupted" } else { "complete" };
         self.writer.finish(Footer {
             end_ns: monotonic_ns(),
             reason: reason.to_owned(),
@@ -74,10 +67,7 @@ impl Log {
 #[must_use]
 pub fn line(record: &Chaos) -> String {
     let took_ms = record.end_ns.saturating_sub(record.begin_ns) as f64 / 1e6;
-    let mut text = format!(
-        "{}: {} after {took_ms:.0} ms",
-        record.action, record.outcome
-    );
+    let mut text = format!("{}: {} after {took_ms:.0} ms", record.action, record.outcome);
     let figures = record.detail.as_object().into_iter().flatten();
     for (name, value) in figures {
         // Writing to a String cannot fail.
@@ -108,9 +98,6 @@ mod tests {
             outcome: "ok".to_owned(),
             detail: json!({"fields": 7, "absent": null, "keys": {"slowlog_us": 5, "x": 1}}),
         };
-        assert_eq!(
-            line(&record),
-            "bigkey-on: ok after 42 ms, fields 7, keys 5 us by SLOWLOG"
-        );
+        assert_eq!(line(&record), "bigkey-on: ok after 42 ms, fields 7, keys 5 us by SLOWLOG");
     }
 }

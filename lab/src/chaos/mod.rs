@@ -97,11 +97,7 @@ impl Parameter {
 #[serde(default, deny_unknown_fields)]
 pub struct Parameters {
     /// How long the disturbance lasts.
-    #[serde(
-        rename = "for",
-        with = "duration::optional",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "for", with = "duration::optional", skip_serializing_if = "Option::is_none")]
     pub lasts: Option<Duration>,
     /// A word of redis.conf.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,10 +176,7 @@ fn names() -> String {
 
 fn takes(action: &str) -> String {
     let parameters = find(action).map_or(&[][..], Action::parameters);
-    let names: Vec<&str> = parameters
-        .iter()
-        .map(|parameter| parameter.name())
-        .collect();
+    let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name()).collect();
     match names.as_slice() {
         [] => String::new(),
         names => format!("; it takes: {}", names.join(", ")),
@@ -198,9 +191,7 @@ pub fn find(name: &str) -> Result<&'static dyn Action, ChaosError> {
     ACTIONS
         .into_iter()
         .find(|action| action.name() == name)
-        .ok_or_else(|| ChaosError::Unknown {
-            name: name.to_owned(),
-        })
+        .ok_or_else(|| ChaosError::Unknown { name: name.to_owned() })
 }
 
 /// Checks that an action takes the parameters it is given.
@@ -208,15 +199,11 @@ pub fn find(name: &str) -> Result<&'static dyn Action, ChaosError> {
 /// # Errors
 /// [`ChaosError::Parameter`], naming the first that it does not take.
 pub fn check(action: &dyn Action, parameters: &Parameters) -> Result<(), ChaosError> {
-    match parameters
-        .given()
-        .find(|given| !action.parameters().contains(given))
-    {
+    match parameters.given().find(|given| !action.parameters().contains(given)) {
         None => Ok(()),
-        Some(parameter) => Err(ChaosError::Parameter {
-            action: action.name(),
-            parameter: parameter.name(),
-        }),
+        Some(parameter) => {
+            Err(ChaosError::Parameter { action: action.name(), parameter: parameter.name() })
+        }
     }
 }
 
@@ -228,10 +215,7 @@ pub fn permit(action: &dyn Action, site: &mut Site) -> Result<(), ChaosError> {
     if !action.destructive() || site.may_be_harmed() {
         return Ok(());
     }
-    Err(ChaosError::Foreign {
-        action: action.name(),
-        target: site.target.to_string(),
-    })
+    Err(ChaosError::Foreign { action: action.name(), target: site.target.to_string() })
 }
 
 /// Does an action and records it. What goes wrong while it acts becomes the record's outcome.
@@ -277,13 +261,8 @@ mod tests {
 
     #[test]
     fn a_parameter_that_an_action_does_not_take_is_named() {
-        let parameters = Parameters {
-            fields: Some(1),
-            ..Parameters::default()
-        };
-        let text = check(find("pause").unwrap(), &parameters)
-            .unwrap_err()
-            .to_string();
+        let parameters = Parameters { fields: Some(1), ..Parameters::default() };
+        let text = check(find("pause").unwrap(), &parameters).unwrap_err().to_string();
         assert_eq!(text, "`pause` takes no `fields`; it takes: for");
         assert!(check(find("bigkey-on").unwrap(), &parameters).is_ok());
     }

@@ -41,10 +41,7 @@ impl Site {
 
     /// The server is ours, or its owner allowed harm.
     pub(super) fn may_be_harmed(&mut self) -> bool {
-        self.allow_foreign
-            || self
-                .pid()
-                .is_ok_and(|pid| Registry::of_this_user().owns(pid))
+        self.allow_foreign || self.pid().is_ok_and(|pid| Registry::of_this_user().owns(pid))
     }
 
     /// The server's process id on this host.
@@ -54,26 +51,18 @@ impl Site {
             return Err(ChaosError::Failed(text));
         }
         let info = Info::ask(&mut self.connection, "server")?;
-        let pid = info
-            .number("process_id")
-            .and_then(|pid| u32::try_from(pid).ok());
+        let pid = info.number("process_id").and_then(|pid| u32::try_from(pid).ok());
         // In a container the server knows itself by another number, which may be anybody's here.
         pid.filter(|pid| is_a_server(*pid)).ok_or_else(|| {
-            let text = format!(
-                "no process of {} is visible here: is it in a container?",
-                self.target
-            );
+            let text =
+                format!("no process of {} is visible here: is it in a container?", self.target);
             ChaosError::Failed(text)
         })
     }
 
     /// Waits; an interrupt ends it as an error, so that `?` leads to the way back.
     pub(super) fn wait(&self, duration: Duration) -> Result<(), ChaosError> {
-        if self.interrupt.sleep(duration) {
-            Ok(())
-        } else {
-            Err(ChaosError::Interrupted)
-        }
+        if self.interrupt.sleep(duration) { Ok(()) } else { Err(ChaosError::Interrupted) }
     }
 }
 

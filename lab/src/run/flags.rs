@@ -50,10 +50,7 @@ impl Plan<'_> {
         }
         flags.maybe("--cores", self.placement.client);
         for phase in &self.scenario.phases {
-            flags.add(
-                "--phase-label",
-                format!("{}={}", text(phase.start()), phase.label),
-            );
+            flags.add("--phase-label", format!("{}={}", text(phase.start()), phase.label));
         }
         flags.add("--out", self.out.display());
         flags.add("--json", self.out.join("drive.json").display());
@@ -107,11 +104,7 @@ mod tests {
     fn the_demo_becomes_command_lines() {
         let (file, text) = Scenario::source("demo").unwrap();
         let scenario = Scenario::parse(&file, &text).unwrap();
-        let placement = Placement {
-            server: Some(0),
-            client: Some(1),
-            others: vec![1],
-        };
+        let placement = Placement { server: Some(0), client: Some(1), others: vec![1] };
         let plan = Plan {
             scenario: &scenario,
             placement: &placement,
@@ -130,9 +123,6 @@ mod tests {
         }
         let load = plan.load().join(" ");
         assert!(load.contains("--keys 800000 --value-size 1024"), "{load}");
-        assert_eq!(
-            plan.report().join(" "),
-            "report results/demo --out results/demo"
-        );
+        assert_eq!(plan.report().join(" "), "report results/demo --out results/demo");
     }
 }

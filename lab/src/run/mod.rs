@@ -99,9 +99,7 @@ pub enum RunError {
 }
 
 fn seen_in(log: &Option<PathBuf>) -> String {
-    log.as_ref().map_or_else(String::new, |log| {
-        format!("; its output is in {}", log.display())
-    })
+    log.as_ref().map_or_else(String::new, |log| format!("; its output is in {}", log.display()))
 }
 
 /// Runs a scenario. `say` hears what is being done, a line at a time.
@@ -124,12 +122,7 @@ pub fn run(
         .leave_the_server_alone()
         .map_err(StackError::io("cannot leave the server's core"))?;
     let stage = Stage {
-        plan: Plan {
-            scenario,
-            placement: &placement,
-            port: stack.port(),
-            out: &options.out,
-        },
+        plan: Plan { scenario, placement: &placement, port: stack.port(), out: &options.out },
         target: stack.target(),
         results: &results,
         options,
@@ -141,9 +134,7 @@ pub fn run(
     let prober = stage.start_probe(&mut warnings)?;
     let status = stage.measure(&mut warnings)?;
     if let Some(mut prober) = prober {
-        prober
-            .stop()
-            .map_err(failed("probe", Some(results.probe_log())))?;
+        prober.stop().map_err(failed("probe", Some(results.probe_log())))?;
     }
     drop((stack, reserved));
     if interrupt.raised() {
@@ -172,10 +163,7 @@ struct Stage<'a> {
 impl Stage<'_> {
     fn load(&self) -> Result<(), RunError> {
         let load = &self.plan.scenario.load;
-        (self.say)(&format!(
-            "loading {} keys of {} bytes",
-            load.keys, load.value_size
-        ));
+        (self.say)(&format!("loading {} keys of {} bytes", load.keys, load.value_size));
         let mut verb = self.start("load", &self.plan.load(), None)?;
         let status = verb.wait(self.interrupt).map_err(failed("load", None))?;
         if self.interrupt.raised() {
@@ -202,9 +190,7 @@ impl Stage<'_> {
             return Ok(Some(verb));
         }
         let reason = self.results.last_line_of_probe_log();
-        warnings.push(format!(
-            "no probes ({reason}): nothing is attributed to the kernel"
-        ));
+        warnings.push(format!("no probes ({reason}): nothing is attributed to the kernel"));
         Ok(None)
     }
 
@@ -220,10 +206,8 @@ impl Stage<'_> {
         let mut verb = self.start("drive", &self.plan.drive(), None)?;
         let within = drive.warmup + MEASURE_STARTS_WITHIN;
         let timeline = self.results.drive_timeline();
-        let start_ns = wait_for(&mut verb, within, self.interrupt, || {
-            measure_start_ns(&timeline)
-        })
-        .map_err(failed("drive", None))?;
+        let start_ns = wait_for(&mut verb, within, self.interrupt, || measure_start_ns(&timeline))
+            .map_err(failed("drive", None))?;
         let over = &self.interrupt.inner();
         let (status, disturbed) = thread::scope(|scope| {
             let chaos = start_ns.map(|start_ns| scope.spawn(move || self.disturb(start_ns, over)));
@@ -257,12 +241,7 @@ impl Stage<'_> {
         let mut log = Log::create(&path, &self.options.tool, &self.target, plan)?;
         let mut warnings = Vec::new();
         let mut done = 0;
-        let schedule = Schedule {
-            target: &self.target,
-            start_ns,
-            over,
-            interrupt: self.interrupt,
-        };
+        let schedule = Schedule { target: &self.target, start_ns, over, interrupt: self.interrupt };
         disturb(plans, &schedule, |record| {
             done += 1;
             (self.say)(&log::line(&record));
@@ -274,9 +253,7 @@ impl Stage<'_> {
         log.finish(self.interrupt.raised())?;
         if done < plans.len() {
             let (left, all) = (plans.len() - done, plans.len());
-            warnings.push(format!(
-                "{left} of {all} disturbances did not begin: the run was over"
-            ));
+            warnings.push(format!("{left} of {all} disturbances did not begin: the run was over"));
         }
         Ok(warnings)
     }
@@ -285,9 +262,7 @@ impl Stage<'_> {
         let log = self.results.report_log();
         let mut verb = self.start("report", &self.plan.report(), Some(&log))?;
         // The user's Ctrl-C ended the measurement; its report is still wanted.
-        let status = verb
-            .wait(&Interrupt::new())
-            .map_err(failed("report", Some(log.clone())))?;
+        let status = verb.wait(&Interrupt::new()).map_err(failed("report", Some(log.clone())))?;
         succeeded("report", status, Some(log))
     }
 
@@ -306,22 +281,14 @@ impl Stage<'_> {
 }
 
 fn failed(verb: &'static str, log: Option<PathBuf>) -> impl FnOnce(io::Error) -> RunError {
-    move |error| RunError::Verb {
-        verb,
-        what: format!("cannot run: {error}"),
-        log,
-    }
+    move |error| RunError::Verb { verb, what: format!("cannot run: {error}"), log }
 }
 
 fn succeeded(verb: &'static str, status: ExitStatus, log: Option<PathBuf>) -> Result<(), RunError> {
     if status.success() {
         return Ok(());
     }
-    Err(RunError::Verb {
-        verb,
-        what: format!("failed ({status})"),
-        log,
-    })
+    Err(RunError::Verb { verb, what: format!("failed ({status})"), log })
 }
 
 fn describe(stack: &Stack, placement: &Placement) -> String {
@@ -329,10 +296,5 @@ fn describe(stack: &Stack, placement: &Placement) -> String {
         (Some(server), Some(client)) => format!("server on core {server}, client on core {client}"),
         _ => "one core for server and client: latencies are those of their rivalry".to_owned(),
     };
-    format!(
-        "{} on port {} (pid {}); {cores}",
-        stack.program(),
-        stack.port(),
-        stack.pid()
-    )
+    format!("{} on port {} (pid {}); {cores}", stack.program(), stack.port(), stack.pid())
 }

@@ -33,9 +33,7 @@ impl Results {
             io::Error::new(error.kind(), format!("{}: {error}", path.display()))
         };
         fs::create_dir_all(folder).map_err(|error| at(folder, error))?;
-        let results = Self {
-            folder: folder.to_owned(),
-        };
+        let results = Self { folder: folder.to_owned() };
         for path in FILES.map(|name| results.file(name)) {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -9,19 +9,13 @@ pub(super) fn lines(report: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     let phases: Vec<String> = items(&report["phases"]).iter().filter_map(phase).collect();
     if !phases.is_empty() {
-        lines.push(format!(
-            "{:<24} {:>10}  why its slow requests waited",
-            "phase", "p99.9 ms"
-        ));
+        lines.push(format!("{:<24} {:>10}  why its slow requests waited", "phase", "p99.9 ms"));
         lines.extend(phases);
         lines.push(String::new());
     }
     let stalls = stalls(report);
     if !stalls.is_empty() {
-        lines.push(format!(
-            "{:<24} {:>10} {:>8}",
-            "stall", "stalled ms", "share"
-        ));
+        lines.push(format!("{:<24} {:>10} {:>8}", "stall", "stalled ms", "share"));
         lines.extend(stalls);
     }
     lines
@@ -33,16 +27,12 @@ fn items(list: &Value) -> &[Value] {
 
 fn phase(phase: &Value) -> Option<String> {
     let label = phase["label"].as_str().filter(|label| !label.is_empty())?;
-    let p999 = phase["response"]["p999_ns"]
-        .as_f64()
-        .map_or_else(|| "-".to_owned(), ms);
+    let p999 = phase["response"]["p999_ns"].as_f64().map_or_else(|| "-".to_owned(), ms);
     let mut shares = shares(&phase["attribution"]);
     shares.retain(|(_, percent)| *percent >= 1.0);
     shares.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    let causes: Vec<String> = shares
-        .iter()
-        .map(|(label, percent)| format!("{percent:.0} % {label}"))
-        .collect();
+    let causes: Vec<String> =
+        shares.iter().map(|(label, percent)| format!("{percent:.0} % {label}")).collect();
     Some(format!("{label:<24} {p999:>10}  {}", causes.join(", ")))
 }
 
@@ -57,20 +47,14 @@ fn shares(attribution: &Value) -> Vec<(&str, f64)> {
 /// One line for each cause of the run: how long it held the server up, and its share.
 fn stalls(report: &Value) -> Vec<String> {
     let stalled_ns = |cause: &Value| {
-        let found = items(&report["stalled"])
-            .iter()
-            .find(|stalled| stalled["cause"] == *cause);
+        let found = items(&report["stalled"]).iter().find(|stalled| stalled["cause"] == *cause);
         found.and_then(|stalled| stalled["main_ns"].as_f64())
     };
     let mut rows: Vec<(&str, Option<f64>, f64)> = items(&report["attribution"]["shares"])
         .iter()
         .filter_map(|share| {
             let percent = share["share_percent"].as_f64()?;
-            Some((
-                share["label"].as_str()?,
-                stalled_ns(&share["cause"]),
-                percent,
-            ))
+            Some((share["label"].as_str()?, stalled_ns(&share["cause"]), percent))
         })
         .collect();
     rows.sort_by(|(_, _, a), (_, _, b)| b.total_cmp(a));

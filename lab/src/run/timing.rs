@@ -49,9 +49,7 @@ pub(super) fn wait_for<T>(
 fn records(timeline: &Path) -> impl Iterator<Item = Record> {
     let text = fs::read_to_string(timeline).unwrap_or_default();
     let complete = text.rfind('\n').map_or(0, |end| end + 1);
-    let records: Vec<Record> = text[..complete]
-        .lines()
-        .map_while(|line| serde_json::from_str(line).ok())
-        .collect();
+    let records: Vec<Record> =
+        text[..complete].lines().map_while(|line| serde_json::from_str(line).ok()).collect();
     records.into_iter()
 }

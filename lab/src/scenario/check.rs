@@ -47,9 +47,5 @@ fn time_within(at: &Spanned<String>, whole: Duration, field: &str) -> Result<Dur
 }
 
 fn wrong<T>(at: &Spanned<T>, field: &str, text: &str) -> Wrong {
-    Wrong {
-        at: at.span().start,
-        field: field.to_owned(),
-        text: text.to_owned(),
-    }
+    Wrong { at: at.span().start, field: field.to_owned(), text: text.to_owned() }
 }

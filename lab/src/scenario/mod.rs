@@ -189,11 +189,7 @@ pub struct ChaosPlan {
     /// The action's name, as `stallion chaos --action` takes it.
     pub action: Spanned<String>,
     /// How long it lasts.
-    #[serde(
-        default,
-        rename = "for",
-        deserialize_with = "duration::optional::deserialize"
-    )]
+    #[serde(default, rename = "for", deserialize_with = "duration::optional::deserialize")]
     pub lasts: Option<Duration>,
     /// A word of redis.conf.
     #[serde(default)]
@@ -217,10 +213,7 @@ pub struct QuickPlan {
 
 impl Default for QuickPlan {
     fn default() -> Self {
-        Self {
-            keys: 0.2,
-            time: 0.4,
-        }
+        Self { keys: 0.2, time: 0.4 }
     }
 }
 
@@ -242,11 +235,7 @@ impl ChaosPlan {
     /// What the action is told.
     #[must_use]
     pub fn parameters(&self) -> Parameters {
-        Parameters {
-            lasts: self.lasts,
-            policy: self.policy.clone(),
-            fields: self.fields,
-        }
+        Parameters { lasts: self.lasts, policy: self.policy.clone(), fields: self.fields }
     }
 }
 
@@ -262,16 +251,11 @@ impl Scenario {
         }
         let path = Path::new(name);
         if !path.exists() && path.extension().is_none() {
-            return Err(ScenarioError::Unknown {
-                name: name.to_owned(),
-            });
+            return Err(ScenarioError::Unknown { name: name.to_owned() });
         }
         match fs::read_to_string(path) {
             Ok(text) => Ok((name.to_owned(), text)),
-            Err(error) => Err(ScenarioError::Io {
-                path: path.to_owned(),
-                error,
-            }),
+            Err(error) => Err(ScenarioError::Io { path: path.to_owned(), error }),
         }
     }
 
@@ -327,8 +311,5 @@ fn scaled(duration: Duration, factor: f64) -> Duration {
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.as_bytes()[..offset.min(text.len())]
-        .iter()
-        .filter(|b| **b == b'\n')
-        .count()
+    1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count()
 }

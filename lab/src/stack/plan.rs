@@ -100,25 +100,16 @@ impl StackPlan {
             ("auto-aof-rewrite-percentage", "0".to_owned()),
             ("save", self.save.clone()),
             ("io-threads", self.io_threads.to_string()),
-            (
-                "slowlog-log-slower-than",
-                self.slowlog_slower_than_us.to_string(),
-            ),
+            ("slowlog-log-slower-than", self.slowlog_slower_than_us.to_string()),
             ("slowlog-max-len", "1024".to_owned()),
         ];
         directives.extend(pinning(placement));
-        directives.extend(
-            self.config
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.clone())),
-        );
-        directives
-            .iter()
-            .fold(String::new(), |mut text, (name, value)| {
-                // Writing to a String cannot fail.
-                let _ = writeln!(text, "{name} {}", quoted(value));
-                text
-            })
+        directives.extend(self.config.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        directives.iter().fold(String::new(), |mut text, (name, value)| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{name} {}", quoted(value));
+            text
+        })
     }
 }
 
@@ -149,11 +140,7 @@ mod tests {
 
     #[test]
     fn every_value_is_quoted_and_threads_are_pinned() {
-        let placement = Placement {
-            server: Some(0),
-            client: Some(1),
-            others: vec![2, 3],
-        };
+        let placement = Placement { server: Some(0), client: Some(1), others: vec![2, 3] };
         let plan = StackPlan {
             config: BTreeMap::from([("notify-keyspace-events".to_owned(), "a \"b\"".to_owned())]),
             ..StackPlan::default()
@@ -167,10 +154,7 @@ mod tests {
             "bgsave_cpulist \"2,3\"",
             "notify-keyspace-events \"a \\\"b\\\"\"",
         ] {
-            assert!(
-                text.lines().any(|found| found == line),
-                "{line} not in\n{text}"
-            );
+            assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
         }
     }
 }

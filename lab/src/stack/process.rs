@@ -59,14 +59,8 @@ impl ServerProcess {
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors);
-        let child = die_with_parent(&mut command)
-            .spawn()
-            .map_err(StackError::io(program))?;
-        let mut server = Self {
-            program,
-            child,
-            port,
-        };
+        let child = die_with_parent(&mut command).spawn().map_err(StackError::io(program))?;
+        let mut server = Self { program, child, port };
         server.wait_until_ready(folder)?;
         Ok(server)
     }
@@ -181,9 +175,6 @@ fn log_of(folder: &Path) -> PathBuf {
 
 fn last_lines(folder: &Path) -> String {
     let text = fs::read_to_string(log_of(folder)).unwrap_or_default();
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(LOG_LINES)..].join(" | ")
 }

@@ -88,17 +88,11 @@ impl Registry {
     fn try_claim(&self) -> io::Result<Claim> {
         create_private(&self.root)?;
         let root = self.lock()?.ok_or(io::ErrorKind::NotFound)?;
-        let folder = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir_in(&self.root)?;
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&self.root)?;
         let lock = File::open(folder.path())?;
         lock.lock()?;
         drop(root);
-        Ok(Claim {
-            folder: Some(folder),
-            root: self.root.clone(),
-            _lock: lock,
-        })
+        Ok(Claim { folder: Some(folder), root: self.root.clone(), _lock: lock })
     }
 
     /// Keeps other runners from claiming and sweeping; none when there is no root.
@@ -114,11 +108,7 @@ impl Registry {
         let mut folders = Vec::new();
         for entry in fs::read_dir(&self.root)? {
             let entry = entry?;
-            if entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(PREFIX.as_bytes())
-            {
+            if entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
                 folders.push(entry.path());
             }
         }
@@ -167,10 +157,7 @@ fn remove_if_abandoned(folder: &Path) -> io::Result<bool> {
 /// A folder that only this user can enter: its name is easy to guess, and somebody else may have
 /// made it first.
 fn create_private(folder: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let found = fs::symlink_metadata(folder)?;
     if found.is_dir() && found.uid() == getuid().as_raw() {
         return Ok(());

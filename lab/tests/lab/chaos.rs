@@ -19,11 +19,7 @@ fn stack_with_keys(
 ) -> (Stack, Connection) {
     let stack = start(plan, registry);
     let mut connection = stack.target().connect().unwrap();
-    let () = redis::cmd("DEBUG")
-        .arg("POPULATE")
-        .arg(KEYS)
-        .query(&mut connection)
-        .unwrap();
+    let () = redis::cmd("DEBUG").arg("POPULATE").arg(KEYS).query(&mut connection).unwrap();
     (stack, connection)
 }
 
@@ -45,20 +41,12 @@ fn bgsave_and_aof_rewrite_last_until_their_child_has_ended() {
     let (_folder, registry, _) = registry();
     let (stack, mut connection) = stack_with_keys(&registry, &StackPlan::default());
     stallion_lab::info::set_config(&mut connection, "rdb-key-save-delay", "10").unwrap();
-    for (action, copied) in [
-        ("bgsave", "rdb_last_cow_size"),
-        ("aof-rewrite", "aof_last_cow_size"),
-    ] {
+    for (action, copied) in [("bgsave", "rdb_last_cow_size"), ("aof-rewrite", "aof_last_cow_size")]
+    {
         let record = perform(&stack, action, &Parameters::default());
         // 50 000 keys at 10 us each.
-        assert!(
-            took(&record) >= Duration::from_millis(500),
-            "{action}: {record:?}"
-        );
-        assert!(
-            record.detail["latest_fork_usec"].as_u64().unwrap() > 0,
-            "{record:?}"
-        );
+        assert!(took(&record) >= Duration::from_millis(500), "{action}: {record:?}");
+        assert!(record.detail["latest_fork_usec"].as_u64().unwrap() > 0, "{record:?}");
         assert!(record.detail[copied].as_u64().unwrap() > 0, "{record:?}");
         let info = Info::ask(&mut connection, "persistence").unwrap();
         assert_eq!(info.number("rdb_bgsave_in_progress"), Some(0));
@@ -80,25 +68,15 @@ fn a_failed_bgsave_is_told() {
     std::fs::remove_dir_all(stack.folder()).unwrap();
     let bgsave = chaos::find("bgsave").unwrap();
     let record = chaos::perform(bgsave, &mut site, &Parameters::default()).unwrap();
-    assert!(
-        record.outcome.contains("BGSAVE ended with `err`"),
-        "{}",
-        record.outcome
-    );
+    assert!(record.outcome.contains("BGSAVE ended with `err`"), "{}", record.outcome);
 }
 
 #[test]
 fn bigkey_stalls_the_server_by_keys_and_hgetall_and_removes_its_hash() {
     let (_folder, registry, _) = registry();
-    let plan = StackPlan {
-        slowlog_slower_than_us: 0,
-        ..StackPlan::default()
-    };
+    let plan = StackPlan { slowlog_slower_than_us: 0, ..StackPlan::default() };
     let (stack, mut connection) = stack_with_keys(&registry, &plan);
-    let parameters = Parameters {
-        fields: Some(20_000),
-        ..Parameters::default()
-    };
+    let parameters = Parameters { fields: Some(20_000), ..Parameters::default() };
     let record = perform(&stack, "bigkey-on", &parameters);
     for (command, elements) in [("keys", KEYS + 1), ("hgetall", 40_000)] {
         let figures = &record.detail[command];
@@ -116,10 +94,7 @@ fn pause_stops_the_server_for_as_long_as_asked() {
     let (_folder, registry, _) = registry();
     let (stack, mut connection) = stack_with_keys(&registry, &StackPlan::default());
     let pause = Duration::from_millis(400);
-    let parameters = Parameters {
-        lasts: Some(pause),
-        ..Parameters::default()
-    };
+    let parameters = Parameters { lasts: Some(pause), ..Parameters::default() };
     let longest = thread::scope(|scope| {
         let prober = scope.spawn(|| {
             let mut longest = Duration::ZERO;
@@ -136,10 +111,7 @@ fn pause_stops_the_server_for_as_long_as_asked() {
         assert!(took(&record) >= pause, "{record:?}");
         prober.join().unwrap()
     });
-    assert!(
-        longest >= pause * 9 / 10 && longest < pause * 3,
-        "{longest:?}"
-    );
+    assert!(longest >= pause * 9 / 10 && longest < pause * 3, "{longest:?}");
 }
 
 #[test]
@@ -147,21 +119,12 @@ fn fsync_policy_is_put_back_also_after_an_interrupt() {
     let (_folder, registry, _) = registry();
     let (stack, mut connection) = stack_with_keys(&registry, &StackPlan::default());
     let before = |connection: &mut Connection| {
-        (
-            config(connection, "appendonly").unwrap(),
-            config(connection, "appendfsync").unwrap(),
-        )
+        (config(connection, "appendonly").unwrap(), config(connection, "appendfsync").unwrap())
     };
-    assert_eq!(
-        before(&mut connection),
-        ("no".to_owned(), "everysec".to_owned())
-    );
+    assert_eq!(before(&mut connection), ("no".to_owned(), "everysec".to_owned()));
     let interrupt = Interrupt::new();
     let mut site = Site::connect(&stack.target(), &interrupt, true).unwrap();
-    let parameters = Parameters {
-        lasts: Some(Duration::from_secs(60)),
-        ..Parameters::default()
-    };
+    let parameters = Parameters { lasts: Some(Duration::from_secs(60)), ..Parameters::default() };
     let record = thread::scope(|scope| {
         let action = chaos::find("fsync-policy").unwrap();
         let actor = scope.spawn(move || chaos::perform(action, &mut site, &parameters).unwrap());
@@ -173,23 +136,13 @@ fn fsync_policy_is_put_back_also_after_an_interrupt() {
         actor.join().unwrap()
     });
     assert_eq!(record.outcome, "interrupted");
-    assert_eq!(
-        before(&mut connection),
-        ("no".to_owned(), "everysec".to_owned())
-    );
+    assert_eq!(before(&mut connection), ("no".to_owned(), "everysec".to_owned()));
 
-    let wrong = Parameters {
-        policy: Some("sometimes".to_owned()),
-        ..Parameters::default()
-    };
+    let wrong = Parameters { policy: Some("sometimes".to_owned()), ..Parameters::default() };
     let mut site = Site::connect(&stack.target(), &Interrupt::new(), true).unwrap();
     let action = chaos::find("fsync-policy").unwrap();
     let record = chaos::perform(action, &mut site, &wrong).unwrap();
-    assert!(
-        record.outcome.contains("no, everysec, always"),
-        "{}",
-        record.outcome
-    );
+    assert!(record.outcome.contains("no, everysec, always"), "{}", record.outcome);
 }
 
 #[test]

@@ -10,11 +10,7 @@ use tempfile::TempDir;
 
 /// Nobody is pinned: tests share their cores.
 pub(crate) fn nowhere() -> Placement {
-    Placement {
-        server: None,
-        client: None,
-        others: Vec::new(),
-    }
+    Placement { server: None, client: None, others: Vec::new() }
 }
 
 /// A folder and the registry in it; the folder is canonical, as working folders in /proc are.

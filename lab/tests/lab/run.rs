@@ -75,12 +75,7 @@ impl Play {
         let program = folder.path().join("stallion");
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        Self {
-            folder,
-            registry,
-            root,
-            _stacks: stacks,
-        }
+        Self { folder, registry, root, _stacks: stacks }
     }
 
     fn out(&self) -> PathBuf {
@@ -109,9 +104,7 @@ impl Play {
 
     fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.path().join("calls")).unwrap();
-        text.lines()
-            .map(|line| line.split(' ').next().unwrap().to_owned())
-            .collect()
+        text.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect()
     }
 }
 
@@ -153,10 +146,7 @@ fn an_invalid_run_is_reported_and_refused_probes_are_told() {
     let finished = play.run(&Interrupt::new()).unwrap();
     assert!(finished.invalid && finished.html.is_some());
     let warnings = finished.warnings.join("\n");
-    assert!(
-        warnings.contains("no probes (error: needs root)"),
-        "{warnings}"
-    );
+    assert!(warnings.contains("no probes (error: needs root)"), "{warnings}");
     assert!(warnings.contains("invalid"), "{warnings}");
 }
 
@@ -166,10 +156,7 @@ fn chaos_after_the_end_of_drive_does_not_begin() {
     let late = format!("{SCENARIO}\n[[chaos]]\nat = \"1900ms\"\naction = \"bgsave\"\n");
     let finished = play.run_scenario(&late, &Interrupt::new()).unwrap();
     assert_eq!(chaos_of(&play.out()), ["bgsave ok", "bigkey-on ok"]);
-    assert_eq!(
-        finished.warnings,
-        ["1 of 3 disturbances did not begin: the run was over"]
-    );
+    assert_eq!(finished.warnings, ["1 of 3 disturbances did not begin: the run was over"]);
 }
 
 #[test]
@@ -177,10 +164,7 @@ fn a_verb_that_fails_is_named_and_nothing_stays() {
     for verb in ["load", "drive", "report"] {
         let play = Play::new(&[(verb, "exit 1"), ("drive", DRIVE), ("probe", PROBE)]);
         let text = play.run(&Interrupt::new()).unwrap_err().to_string();
-        assert!(
-            text.contains(&format!("`stallion {verb}` failed")),
-            "{text}"
-        );
+        assert!(text.contains(&format!("`stallion {verb}` failed")), "{text}");
     }
 }
 
@@ -201,10 +185,7 @@ fn an_interrupt_lets_the_verbs_finish_their_files_and_still_reports() {
     });
     assert_eq!(chaos_of(&play.out()), ["bgsave ok", "bigkey-on ok"]);
     assert!(finished.interrupted && finished.html.is_some());
-    assert_eq!(
-        play.calls(),
-        ["load", "probe", "drive", "drained", "end", "report"]
-    );
+    assert_eq!(play.calls(), ["load", "probe", "drive", "drained", "end", "report"]);
     let timeline = Timeline::read(&play.out().join("chaos.jsonl")).unwrap();
     assert_eq!(timeline.footer.unwrap().reason, "interrupted");
 }

@@ -52,10 +52,7 @@ fn quick_shortens_everything_by_its_table() {
     assert_eq!(quick.drive.duration, Duration::from_secs(1));
     assert_eq!(quick.phases[0].start(), Duration::from_millis(500));
     assert_eq!(quick.chaos[0].start(), Duration::from_millis(400));
-    assert_eq!(
-        quick.chaos[0].parameters().lasts,
-        Some(Duration::from_millis(50))
-    );
+    assert_eq!(quick.chaos[0].parameters().lasts, Some(Duration::from_millis(50)));
 }
 
 #[test]
@@ -86,8 +83,5 @@ fn errors_name_file_line_and_field() {
 fn an_unknown_scenario_is_told_the_known_ones() {
     let error = Scenario::source("demoo").unwrap_err();
     assert!(error.to_string().contains("demo"), "{error}");
-    assert!(matches!(
-        Scenario::source("absent.toml").unwrap_err(),
-        ScenarioError::Io { .. }
-    ));
+    assert!(matches!(Scenario::source("absent.toml").unwrap_err(), ScenarioError::Io { .. }));
 }

@@ -61,10 +61,7 @@ fn a_running_bgsave_goes_with_its_server() {
 #[test]
 fn a_server_that_does_not_start_says_why_and_leaves_nothing() {
     let (_folder, registry, root) = registry();
-    let plan = StackPlan {
-        maxmemory: "plenty".to_owned(),
-        ..StackPlan::default()
-    };
+    let plan = StackPlan { maxmemory: "plenty".to_owned(), ..StackPlan::default() };
     let error = Stack::start(&plan, &nowhere(), &registry).unwrap_err();
     assert!(matches!(error, StackError::Ended { .. }), "{error}");
     assert!(error.to_string().contains("maxmemory"), "{error}");
@@ -77,15 +74,9 @@ fn a_living_stack_is_not_swept() {
     let stack = start(&StackPlan::default(), &registry);
     assert_eq!(registry.sweep().unwrap(), 0);
     let second = start(&StackPlan::default(), &registry);
-    stack
-        .target()
-        .connect()
-        .expect("the first stack was swept by the second's start");
+    stack.target().connect().expect("the first stack was swept by the second's start");
     drop(stack);
-    second
-        .target()
-        .connect()
-        .expect("the second stack went with the first");
+    second.target().connect().expect("the second stack went with the first");
     drop(second);
     assert!(!root.exists());
 }
@@ -110,10 +101,7 @@ fn stack_of_runner() -> Stack {
 fn runner_that_is_interrupted() {
     let interrupt = Interrupt::on_signals().unwrap();
     let _stack = stack_of_runner();
-    assert!(
-        !interrupt.sleep(Duration::from_secs(60)),
-        "nobody interrupted"
-    );
+    assert!(!interrupt.sleep(Duration::from_secs(60)), "nobody interrupted");
 }
 
 #[test]
@@ -141,15 +129,11 @@ fn runner_that_is_killed() {
 fn a_killed_runner_leaves_no_server_and_the_next_start_sweeps_the_rest() {
     let (_folder, registry, root) = registry();
     let mut runner = runner("stack::runner_that_is_killed", &root);
-    eventually("a server with its BGSAVE", || {
-        processes_within(&root).len() == 2
-    });
+    eventually("a server with its BGSAVE", || processes_within(&root).len() == 2);
     runner.kill().unwrap();
     runner.wait().unwrap();
     // The kernel kills the server; its orphaned child saves on.
-    eventually("only the child is left", || {
-        processes_within(&root).len() == 1
-    });
+    eventually("only the child is left", || processes_within(&root).len() == 1);
     assert_eq!(registry.sweep().unwrap(), 1);
     assert_eq!(processes_within(&root), Vec::<String>::new());
     assert!(!root.exists());
@@ -158,11 +142,7 @@ fn a_killed_runner_leaves_no_server_and_the_next_start_sweeps_the_rest() {
 /// Starts a BGSAVE that would take 200 s.
 fn slow_bgsave(stack: &Stack) {
     let mut connection = stack.target().connect().unwrap();
-    let () = redis::cmd("DEBUG")
-        .arg("POPULATE")
-        .arg(200_000)
-        .query(&mut connection)
-        .unwrap();
+    let () = redis::cmd("DEBUG").arg("POPULATE").arg(200_000).query(&mut connection).unwrap();
     set_config(&mut connection, "rdb-key-save-delay", "1000").unwrap();
     let () = redis::cmd("BGSAVE").query(&mut connection).unwrap();
 }

@@ -69,12 +69,8 @@ pub fn stretch(event: &Stretch, server: &mut Server) -> Option<Stall> {
     };
     let mut stall = from_span(class, &event.span, server, what);
     stall.count = 1;
-    stall
-        .detail
-        .insert("samples".into(), event.span.count as f64);
-    stall
-        .detail
-        .insert("error_ns".into(), event.error_ns as f64);
+    stall.detail.insert("samples".into(), event.span.count as f64);
+    stall.detail.insert("error_ns".into(), event.error_ns as f64);
     Some(stall)
 }
 
@@ -123,10 +119,7 @@ pub fn name_on_stack(stack: &Stack, symbols: &mut Symbols) -> Option<String> {
 /// The command among function names that stand in the order of the stack, innermost first.
 fn command_among(names: &[String]) -> Option<String> {
     // The outermost: a script's own calls are nested in it.
-    let dispatched = names
-        .iter()
-        .rposition(|name| name == "call")
-        .unwrap_or(names.len());
+    let dispatched = names.iter().rposition(|name| name == "call").unwrap_or(names.len());
     let is_command =
         |name: &&String| name.ends_with("Command") && !DISPATCH.contains(&name.as_str());
     let command = names[..dispatched].iter().rev().find(is_command);
@@ -154,33 +147,11 @@ mod tests {
 
     #[test]
     fn the_command_next_to_call_is_the_one() {
-        let chain = [
-            "stringmatchlen",
-            "keysCommand",
-            "call",
-            "processCommand",
-            "aeMain",
-        ];
+        let chain = ["stringmatchlen", "keysCommand", "call", "processCommand", "aeMain"];
         assert_eq!(among(&chain).as_deref(), Some("KEYS"));
-        let stale = [
-            "getCommand",
-            "stringmatchlen",
-            "keysCommand",
-            "call",
-            "setCommand",
-        ];
-        assert_eq!(
-            among(&stale).as_deref(),
-            Some("KEYS"),
-            "left-overs on both sides"
-        );
-        let script = [
-            "getCommand",
-            "call",
-            "luaV_execute",
-            "evalGenericCommand",
-            "call",
-        ];
+        let stale = ["getCommand", "stringmatchlen", "keysCommand", "call", "setCommand"];
+        assert_eq!(among(&stale).as_deref(), Some("KEYS"), "left-overs on both sides");
+        let script = ["getCommand", "call", "luaV_execute", "evalGenericCommand", "call"];
         assert_eq!(among(&script).as_deref(), Some("EVAL"));
     }
 

@@ -17,8 +17,6 @@ pub fn stall(event: &Fork, server: &mut Server) -> Stall {
     let resident_bytes = server.resident_bytes();
     let mut stall = from_span(StallClass::Fork, &event.span, server, what);
     stall.detail.insert("child".into(), f64::from(event.child));
-    stall
-        .detail
-        .insert("resident_bytes".into(), resident_bytes as f64);
+    stall.detail.insert("resident_bytes".into(), resident_bytes as f64);
     stall
 }

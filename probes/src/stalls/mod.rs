@@ -61,10 +61,7 @@ fn from_span(class: StallClass, span: &Span, server: &mut Server, what: String) 
 
 /// A thread's name as the kernel keeps it.
 fn comm(bytes: &[u8]) -> String {
-    let end = bytes
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(bytes.len());
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
@@ -79,10 +76,7 @@ mod tests {
         assert!(stall(&[0xff; 4096], &mut server).is_none());
         let mut cut = [0; 41];
         cut[0] = Kind::Wait as u8;
-        assert!(
-            stall(&cut, &mut server).is_none(),
-            "a head without its body"
-        );
+        assert!(stall(&cut, &mut server).is_none(), "a head without its body");
     }
 
     #[test]

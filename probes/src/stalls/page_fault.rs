@@ -22,18 +22,12 @@ pub fn stall(event: &Faults, server: &mut Server) -> Option<Stall> {
     };
     let mut stall = from_span(class, &event.span, server, what.to_owned());
     let bytes = (event.pages * PAGE_BYTES) as f64;
-    let figure = if what == "copy" {
-        "copied_bytes"
-    } else {
-        "allocated_bytes"
-    };
+    let figure = if what == "copy" { "copied_bytes" } else { "allocated_bytes" };
     if event.pages > 0 {
         stall.detail.insert(figure.into(), bytes);
     }
     if event.children > 0 {
-        stall
-            .detail
-            .insert("children".into(), f64::from(event.children));
+        stall.detail.insert("children".into(), f64::from(event.children));
     }
     Some(stall)
 }

@@ -24,9 +24,7 @@ pub fn stall(event: &Wait, server: &mut Server) -> Option<Stall> {
     };
     let mut stall = from_span(class, &event.span, server, what);
     if event.background_sync_ns != 0 {
-        stall
-            .detail
-            .insert("background_sync_ns".into(), event.background_sync_ns as f64);
+        stall.detail.insert("background_sync_ns".into(), event.background_sync_ns as f64);
     }
     Some(stall)
 }
@@ -47,11 +45,8 @@ fn off_cpu(event: &Wait, server: &Server) -> (StallClass, String) {
     if syscalls::is_write(event.syscall) {
         return write(&call, event, server);
     }
-    let class = if syscalls::is_sync(event.syscall) {
-        StallClass::Fsync
-    } else {
-        StallClass::OffCpu
-    };
+    let class =
+        if syscalls::is_sync(event.syscall) { StallClass::Fsync } else { StallClass::OffCpu };
     (class, format!("blocked in {call}"))
 }
 
@@ -60,17 +55,11 @@ fn write(call: &str, event: &Wait, server: &Server) -> (StallClass, String) {
     let file = server.file(event.argument);
     let name = file.rsplit('/').next().unwrap_or_default();
     if !is_append_only_file(&file) {
-        return (
-            StallClass::OffCpu,
-            format!("blocked in {call} {name}").trim().to_owned(),
-        );
+        return (StallClass::OffCpu, format!("blocked in {call} {name}").trim().to_owned());
     }
     match event.background_sync_ns {
         0 => (StallClass::AofWrite, format!("blocked in {call} {name}")),
-        _ => (
-            StallClass::FsyncWait,
-            format!("{call} {name} behind a background fsync"),
-        ),
+        _ => (StallClass::FsyncWait, format!("{call} {name} behind a background fsync")),
     }
 }
 
@@ -101,26 +90,13 @@ mod tests {
             (stall.class, stall.what)
         };
         let (class, what) = told(WaitClass::RunQueue, -1);
-        assert_eq!(
-            (class, what.as_str()),
-            (StallClass::RunQueue, "stre (42) had the core")
-        );
+        assert_eq!((class, what.as_str()), (StallClass::RunQueue, "stre (42) had the core"));
         assert_eq!(told(WaitClass::Throttle, -1).0, StallClass::Throttle);
         assert_eq!(told(WaitClass::Stopped, -1).0, StallClass::Stopped);
         assert_eq!(told(WaitClass::OffCpu, -1).0, StallClass::FileFault);
-        assert_eq!(
-            told(WaitClass::OffCpu, libc::SYS_fsync).0,
-            StallClass::Fsync
-        );
+        assert_eq!(told(WaitClass::OffCpu, libc::SYS_fsync).0, StallClass::Fsync);
         let (class, what) = told(WaitClass::OffCpu, libc::SYS_futex);
-        assert_eq!(
-            (class, what.as_str()),
-            (StallClass::OffCpu, "blocked in futex")
-        );
-        assert_eq!(
-            told(WaitClass::OffCpu, libc::SYS_write).0,
-            StallClass::OffCpu,
-            "a socket"
-        );
+        assert_eq!((class, what.as_str()), (StallClass::OffCpu, "blocked in futex"));
+        assert_eq!(told(WaitClass::OffCpu, libc::SYS_write).0, StallClass::OffCpu, "a socket");
     }
 }

@@ -19,10 +19,7 @@ pub(super) fn layout(height_px: usize) -> Layout {
         .font(font("$muted"))
         .hover_mode(HoverMode::XUnified)
         .hover_label(
-            Label::new()
-                .background_color("$card")
-                .border_color("$line")
-                .font(font("$ink")),
+            Label::new().background_color("$card").border_color("$line").font(font("$ink")),
         )
         .legend(
             Legend::new()
@@ -59,9 +56,7 @@ pub(super) fn log_milliseconds() -> Axis {
 
 /// Plotly reads hover texts as simple HTML; what comes out of a timeline must stay text.
 pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// A time on the figure's axis.

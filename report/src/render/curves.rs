@@ -17,16 +17,8 @@ pub const HEIGHT_PX: usize = 300;
 pub fn figure(run: &Run) -> String {
     let mut plot = Plot::new();
     let curves = [
-        (
-            "service: from its sending",
-            "$service",
-            Distribution::Service,
-        ),
-        (
-            "response: from when it was due",
-            "$p999",
-            Distribution::Response,
-        ),
+        ("service: from its sending", "$service", Distribution::Service),
+        ("response: from when it was due", "$p999", Distribution::Response),
     ];
     for (name, colour, which) in curves {
         let histogram = merged(run.measured_slices(), which);
@@ -57,20 +49,14 @@ fn curve(histogram: &Histogram<u64>) -> (Vec<f64>, Vec<f64>, Vec<String>) {
         let value_ns = histogram.value_at_quantile(quantile);
         points.0.push(one_of);
         points.1.push((value_ns as f64 / 1e6).max(1e-6));
-        points.2.push(format!(
-            "{:.4} %: {}",
-            quantile * 100.0,
-            words::duration(value_ns)
-        ));
+        points.2.push(format!("{:.4} %: {}", quantile * 100.0, words::duration(value_ns)));
     }
     points
 }
 
 fn curve_layout() -> Layout {
     let values = (0..=6).map(|nines| 10_f64.powi(nines)).collect();
-    let names = [
-        "min", "p90", "p99", "p99.9", "p99.99", "p99.999", "p99.9999",
-    ];
+    let names = ["min", "p90", "p99", "p99.9", "p99.99", "p99.999", "p99.9999"];
     let x = axis()
         .type_(AxisType::Log)
         .tick_values(values)

@@ -80,20 +80,13 @@ pub fn render(analysis: &Analysis) -> String {
     let run = &analysis.run;
     let lanes = lanes::lanes(run);
     let (overview, overview_px) = overview::figure(analysis, &lanes);
-    let names: Vec<String> = analysis
-        .total
-        .shares
-        .iter()
-        .map(|share| share.cause.name().to_owned())
-        .collect();
+    let names: Vec<String> =
+        analysis.total.shares.iter().map(|share| share.cause.name().to_owned()).collect();
     let page = Page {
         title: title(analysis),
         facts: facts(analysis),
         validity: validity(analysis),
-        findings: findings(analysis)
-            .into_iter()
-            .map(|found| item(analysis, found))
-            .collect(),
+        findings: findings(analysis).into_iter().map(|found| item(analysis, found)).collect(),
         overview: for_script(overview),
         overview_px,
         drawn_note: drawn_note(analysis, &lanes),
@@ -121,26 +114,17 @@ fn for_script(json: String) -> String {
 /// here needs.
 fn plotly_script() -> String {
     let scripts = Plot::offline_js_sources();
-    let end = scripts
-        .find("</script>")
-        .map_or(scripts.len(), |at| at + "</script>".len());
+    let end = scripts.find("</script>").map_or(scripts.len(), |at| at + "</script>".len());
     scripts[..end].to_owned()
 }
 
 fn validity(analysis: &Analysis) -> Validity {
     match &analysis.run.summary.verdict {
-        Some(verdict) if verdict.valid => Validity {
-            class: "good",
-            text: "valid run".to_owned(),
-        },
-        Some(verdict) => Validity {
-            class: "bad",
-            text: format!("invalid run: {}", verdict.reasons.join("; ")),
-        },
-        None => Validity {
-            class: "unknown",
-            text: "validity unknown".to_owned(),
-        },
+        Some(verdict) if verdict.valid => Validity { class: "good", text: "valid run".to_owned() },
+        Some(verdict) => {
+            Validity { class: "bad", text: format!("invalid run: {}", verdict.reasons.join("; ")) }
+        }
+        None => Validity { class: "unknown", text: "validity unknown".to_owned() },
     }
 }
 
@@ -148,9 +132,8 @@ fn item(analysis: &Analysis, finding: Finding) -> Item {
     let told = finding.spike.and_then(|index| analysis.spikes.get(index));
     Item {
         caution: finding.tone == Tone::Caution,
-        segments: told.map_or_else(Vec::new, |told| {
-            segments(&told.spike.attribution, &told.labels)
-        }),
+        segments: told
+            .map_or_else(Vec::new, |told| segments(&told.spike.attribution, &told.labels)),
         finding,
     }
 }

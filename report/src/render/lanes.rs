@@ -65,23 +65,15 @@ pub fn lanes(run: &Run) -> Vec<Lane> {
 /// The left end of the axis.
 #[must_use]
 pub fn first_ns(run: &Run) -> u64 {
-    run.phases
-        .first()
-        .map_or(run.origin_ns, |phase| phase.start_ns.min(run.origin_ns))
+    run.phases.first().map_or(run.origin_ns, |phase| phase.start_ns.min(run.origin_ns))
 }
 
 fn lane(run: &Run, class: StallClass, gap_ns: u64) -> Lane {
-    let mut lane = Lane {
-        cause: Cause::Stall(class),
-        bars: Vec::new(),
-        merged: 0,
-    };
+    let mut lane = Lane { cause: Cause::Stall(class), bars: Vec::new(), merged: 0 };
     for weight in [Weight::Background, Weight::Thin, Weight::Strong] {
         let mut bars: Vec<Bar> = Vec::new();
-        for stall in run
-            .stalls
-            .iter()
-            .filter(|stall| stall.class == class && weight_of(stall) == weight)
+        for stall in
+            run.stalls.iter().filter(|stall| stall.class == class && weight_of(stall) == weight)
         {
             match bars.last_mut() {
                 Some(last) if stall.start_ns <= last.end_ns + gap_ns => {

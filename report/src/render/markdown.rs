@@ -76,52 +76,26 @@ pub fn facts(analysis: &Analysis) -> String {
         let model = run.summary.model.as_deref().unwrap_or("unknown");
         parts.push(format!("{model} model"));
         parts.push(format!("{:.1} s measured", traffic.seconds));
-        parts.push(format!(
-            "{} ops/s answered",
-            words::count(traffic.ops_per_sec.round() as u64)
-        ));
-        parts.push(format!(
-            "{} due",
-            words::count(traffic.due_per_sec.round() as u64)
-        ));
+        parts.push(format!("{} ops/s answered", words::count(traffic.ops_per_sec.round() as u64)));
+        parts.push(format!("{} due", words::count(traffic.due_per_sec.round() as u64)));
     }
     parts.push(run.header.host.line());
     parts.join(" · ")
 }
 
 fn sections(analysis: &Analysis) -> Vec<Section> {
-    let labels: Vec<String> = analysis
-        .total
-        .shares
-        .iter()
-        .map(|share| share.cause.name().to_owned())
-        .collect();
+    let labels: Vec<String> =
+        analysis.total.shares.iter().map(|share| share.cause.name().to_owned()).collect();
     let all = [
-        (
-            "Response and service time",
-            percentiles_note(),
-            tables::percentiles(analysis),
-        ),
+        ("Response and service time", percentiles_note(), tables::percentiles(analysis)),
         (
             "Where the slow time went",
             total_note(analysis),
             tables::shares(&analysis.total, &labels),
         ),
-        (
-            "Stalled time of the server",
-            stalled_note(),
-            tables::stalled(analysis),
-        ),
-        (
-            "Probes against the server's own figures",
-            String::new(),
-            tables::crosscheck(analysis),
-        ),
-        (
-            "Stalls that the server's own tools miss",
-            String::new(),
-            tables::missed(analysis),
-        ),
+        ("Stalled time of the server", stalled_note(), tables::stalled(analysis)),
+        ("Probes against the server's own figures", String::new(), tables::crosscheck(analysis)),
+        ("Stalls that the server's own tools miss", String::new(), tables::missed(analysis)),
         ("Accounting", String::new(), tables::accounting(analysis)),
         ("Probes", String::new(), tables::probes(analysis)),
         ("Files", String::new(), tables::sources(analysis)),
@@ -129,11 +103,7 @@ fn sections(analysis: &Analysis) -> Vec<Section> {
     ];
     all.into_iter()
         .filter(|(_, _, table)| !table.rows.is_empty())
-        .map(|(title, note, rows)| Section {
-            title,
-            note,
-            table: table(&rows),
-        })
+        .map(|(title, note, rows)| Section { title, note, table: table(&rows) })
         .collect()
 }
 
@@ -167,12 +137,7 @@ pub fn stalled_note() -> String {
 fn table(table: &Table) -> String {
     let mut lines = vec![row(table.head.iter().map(|title| (*title).to_owned()))];
     lines.push(row(table.head.iter().map(|_| "---".to_owned())));
-    lines.extend(
-        table
-            .rows
-            .iter()
-            .map(|cells| row(cells.iter().map(|text| cell(text)))),
-    );
+    lines.extend(table.rows.iter().map(|cells| row(cells.iter().map(|text| cell(text)))));
     lines.join("\n")
 }
 
@@ -182,7 +147,5 @@ fn row(cells: impl Iterator<Item = String>) -> String {
 
 /// Text of a timeline (a command of SLOWLOG, for one) must not break the table or the page.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
-        .replace('<', "&lt;")
-        .replace(['\n', '\r'], " ")
+    text.replace('|', "\\|").replace('<', "&lt;").replace(['\n', '\r'], " ")
 }

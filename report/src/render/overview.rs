@@ -73,10 +73,7 @@ fn domains(rows: usize) -> Domains {
     let part = |px: usize| px as f64 / plots_px as f64;
     Domains {
         lanes: [0.0, part(lanes_px)],
-        traffic: [
-            part(lanes_px + gap_px),
-            part(lanes_px + gap_px + TRAFFIC_PX),
-        ],
+        traffic: [part(lanes_px + gap_px), part(lanes_px + gap_px + TRAFFIC_PX)],
         latency: [part(plots_px - LATENCY_PX), 1.0],
         height_px: plots_px + FRAME_PX.0 + FRAME_PX.1,
     }
@@ -96,17 +93,10 @@ fn response(group: &[Slice]) -> Option<Percentiles> {
 }
 
 fn latency_lines(plot: &mut Plot, run: &Run, groups: &[&[Slice]]) {
-    let points: Vec<(f64, Option<Percentiles>)> = groups
-        .iter()
-        .map(|group| (seconds(run, middle_ns(group)), response(group)))
-        .collect();
-    let line = |name, colour, width, read| Series {
-        name,
-        colour,
-        width,
-        dash: DashType::Solid,
-        read,
-    };
+    let points: Vec<(f64, Option<Percentiles>)> =
+        groups.iter().map(|group| (seconds(run, middle_ns(group)), response(group))).collect();
+    let line =
+        |name, colour, width, read| Series { name, colour, width, dash: DashType::Solid, read };
     let lines: [Series<Percentiles>; 4] = [
         line("max", "$max", 1.0, |p: &Percentiles| p.max_ns),
         line("p50", "$p50", 1.6, |p: &Percentiles| p.p50_ns),
@@ -114,35 +104,16 @@ fn latency_lines(plot: &mut Plot, run: &Run, groups: &[&[Slice]]) {
         // Last, so that it lies on top where the lines meet.
         line("p99.9", "$p999", 1.8, |p: &Percentiles| p.p999_ns),
     ];
-    for Series {
-        name,
-        colour,
-        width,
-        dash,
-        read,
-    } in lines
-    {
+    for Series { name, colour, width, dash, read } in lines {
         let values: Vec<Option<u64>> = points.iter().map(|(_, p)| p.as_ref().map(read)).collect();
-        let text = values
-            .iter()
-            .map(|ns| ns.map_or_else(String::new, words::duration))
-            .collect();
+        let text = values.iter().map(|ns| ns.map_or_else(String::new, words::duration)).collect();
         let x = points.iter().map(|(x, _)| *x).collect();
-        let y: Vec<Option<f64>> = values
-            .iter()
-            .map(|ns| ns.map(|ns| ns as f64 / 1e6))
-            .collect();
+        let y: Vec<Option<f64>> = values.iter().map(|ns| ns.map(|ns| ns as f64 / 1e6)).collect();
         plot.add_trace(
             Scatter::new(x, y)
                 .name(name)
                 .mode(Mode::Lines)
-                .line(
-                    Line::new()
-                        .color(colour)
-                        .width(width)
-                        .dash(dash)
-                        .shape(LineShape::Hvh),
-                )
+                .line(Line::new().color(colour).width(width).dash(dash).shape(LineShape::Hvh))
                 .text_array(text)
                 .hover_template(format!("{name} %{{text}}<extra></extra>")),
         );
@@ -160,29 +131,15 @@ fn spike_marks(plot: &mut Plot, analysis: &Analysis) {
     if spikes.is_empty() {
         return;
     }
-    let x = spikes
-        .iter()
-        .map(|told| seconds(&analysis.run, told.spike.peak_ns));
-    let y = spikes
-        .iter()
-        .map(|told| told.spike.response.max_ns as f64 / 1e6 * 1.6);
-    let numbers = (1..=spikes.len())
-        .map(|number| number.to_string())
-        .collect();
-    let headlines = spikes
-        .iter()
-        .map(|told| crate::finding::headline(analysis, told))
-        .collect();
+    let x = spikes.iter().map(|told| seconds(&analysis.run, told.spike.peak_ns));
+    let y = spikes.iter().map(|told| told.spike.response.max_ns as f64 / 1e6 * 1.6);
+    let numbers = (1..=spikes.len()).map(|number| number.to_string()).collect();
+    let headlines = spikes.iter().map(|told| crate::finding::headline(analysis, told)).collect();
     plot.add_trace(
         Scatter::new(x.collect(), y.collect())
             .name("spikes")
             .mode(Mode::MarkersText)
-            .marker(
-                Marker::new()
-                    .symbol(MarkerSymbol::Circle)
-                    .size(17)
-                    .color("$accent"),
-            )
+            .marker(Marker::new().symbol(MarkerSymbol::Circle).size(17).color("$accent"))
             .text_array(numbers)
             .text_font(Font::new().color("$on-accent").size(10))
             .text_position(Position::MiddleCenter)
@@ -193,53 +150,22 @@ fn spike_marks(plot: &mut Plot, analysis: &Analysis) {
 }
 
 fn traffic_lines(plot: &mut Plot, run: &Run, groups: &[&[Slice]]) {
-    let x: Vec<f64> = groups
-        .iter()
-        .map(|group| seconds(run, middle_ns(group)))
-        .collect();
-    let line = |name, colour, dash, read| Series {
-        name,
-        colour,
-        width: 1.4,
-        dash,
-        read,
-    };
+    let x: Vec<f64> = groups.iter().map(|group| seconds(run, middle_ns(group))).collect();
+    let line = |name, colour, dash, read| Series { name, colour, width: 1.4, dash, read };
     let lines: [Series<Slice>; 3] = [
-        line("due", "$due", DashType::Dot, |slice: &Slice| {
-            slice.interval.due
-        }),
-        line("sent", "$sent", DashType::Solid, |slice: &Slice| {
-            slice.interval.sent
-        }),
-        line("answered", "$answered", DashType::Solid, |slice: &Slice| {
-            slice.interval.answered
-        }),
+        line("due", "$due", DashType::Dot, |slice: &Slice| slice.interval.due),
+        line("sent", "$sent", DashType::Solid, |slice: &Slice| slice.interval.sent),
+        line("answered", "$answered", DashType::Solid, |slice: &Slice| slice.interval.answered),
     ];
-    for Series {
-        name,
-        colour,
-        width,
-        dash,
-        read,
-    } in lines
-    {
+    for Series { name, colour, width, dash, read } in lines {
         let rates: Vec<f64> = groups.iter().map(|group| rate(group, read)).collect();
-        let text = rates
-            .iter()
-            .map(|rate| words::count(*rate as u64))
-            .collect();
+        let text = rates.iter().map(|rate| words::count(*rate as u64)).collect();
         plot.add_trace(
             Scatter::new(x.clone(), rates)
                 .name(name)
                 .mode(Mode::Lines)
                 .y_axis("y2")
-                .line(
-                    Line::new()
-                        .color(colour)
-                        .width(width)
-                        .dash(dash)
-                        .shape(LineShape::Hvh),
-                )
+                .line(Line::new().color(colour).width(width).dash(dash).shape(LineShape::Hvh))
                 .text_array(text)
                 .hover_template(format!("{name} %{{text}}/s<extra></extra>")),
         );
@@ -250,29 +176,15 @@ fn rate(group: &[Slice], read: fn(&Slice) -> u64) -> f64 {
     let start = group.first().map_or(0, |slice| slice.interval.start_ns);
     let end = group.last().map_or(0, |slice| slice.interval.end_ns);
     let requests: u64 = group.iter().map(read).sum();
-    if end > start {
-        (requests as f64 * 1e9 / (end - start) as f64).round()
-    } else {
-        0.0
-    }
+    if end > start { (requests as f64 * 1e9 / (end - start) as f64).round() } else { 0.0 }
 }
 
 fn layout(analysis: &Analysis, lanes: &[Lane], domains: Domains) -> Layout {
     let run = &analysis.run;
     let (left, right) = (seconds(run, first_ns(run)), seconds(run, run.end_ns));
-    let below = if lanes.is_empty() && run.chaos.is_empty() {
-        "y2"
-    } else {
-        "y3"
-    };
+    let below = if lanes.is_empty() && run.chaos.is_empty() { "y2" } else { "y3" };
     let mut layout = axes::layout(domains.height_px)
-        .margin(
-            Margin::new()
-                .left(118)
-                .right(18)
-                .top(FRAME_PX.0)
-                .bottom(FRAME_PX.1),
-        )
+        .margin(Margin::new().left(118).right(18).top(FRAME_PX.0).bottom(FRAME_PX.1))
         .drag_mode(DragMode::Zoom)
         .x_axis(
             axis()
@@ -283,12 +195,7 @@ fn layout(analysis: &Analysis, lanes: &[Lane], domains: Domains) -> Layout {
                 .tick_suffix(" s"),
         )
         .y_axis(latency_axis(run).domain(&domains.latency))
-        .y_axis2(
-            axis()
-                .domain(&domains.traffic)
-                .title(Title::with_text("requests/s"))
-                .n_ticks(4),
-        )
+        .y_axis2(axis().domain(&domains.traffic).title(Title::with_text("requests/s")).n_ticks(4))
         .shapes(shades(analysis))
         .annotations(phase_labels(run));
     if below == "y3" {
@@ -309,9 +216,7 @@ fn latency_axis(run: &Run) -> Axis {
     }
     // Room for the marks above the highest point.
     let range = AxisRange::new((least * 0.7).log10(), (most * 3.0).log10());
-    log_milliseconds()
-        .range(range)
-        .title(Title::with_text("response time"))
+    log_milliseconds().range(range).title(Title::with_text("response time"))
 }
 
 /// Spikes are shaded over all three plots; every second phase is, too, and what is not measured
@@ -351,11 +256,7 @@ fn phase_labels(run: &Run) -> Vec<Annotation> {
         .iter()
         .filter(|phase| phase.end_ns > phase.start_ns)
         .filter_map(|phase| {
-            let text = if phase.label.is_empty() {
-                phase_name(phase.name)
-            } else {
-                &phase.label
-            };
+            let text = if phase.label.is_empty() { phase_name(phase.name) } else { &phase.label };
             let measured = phase.name == PhaseName::Measure;
             // The plain measured phase needs no name; the others explain their shade.
             (!measured || !phase.label.is_empty()).then(|| {

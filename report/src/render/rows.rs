@@ -10,21 +10,11 @@ use crate::run::Run;
 use crate::words;
 
 pub(super) fn lane_bars(plot: &mut Plot, run: &Run, lane: &Lane, row: f64) {
-    let weights = [
-        (Weight::Background, 0.28),
-        (Weight::Thin, 0.55),
-        (Weight::Strong, 1.0),
-    ];
+    let weights = [(Weight::Background, 0.28), (Weight::Thin, 0.55), (Weight::Strong, 1.0)];
     for (weight, opacity) in weights {
-        let bars: Vec<&Bar> = lane
-            .bars
-            .iter()
-            .filter(|bar| bar.weight == weight)
-            .collect();
-        let spans = bars
-            .iter()
-            .map(|bar| (bar.start_ns, bar.end_ns, bar_text(lane, bar)))
-            .collect();
+        let bars: Vec<&Bar> = lane.bars.iter().filter(|bar| bar.weight == weight).collect();
+        let spans =
+            bars.iter().map(|bar| (bar.start_ns, bar.end_ns, bar_text(lane, bar))).collect();
         let colour = format!("$c-{}", lane.cause.key());
         row_of_bars(plot, run, spans, &colour, opacity, row);
     }
@@ -32,35 +22,21 @@ pub(super) fn lane_bars(plot: &mut Plot, run: &Run, lane: &Lane, row: f64) {
 
 fn bar_text(lane: &Lane, bar: &Bar) -> String {
     let name = lane.cause.name();
-    let what = if bar.what.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", escape(&bar.what))
-    };
-    let thread = if bar.weight == Weight::Background {
-        ", another thread"
-    } else {
-        ""
-    };
+    let what =
+        if bar.what.is_empty() { String::new() } else { format!(" ({})", escape(&bar.what)) };
+    let thread = if bar.weight == Weight::Background { ", another thread" } else { "" };
     let busy = words::duration(bar.busy_ns);
     if bar.count <= 1 {
         return format!("{name}{what}: {busy}{thread}");
     }
     let span = words::duration(bar.end_ns - bar.start_ns);
-    format!(
-        "{name}{what}: {busy} in {} over {span}{thread}",
-        words::plural(bar.count, "stall")
-    )
+    format!("{name}{what}: {busy} in {} over {span}{thread}", words::plural(bar.count, "stall"))
 }
 
 pub(super) fn chaos_bars(plot: &mut Plot, run: &Run, row: f64) {
     let spans = run.chaos.iter().map(|chaos| {
         let lasted = words::duration(chaos.end_ns.saturating_sub(chaos.begin_ns));
-        let text = format!(
-            "{}: {lasted}, {}",
-            escape(&chaos.action),
-            escape(&chaos.outcome)
-        );
+        let text = format!("{}: {lasted}, {}", escape(&chaos.action), escape(&chaos.outcome));
         (chaos.begin_ns, chaos.end_ns.max(chaos.begin_ns), text)
     });
     row_of_bars(plot, run, spans.collect(), "$chaos", 1.0, row);
@@ -82,38 +58,23 @@ fn row_of_bars(
     let mut x = Vec::with_capacity(spans.len() * 3);
     let mut y = Vec::with_capacity(spans.len() * 3);
     for (start_ns, end_ns, _) in &spans {
-        x.extend([
-            Some(seconds(run, *start_ns)),
-            Some(seconds(run, *end_ns)),
-            None,
-        ]);
+        x.extend([Some(seconds(run, *start_ns)), Some(seconds(run, *end_ns)), None]);
         y.extend([Some(row), Some(row), None]);
     }
     let bars = Scatter::new(x, y)
         .mode(Mode::Lines)
         .y_axis("y3")
-        .line(
-            Line::new()
-                .color(colour.to_owned())
-                .width(13.0)
-                .simplify(false),
-        )
+        .line(Line::new().color(colour.to_owned()).width(13.0).simplify(false))
         .opacity(opacity)
         .hover_info(HoverInfo::Skip)
         .show_legend(false);
     plot.add_trace(bars);
-    let middles = spans
-        .iter()
-        .map(|(start_ns, end_ns, _)| seconds(run, start_ns.midpoint(*end_ns)));
+    let middles =
+        spans.iter().map(|(start_ns, end_ns, _)| seconds(run, start_ns.midpoint(*end_ns)));
     let marks = Scatter::new(middles.collect(), vec![row; spans.len()])
         .mode(Mode::Markers)
         .y_axis("y3")
-        .marker(
-            Marker::new()
-                .symbol(MarkerSymbol::DiamondTall)
-                .size(9)
-                .color(colour.to_owned()),
-        )
+        .marker(Marker::new().symbol(MarkerSymbol::DiamondTall).size(9).color(colour.to_owned()))
         .opacity(opacity)
         .hover_text_array(spans.into_iter().map(|(_, _, text)| text).collect())
         .hover_template("%{hovertext}<extra></extra>")
@@ -122,10 +83,7 @@ fn row_of_bars(
 }
 
 pub(super) fn lane_axis(run: &Run, lanes: &[Lane]) -> Axis {
-    let mut names: Vec<String> = lanes
-        .iter()
-        .map(|lane| lane.cause.name().to_owned())
-        .collect();
+    let mut names: Vec<String> = lanes.iter().map(|lane| lane.cause.name().to_owned()).collect();
     if !run.chaos.is_empty() {
         names.push("disturbance".to_owned());
     }

@@ -20,34 +20,17 @@ pub struct Table {
 #[must_use]
 pub fn percentiles(analysis: &Analysis) -> Table {
     let latency = &analysis.latency;
-    let columns = [
-        latency.response,
-        latency.service,
-        latency.schedule_lag,
-        latency.own_lag,
-    ];
+    let columns = [latency.response, latency.service, latency.schedule_lag, latency.own_lag];
     let names = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
     let rows = names.iter().enumerate().map(|(row, name)| {
         let figure = |column: &Option<crate::summary::Percentiles>| {
             column.map_or_else(|| "–".to_owned(), |p| words::duration(p.rows()[row].1))
         };
-        std::iter::once((*name).to_owned())
-            .chain(columns.iter().map(figure))
-            .collect()
+        std::iter::once((*name).to_owned()).chain(columns.iter().map(figure)).collect()
     });
     Table {
-        head: vec![
-            "",
-            "response",
-            "service",
-            "schedule lag",
-            "client's own lag",
-        ],
-        rows: if latency.response.is_some() {
-            rows.collect()
-        } else {
-            Vec::new()
-        },
+        head: vec!["", "response", "service", "schedule lag", "client's own lag"],
+        rows: if latency.response.is_some() { rows.collect() } else { Vec::new() },
     }
 }
 
@@ -57,12 +40,7 @@ pub fn shares(attribution: &Attribution, labels: &[String]) -> Table {
     let mut shares: Vec<(&Share, &String)> = attribution.shares.iter().zip(labels).collect();
     shares.sort_by_key(|(share, _)| std::cmp::Reverse(share.share_basis_points));
     Table {
-        head: vec![
-            "share",
-            "cause",
-            "while it lasted",
-            "behind others it delayed",
-        ],
+        head: vec!["share", "cause", "while it lasted", "behind others it delayed"],
         rows: shares
             .into_iter()
             .map(|(share, label)| {
@@ -90,13 +68,7 @@ pub fn stalled(analysis: &Analysis) -> Table {
         ]
     });
     Table {
-        head: vec![
-            "stall",
-            "main thread",
-            "count",
-            "longest single",
-            "other threads",
-        ],
+        head: vec!["stall", "main thread", "count", "longest single", "other threads"],
         rows: rows.collect(),
     }
 }
@@ -116,14 +88,7 @@ pub fn crosscheck(analysis: &Analysis) -> Table {
         ]
     });
     Table {
-        head: vec![
-            "at",
-            "what",
-            "server's source",
-            "server says",
-            "probes saw",
-            "difference",
-        ],
+        head: vec!["at", "what", "server's source", "server says", "probes saw", "difference"],
         rows: rows.collect(),
     }
 }
@@ -140,10 +105,7 @@ pub fn missed(analysis: &Analysis) -> Table {
             words::at(missed.longest_at_axis_ns),
         ]
     });
-    Table {
-        head: vec!["stall", "count", "sum", "longest", "longest at"],
-        rows: rows.collect(),
-    }
+    Table { head: vec!["stall", "count", "sum", "longest", "longest at"], rows: rows.collect() }
 }
 
 /// The equations of the accounting.
@@ -155,17 +117,10 @@ pub fn accounting(analysis: &Analysis) -> Table {
             check.equation.clone(),
             words::count(check.left),
             words::count(check.right),
-            if check.closes {
-                "closes".to_owned()
-            } else {
-                "does not close".to_owned()
-            },
+            if check.closes { "closes".to_owned() } else { "does not close".to_owned() },
         ]
     });
-    Table {
-        head: vec!["figures of", "equation", "left", "right", ""],
-        rows: rows.collect(),
-    }
+    Table { head: vec!["figures of", "equation", "left", "right", ""], rows: rows.collect() }
 }
 
 /// State of each probe.
@@ -177,17 +132,9 @@ pub fn probes(analysis: &Analysis) -> Table {
             ProbeStatus::Disabled => "disabled",
             ProbeStatus::Failed => "failed",
         };
-        vec![
-            probe.name.clone(),
-            status.to_owned(),
-            probe.hook.clone(),
-            probe.reason.clone(),
-        ]
+        vec![probe.name.clone(), status.to_owned(), probe.hook.clone(), probe.reason.clone()]
     });
-    Table {
-        head: vec!["probe", "state", "hooks", "why"],
-        rows: rows.collect(),
-    }
+    Table { head: vec!["probe", "state", "hooks", "why"], rows: rows.collect() }
 }
 
 /// The files and what became of them.
@@ -207,10 +154,7 @@ pub fn sources(analysis: &Analysis) -> Table {
             source.host.clone(),
         ]
     });
-    Table {
-        head: vec!["file", "of", "records", "end", "written by", "host"],
-        rows: rows.collect(),
-    }
+    Table { head: vec!["file", "of", "records", "end", "written by", "host"], rows: rows.collect() }
 }
 
 /// The plan's fields and the host's facts.

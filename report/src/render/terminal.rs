@@ -7,11 +7,7 @@ use crate::render::markdown::{facts, title};
 /// The summary that `stallion report` prints.
 #[must_use]
 pub fn render(analysis: &Analysis) -> String {
-    let mut lines = vec![
-        title(analysis),
-        format!("  {}", facts(analysis)),
-        String::new(),
-    ];
+    let mut lines = vec![title(analysis), format!("  {}", facts(analysis)), String::new()];
     for finding in findings(analysis) {
         let mark = match finding.tone {
             Tone::Fact => "•",

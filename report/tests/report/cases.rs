@@ -13,9 +13,7 @@ use stallion_timeline::StallClass;
 use crate::{scenarios, synthetic};
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/cases")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(name)
 }
 
 /// Checks the committed timelines against the generator and the report against `expected.md`.
@@ -31,18 +29,9 @@ fn check(name: &str) -> Analysis {
     }
     let mut analysis = analyse(&files.map(|file| folder(name).join(file))).unwrap();
     for source in &mut analysis.run.sources {
-        source.file = Path::new(&source.file)
-            .file_name()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned();
+        source.file = Path::new(&source.file).file_name().unwrap().to_str().unwrap().to_owned();
     }
-    golden(
-        &folder(name).join("expected.md"),
-        &render::markdown::render(&analysis),
-        update,
-    );
+    golden(&folder(name).join("expected.md"), &render::markdown::render(&analysis), update);
     adds_up(&analysis);
     analysis
 }
@@ -53,26 +42,14 @@ fn golden(path: &Path, made: &str, update: bool) {
         std::fs::write(path, made).unwrap();
     }
     let stored = std::fs::read_to_string(path).unwrap();
-    assert!(
-        stored == made,
-        "{} differs; UPDATE_CASES=1 writes it anew",
-        path.display()
-    );
+    assert!(stored == made, "{} differs; UPDATE_CASES=1 writes it anew", path.display());
 }
 
 fn adds_up(analysis: &Analysis) {
     let spikes = analysis.spikes.iter().map(|told| &told.spike.attribution);
     for attribution in spikes.chain([&analysis.total]) {
-        let sum: u32 = attribution
-            .shares
-            .iter()
-            .map(|share| share.share_basis_points)
-            .sum();
-        let time: u64 = attribution
-            .shares
-            .iter()
-            .map(|s| s.direct_ns + s.inherited_ns)
-            .sum();
+        let sum: u32 = attribution.shares.iter().map(|share| share.share_basis_points).sum();
+        let time: u64 = attribution.shares.iter().map(|s| s.direct_ns + s.inherited_ns).sum();
         assert_eq!(time, attribution.delay_ns);
         assert_eq!(sum, if time == 0 { 0 } else { 10_000 });
         assert_eq!(attribution.shares.last().unwrap().cause, Cause::Unexplained);
@@ -101,21 +78,14 @@ fn a_phase_of_fsyncs() {
     assert_eq!(phase.span.label, "appendfsync always");
     assert!(percent(&phase.attribution, StallClass::Fsync) > 90.0);
     assert_eq!(analysis.phases[0].attribution.delay_ns, 0);
-    assert_eq!(
-        analysis.crosscheck.missed[0].cause,
-        Cause::Stall(StallClass::Fsync)
-    );
+    assert_eq!(analysis.crosscheck.missed[0].cause, Cause::Stall(StallClass::Fsync));
 }
 
 #[test]
 fn two_seconds_of_sigstop_follow_the_arithmetic_of_the_schedule() {
     let analysis = check("sigstop");
     let response = analysis.latency.response.unwrap();
-    assert!(
-        response.max_ns.abs_diff(2 * synthetic::S) < 20 * synthetic::MS,
-        "{}",
-        response.max_ns
-    );
+    assert!(response.max_ns.abs_diff(2 * synthetic::S) < 20 * synthetic::MS, "{}", response.max_ns);
     // 2 s of arrivals and those of the drain, 2 s * 20 000 / (80 000 - 20 000) long.
     let late = (2.0 + 2.0 / 3.0) * 20_000.0;
     let slow = analysis.total.requests as f64;
@@ -138,20 +108,13 @@ fn two_causes_at_once_share_a_spike() {
     let analysis = check("two_causes");
     let attribution = &analysis.spikes[0].spike.attribution;
     let direct = |class| {
-        let share = attribution
-            .shares
-            .iter()
-            .find(|share| share.cause == Cause::Stall(class));
+        let share = attribution.shares.iter().find(|share| share.cause == Cause::Stall(class));
         share.unwrap().direct_ns as f64
     };
     // Who comes due within the first 40 ms waits what is left of them and the next 45 ms.
     let (fsync, queue) = (40.0 * 40.0 / 2.0, 40.0 * 45.0 + 45.0 * 45.0 / 2.0);
     let found = direct(StallClass::Fsync) / direct(StallClass::RunQueue);
-    assert!(
-        (found / (fsync / queue) - 1.0).abs() < 0.1,
-        "{found} against {}",
-        fsync / queue
-    );
+    assert!((found / (fsync / queue) - 1.0).abs() < 0.1, "{found} against {}", fsync / queue);
     assert!(attribution.share_of(Cause::Unexplained) < 200);
 }
 
@@ -166,11 +129,7 @@ fn a_quiet_run_is_blamed_on_nothing() {
 fn what_no_probe_saw_is_unexplained_and_the_clients_own_is_the_clients() {
     let analysis = check("unexplained");
     let share = |cause| f64::from(analysis.total.share_of(cause)) / 100.0;
-    assert!(
-        share(Cause::Unexplained) > 40.0,
-        "{}",
-        share(Cause::Unexplained)
-    );
+    assert!(share(Cause::Unexplained) > 40.0, "{}", share(Cause::Unexplained));
     assert!(share(Cause::Client) > 30.0, "{}", share(Cause::Client));
     assert!(percent(&analysis.total, StallClass::ZeroFault) < 2.0);
 }

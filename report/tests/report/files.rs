@@ -26,11 +26,8 @@ fn run_in(folder: &Path) -> [PathBuf; 2] {
 }
 
 fn cautions(analysis: &Analysis) -> String {
-    let all = findings(analysis)
-        .into_iter()
-        .filter(|finding| finding.tone == Tone::Caution);
-    all.map(|finding| format!("{} {}\n", finding.headline, finding.detail))
-        .collect()
+    let all = findings(analysis).into_iter().filter(|finding| finding.tone == Tone::Caution);
+    all.map(|finding| format!("{} {}\n", finding.headline, finding.detail)).collect()
 }
 
 #[test]
@@ -40,11 +37,7 @@ fn a_run_that_was_cut_off_is_analysed_and_says_so() {
     let text = fs::read_to_string(&paths[0]).unwrap();
     fs::write(&paths[0], &text[..text.len() * 7 / 10]).unwrap();
     let analysis = analyse(&paths).unwrap();
-    assert!(
-        cautions(&analysis).contains("drive.jsonl was cut off"),
-        "{}",
-        cautions(&analysis)
-    );
+    assert!(cautions(&analysis).contains("drive.jsonl was cut off"), "{}", cautions(&analysis));
     assert!(analysis.total.share_of(Cause::Stall(StallClass::Fork)) > 9_000);
     assert!(render::html::render(&analysis).contains("validity unknown"));
 }
@@ -55,10 +48,7 @@ fn a_foreign_file_is_refused_by_name() {
     let path = folder.path().join("other.jsonl");
     fs::write(&path, "{\"hello\": 1}\n").unwrap();
     let error = analyse(&[path]).unwrap_err().to_string();
-    assert!(
-        error.contains("other.jsonl is not a stallion timeline"),
-        "{error}"
-    );
+    assert!(error.contains("other.jsonl is not a stallion timeline"), "{error}");
 }
 
 #[test]
@@ -66,22 +56,9 @@ fn a_damaged_histogram_is_refused_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let paths = run_in(folder.path());
     let text = fs::read_to_string(&paths[0]).unwrap();
-    fs::write(
-        &paths[0],
-        text.replacen("\"response_hdr\":\"", "\"response_hdr\":\"!", 1),
-    )
-    .unwrap();
+    fs::write(&paths[0], text.replacen("\"response_hdr\":\"", "\"response_hdr\":\"!", 1)).unwrap();
     let error = analyse(&paths).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            JoinError::Histogram {
-                start_ns: START,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, JoinError::Histogram { start_ns: START, .. }), "{error}");
 }
 
 #[test]
@@ -91,10 +68,7 @@ fn clocks_of_two_hosts_need_an_offset_which_is_applied() {
     let text = fs::read_to_string(&paths[1]).unwrap();
     let other = text.replacen("\"boot_id\":\"synthetic\"", "\"boot_id\":\"other\"", 1);
     fs::write(&paths[1], &other).unwrap();
-    assert!(matches!(
-        analyse(&paths).unwrap_err(),
-        JoinError::OtherBoot { .. }
-    ));
+    assert!(matches!(analyse(&paths).unwrap_err(), JoinError::OtherBoot { .. }));
 
     // The probes' clock is 5 s behind, known to ±40 µs.
     let mut behind = other.replacen("\"offset_ns\":0", "\"offset_ns\":5000000000", 1);
@@ -106,11 +80,7 @@ fn clocks_of_two_hosts_need_an_offset_which_is_applied() {
     fs::write(&paths[1], behind).unwrap();
     let analysis = analyse(&paths).unwrap();
     assert!(analysis.total.share_of(Cause::Stall(StallClass::Fork)) > 9_500);
-    assert!(
-        cautions(&analysis).contains("±40.0 µs"),
-        "{}",
-        cautions(&analysis)
-    );
+    assert!(cautions(&analysis).contains("±40.0 µs"), "{}", cautions(&analysis));
 }
 
 #[test]
@@ -135,27 +105,11 @@ fn an_empty_run_and_lost_records_are_told() {
     let path = folder.path().join("drive.jsonl");
     let mut writer = Writer::create(&path, synthetic::header(Role::Drive)).unwrap();
     let source = "ring buffer".to_owned();
-    writer
-        .append(&Record::Loss(Loss {
-            at_ns: START,
-            source,
-            count: 7,
-        }))
-        .unwrap();
+    writer.append(&Record::Loss(Loss { at_ns: START, source, count: 7 })).unwrap();
     let summary = serde_json::Value::Null;
-    writer
-        .finish(Footer {
-            end_ns: START,
-            reason: "interrupted".to_owned(),
-            summary,
-        })
-        .unwrap();
+    writer.finish(Footer { end_ns: START, reason: "interrupted".to_owned(), summary }).unwrap();
     let analysis = analyse(&[path]).unwrap();
-    assert!(
-        cautions(&analysis).contains("7 from ring buffer"),
-        "{}",
-        cautions(&analysis)
-    );
+    assert!(cautions(&analysis).contains("7 from ring buffer"), "{}", cautions(&analysis));
     assert!(render::html::render(&analysis).contains("</html>"));
 }
 

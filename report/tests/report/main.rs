@@ -1,8 +1,5 @@
 //! Tests of the whole path from files to report, as one program.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot read or write its files must fail"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot read or write its files must fail")]
 
 mod synthetic;
 

@@ -11,32 +11,12 @@ use crate::synthetic::{self, MS, S, START, Scenario, sum};
 
 /// Stalls of all classes within a short axis; `full` leaves out sums over windows.
 fn stalls(span_ns: u64, full: bool) -> impl Strategy<Value = Vec<Stall>> {
-    let one = (
-        0..CLASSES.len(),
-        0..span_ns,
-        1..=span_ns / 4,
-        1..=100_u64,
-        any::<bool>(),
-    );
+    let one = (0..CLASSES.len(), 0..span_ns, 1..=span_ns / 4, 1..=100_u64, any::<bool>());
     proptest::collection::vec(one, 0..20).prop_map(move |drawn| {
         let stalls = drawn.into_iter().map(|(class, at, length, density, main)| {
-            let busy = if full {
-                length
-            } else {
-                (length * density / 100).max(1)
-            };
-            let mut stall = sum(
-                CLASSES[class],
-                at,
-                length,
-                busy,
-                1 + u64::from(busy < length),
-            );
-            stall.thread = if main {
-                ThreadRole::Main
-            } else {
-                ThreadRole::Background
-            };
+            let busy = if full { length } else { (length * density / 100).max(1) };
+            let mut stall = sum(CLASSES[class], at, length, busy, 1 + u64::from(busy < length));
+            stall.thread = if main { ThreadRole::Main } else { ThreadRole::Background };
             stall
         });
         stalls.collect()
@@ -47,9 +27,7 @@ fn stalls(span_ns: u64, full: bool) -> impl Strategy<Value = Vec<Stall>> {
 fn painted(stalls: &[Stall], from_ns: u64, to_ns: u64) -> [u64; NAMED] {
     let mut sums = [0; NAMED];
     for at in from_ns..to_ns {
-        let active = stalls
-            .iter()
-            .filter(|stall| stall.thread == ThreadRole::Main);
+        let active = stalls.iter().filter(|stall| stall.thread == ThreadRole::Main);
         let active = active.filter(|stall| (stall.start_ns..stall.end_ns).contains(&at));
         if let Some(place) = active.map(|stall| rank(stall.class)).min() {
             sums[place] += 1;

@@ -23,32 +23,19 @@ fn fork() -> Scenario {
     let mut stalls = vec![stall(StallClass::Fork, 2_300 * MS, 45 * MS)];
     for step in 0..5 {
         let busy = (30 - step * 6) * MS;
-        let mut copies = sum(
-            StallClass::CowFault,
-            (2_300 + step * 100) * MS,
-            100 * MS,
-            busy,
-            busy / 6_500,
-        );
-        copies
-            .detail
-            .insert("copied_bytes".to_owned(), (busy / 6_500 * 4_096) as f64);
+        let mut copies =
+            sum(StallClass::CowFault, (2_300 + step * 100) * MS, 100 * MS, busy, busy / 6_500);
+        copies.detail.insert("copied_bytes".to_owned(), (busy / 6_500 * 4_096) as f64);
         stalls.push(copies);
     }
     Scenario {
         stalls,
         chaos: vec![chaos("bgsave", 2_299 * MS, 900 * MS)],
         servers: vec![
-            server(
-                S,
-                &[("latest_fork_usec", 0.0), ("rdb_bgsave_in_progress", 0.0)],
-            ),
+            server(S, &[("latest_fork_usec", 0.0), ("rdb_bgsave_in_progress", 0.0)]),
             server(
                 3_500 * MS,
-                &[
-                    ("latest_fork_usec", 44_743.0),
-                    ("rdb_last_cow_size", 56_000_000.0),
-                ],
+                &[("latest_fork_usec", 44_743.0), ("rdb_last_cow_size", 56_000_000.0)],
             ),
         ],
         ..Scenario::default()
@@ -58,11 +45,8 @@ fn fork() -> Scenario {
 /// Two quiet seconds, then an fsync of 6 ms every 40 ms.
 fn fsync() -> Scenario {
     let fsyncs = (0..50).map(|number| {
-        let mut stall = stall(
-            StallClass::Fsync,
-            (2_000 + number * 40) * MS,
-            (4 + number % 3 * 4) * MS,
-        );
+        let mut stall =
+            stall(StallClass::Fsync, (2_000 + number * 40) * MS, (4 + number % 3 * 4) * MS);
         stall.what = "fdatasync".to_owned();
         stall
     });
@@ -122,10 +106,7 @@ fn two_causes() -> Scenario {
 fn quiet() -> Scenario {
     let faults =
         (0..40).map(|number| sum(StallClass::ZeroFault, number * 100 * MS, 100 * MS, MS, 300));
-    Scenario {
-        stalls: faults.collect(),
-        ..Scenario::default()
-    }
+    Scenario { stalls: faults.collect(), ..Scenario::default() }
 }
 
 /// 30 ms that no probe saw, and 25 ms in which the client slept.

@@ -1,10 +1,7 @@
 //! Synthetic timelines: a server with one FIFO queue and known stalls, and a client that drives
 //! it at a steady rate. The truth is known by construction, and everything is deterministic.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot write its input must stop"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot write its input must stop")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -101,10 +98,7 @@ pub(crate) fn server(at_ns: u64, info: &[(&str, f64)]) -> Server {
     Server {
         at_ns: START + at_ns,
         target: "127.0.0.1:7000".to_owned(),
-        info: info
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), *value))
-            .collect(),
+        info: info.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
         ..Server::default()
     }
 }
@@ -179,12 +173,7 @@ fn probes() -> Vec<ProbeState> {
     };
     vec![
         state("fork", "uprobe libc fork", ProbeStatus::Active, ""),
-        state(
-            "page_fault",
-            "raw_tp page_fault_user, page_fault_kernel",
-            ProbeStatus::Active,
-            "",
-        ),
+        state("page_fault", "raw_tp page_fault_user, page_fault_kernel", ProbeStatus::Active, ""),
         state(
             "block_io",
             "raw_tp block_rq_issue",
@@ -206,13 +195,7 @@ pub(crate) fn write(scenario: &Scenario, folder: &Path) {
         writer.append(record).unwrap();
     }
     let end_ns = START + scenario.seconds * S;
-    writer
-        .finish(Footer {
-            end_ns,
-            reason: "complete".to_owned(),
-            summary,
-        })
-        .unwrap();
+    writer.finish(Footer { end_ns, reason: "complete".to_owned(), summary }).unwrap();
 
     let mut probe = header(Role::Probe);
     probe.probes = probes();
@@ -221,13 +204,7 @@ pub(crate) fn write(scenario: &Scenario, folder: &Path) {
         writer.append(&Record::Stall(stall.clone())).unwrap();
     }
     let reason = "complete".to_owned();
-    writer
-        .finish(Footer {
-            end_ns,
-            reason,
-            summary: json!({}),
-        })
-        .unwrap();
+    writer.finish(Footer { end_ns, reason, summary: json!({}) }).unwrap();
 }
 
 struct Done {
@@ -269,16 +246,9 @@ fn serve(scenario: &Scenario) -> Vec<Done> {
 /// Spans in which the server does nothing, merged and in order. A sum over a window becomes one
 /// halt in each of its milliseconds.
 fn halts(scenario: &Scenario) -> Vec<(u64, u64)> {
-    let mut spans: Vec<(u64, u64)> = scenario
-        .hidden
-        .iter()
-        .map(|(from, to)| (START + from, START + to))
-        .collect();
-    for stall in scenario
-        .stalls
-        .iter()
-        .filter(|stall| stall.thread == ThreadRole::Main)
-    {
+    let mut spans: Vec<(u64, u64)> =
+        scenario.hidden.iter().map(|(from, to)| (START + from, START + to)).collect();
+    for stall in scenario.stalls.iter().filter(|stall| stall.thread == ThreadRole::Main) {
         let length = stall.end_ns - stall.start_ns;
         if stall.busy_ns == length {
             spans.push((stall.start_ns, stall.end_ns));
@@ -325,35 +295,21 @@ fn client(scenario: &Scenario) -> (Vec<Record>, serde_json::Value) {
             label: (*label).to_owned(),
         }));
     }
-    let last = requests
-        .iter()
-        .map(|request| request.done_ns)
-        .max()
-        .unwrap_or(START);
+    let last = requests.iter().map(|request| request.done_ns).max().unwrap_or(START);
     let intervals = (last - START) / (100 * MS) + 1;
     let mut rng = Rng(11);
     let mut begun = 0;
     let mut sums = [0_u64; 3];
     for number in 0..intervals {
         let (from, to) = (START + number * 100 * MS, START + (number + 1) * 100 * MS);
-        let done = requests[begun..]
-            .iter()
-            .take_while(|request| request.done_ns < to)
-            .count();
+        let done = requests[begun..].iter().take_while(|request| request.done_ns < to).count();
         let answered = &requests[begun..begun + done];
         begun += done;
         let count = |time: fn(&Done) -> u64| {
-            requests
-                .iter()
-                .filter(|r| (from..to).contains(&time(r)))
-                .count() as u64
+            requests.iter().filter(|r| (from..to).contains(&time(r))).count() as u64
         };
         let (due, sent) = (count(|r| r.due_ns), count(|r| r.sent_ns));
-        sums = [
-            sums[0] + due,
-            sums[1] + sent,
-            sums[2] + answered.len() as u64,
-        ];
+        sums = [sums[0] + due, sums[1] + sent, sums[2] + answered.len() as u64];
         let (interval, slow) = interval(scenario, answered, from, to, &mut rng);
         records.extend(slow.into_iter().map(Record::SlowOp));
         records.push(Record::Interval(Interval {
@@ -388,24 +344,15 @@ fn interval(
         }
         histogram::encode(&all)
     };
-    let mut slow: Vec<&Done> = answered
-        .iter()
-        .filter(|r| r.done_ns - r.due_ns > scenario.slow_over_ns)
-        .collect();
-    let (slow_count, slow_sum_ns) = (
-        slow.len() as u64,
-        slow.iter().map(|r| r.done_ns - r.due_ns).sum(),
-    );
+    let mut slow: Vec<&Done> =
+        answered.iter().filter(|r| r.done_ns - r.due_ns > scenario.slow_over_ns).collect();
+    let (slow_count, slow_sum_ns) =
+        (slow.len() as u64, slow.iter().map(|r| r.done_ns - r.due_ns).sum());
     while slow.len() > scenario.samples {
         slow.swap_remove(rng.below(slow.len() as u64) as usize);
     }
     let ok = answered.len() as u64;
-    let counts = OpCounts {
-        ok,
-        hits: ok,
-        misses: 0,
-        errors: 0,
-    };
+    let counts = OpCounts { ok, hits: ok, misses: 0, errors: 0 };
     let interval = Interval {
         start_ns: from,
         end_ns: to,

@@ -18,18 +18,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         .into_iter()
         .filter(|name| !names_crate(&page.text, name))
         .map(|name| format!("does not name the dependency `{name}`: say what it is there for"));
-    folders
-        .chain(crates)
-        .map(|text| page.finding(0, text))
-        .collect()
+    folders.chain(crates).map(|text| page.finding(0, text)).collect()
 }
 
 fn missing() -> Finding {
-    Finding {
-        path: PAGE.to_owned(),
-        line: 0,
-        text: "is missing".to_owned(),
-    }
+    Finding { path: PAGE.to_owned(), line: 0, text: "is missing".to_owned() }
 }
 
 /// Folders with a dot are the tools' own, and named for them.
@@ -102,15 +95,8 @@ other = []
 ";
 
     fn found(page: &str) -> Vec<String> {
-        let files = [
-            ("ARCHITECTURE.md", page),
-            ("gen/Cargo.toml", MANIFEST),
-            (".ci/run", ""),
-        ];
-        check(&tree(&files))
-            .into_iter()
-            .map(|finding| finding.text)
-            .collect()
+        let files = [("ARCHITECTURE.md", page), ("gen/Cargo.toml", MANIFEST), (".ci/run", "")];
+        check(&tree(&files)).into_iter().map(|finding| finding.text).collect()
     }
 
     #[test]

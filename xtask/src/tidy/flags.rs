@@ -20,15 +20,9 @@ pub(super) fn check(tree: &Tree) -> anyhow::Result<Vec<Finding>> {
     let mut helps: BTreeMap<Vec<String>, Option<String>> = BTreeMap::new();
     let mut findings = Vec::new();
     for (file, line, command) in documents(tree).flat_map(commands) {
-        let help = helps
-            .entry(command.verb.clone())
-            .or_insert_with(|| help_of(&command.verb));
+        let help = helps.entry(command.verb.clone()).or_insert_with(|| help_of(&command.verb));
         let wrong = match help {
-            None => vec![format!(
-                "`{} {}` is no command",
-                PROGRAM,
-                command.verb.join(" ")
-            )],
+            None => vec![format!("`{} {}` is no command", PROGRAM, command.verb.join(" "))],
             Some(help) => missing(&command, help),
         };
         findings.extend(wrong.into_iter().map(|text| file.finding(line, text)));
@@ -110,13 +104,7 @@ fn missing(command: &Typed, help: &str) -> Vec<String> {
     };
     let unknown = command.flags.iter().filter(|flag| !knows(flag));
     unknown
-        .map(|flag| {
-            format!(
-                "`{} {}` has no flag --{flag}",
-                PROGRAM,
-                command.verb.join(" ")
-            )
-        })
+        .map(|flag| format!("`{} {}` has no flag --{flag}", PROGRAM, command.verb.join(" ")))
         .collect()
 }
 
@@ -130,28 +118,14 @@ mod tests {
         let text = "stallion drive --prose\n```sh\n$ sudo ./target/release/stallion lab run x \\\n  \
                     --quick --out=a | tee --append b\nstallion report . # --not-a-flag\n```\n";
         let tree = tree(&[("README.md", text)]);
-        let found: Vec<(usize, Typed)> = commands(&tree.files[0])
-            .into_iter()
-            .map(|(_, line, typed)| (line, typed))
-            .collect();
+        let found: Vec<(usize, Typed)> =
+            commands(&tree.files[0]).into_iter().map(|(_, line, typed)| (line, typed)).collect();
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         assert_eq!(
             found,
             [
-                (
-                    3,
-                    Typed {
-                        verb: words(&["lab", "run"]),
-                        flags: words(&["quick", "out"])
-                    }
-                ),
-                (
-                    5,
-                    Typed {
-                        verb: words(&["report"]),
-                        flags: vec![]
-                    }
-                ),
+                (3, Typed { verb: words(&["lab", "run"]), flags: words(&["quick", "out"]) }),
+                (5, Typed { verb: words(&["report"]), flags: vec![] }),
             ]
         );
     }

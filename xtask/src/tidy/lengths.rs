@@ -49,11 +49,7 @@ fn check_with(tree: &Tree, exempt: &[(&str, &str, &str)]) -> Vec<Finding> {
     for ((path, name, _), needed) in exempt.iter().zip(needed) {
         if !needed && tree.file(path).is_some() {
             let text = format!("`{name}` needs no exemption from the lengths any more: remove it");
-            findings.push(Finding {
-                path: (*path).to_owned(),
-                line: 0,
-                text,
-            });
+            findings.push(Finding { path: (*path).to_owned(), line: 0, text });
         }
     }
     findings
@@ -133,10 +129,7 @@ mod tests {
     #[test]
     fn a_function_may_have_seventy_lines() {
         assert!(check(&tree(&[("a.rs", &function(70))])).is_empty());
-        let found = check(&tree(&[(
-            "a.rs",
-            &format!("\nimpl A {{ {} }}", function(71)),
-        )]));
+        let found = check(&tree(&[("a.rs", &format!("\nimpl A {{ {} }}", function(71)))]));
         assert!(found[0].text.contains("`long` has 71 lines"), "{found:?}");
         assert_eq!(found[0].line, 2);
     }
@@ -156,9 +149,6 @@ mod tests {
     fn a_needless_exemption_is_found() {
         let long = [("a.rs", "long", "a reason")];
         assert!(check_with(&tree(&[("a.rs", &function(71))]), &long).is_empty());
-        assert_eq!(
-            check_with(&tree(&[("a.rs", &function(70))]), &long).len(),
-            1
-        );
+        assert_eq!(check_with(&tree(&[("a.rs", &function(70))]), &long).len(), 1);
     }
 }

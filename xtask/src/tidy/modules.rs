@@ -17,9 +17,7 @@ pub(super) struct Module<'a> {
 impl Module<'_> {
     /// Where a child stands among its siblings.
     pub(super) fn position(&self, child: &str) -> Option<usize> {
-        self.children
-            .iter()
-            .position(|module| module.path.last().is_some_and(|name| name == child))
+        self.children.iter().position(|module| module.path.last().is_some_and(|name| name == child))
     }
 
     /// The module of a path from the crate's root, when this is the root.
@@ -41,9 +39,7 @@ impl Module<'_> {
 pub(super) fn roots(tree: &Tree) -> Vec<Module<'_>> {
     tree.rust()
         .filter(|(file, _)| {
-            ["src/lib.rs", "src/main.rs"]
-                .iter()
-                .any(|root| file.path.ends_with(root))
+            ["src/lib.rs", "src/main.rs"].iter().any(|root| file.path.ends_with(root))
         })
         .map(|(file, syntax)| {
             let folder = folder_of(&file.path).to_owned();
@@ -64,15 +60,9 @@ fn module<'a>(
         Item::Mod(declaration) if !is_test(&declaration.attrs) => Some(declaration),
         _ => None,
     });
-    let children = declared
-        .filter_map(|declaration| child(tree, &path, file, declaration, folder))
-        .collect();
-    Module {
-        path,
-        file,
-        items,
-        children,
-    }
+    let children =
+        declared.filter_map(|declaration| child(tree, &path, file, declaration, folder)).collect();
+    Module { path, file, items, children }
 }
 
 fn child<'a>(
@@ -91,13 +81,7 @@ fn child<'a>(
     let file = [format!("{below}.rs"), format!("{below}/mod.rs")]
         .iter()
         .find_map(|path| tree.file(path))?;
-    Some(module(
-        tree,
-        path,
-        file,
-        &file.syntax.as_ref()?.items,
-        &below,
-    ))
+    Some(module(tree, path, file, &file.syntax.as_ref()?.items, &below))
 }
 
 fn folder_of(path: &str) -> &str {

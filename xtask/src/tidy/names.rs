@@ -5,18 +5,13 @@ use syn::{ItemUse, UseTree, Visibility};
 
 use super::source::{File, Finding, Tree};
 
-const SAY_NOTHING: [&str; 7] = [
-    "util", "utils", "helper", "helpers", "misc", "common", "manager",
-];
+const SAY_NOTHING: [&str; 7] = ["util", "utils", "helper", "helpers", "misc", "common", "manager"];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, syntax) in tree.rust() {
         findings.extend(empty_name(file));
-        let mut globs = Globs {
-            file,
-            findings: Vec::new(),
-        };
+        let mut globs = Globs { file, findings: Vec::new() };
         globs.visit_file(syntax);
         findings.extend(globs.findings);
     }
@@ -27,12 +22,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 fn empty_name(file: &File) -> Option<Finding> {
     let stem = file.path.rsplit('/').next()?.strip_suffix(".rs")?;
     let found = SAY_NOTHING.contains(&stem) && !file.is_test();
-    found.then(|| {
-        file.finding(
-            0,
-            format!("`{stem}` says nothing: name it for what it knows"),
-        )
-    })
+    found.then(|| file.finding(0, format!("`{stem}` says nothing: name it for what it knows")))
 }
 
 struct Globs<'a> {

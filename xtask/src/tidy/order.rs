@@ -110,20 +110,14 @@ mod tests {
                 "pub mod a;\npub mod b;\npub mod c;\npub use c::Thing; pub struct Own;",
             ),
             ("k/src/a.rs", ""),
-            (
-                "k/src/b/mod.rs",
-                "mod x; mod y; pub use self::y::Deep; struct Shared;",
-            ),
+            ("k/src/b/mod.rs", "mod x; mod y; pub use self::y::Deep; struct Shared;"),
             ("k/src/b/x.rs", ""),
             ("k/src/b/y.rs", ""),
             ("k/src/c.rs", ""),
         ];
         let place = files.iter_mut().find(|(name, _)| *name == path).unwrap();
         place.1 = text;
-        check(&tree(&files))
-            .into_iter()
-            .map(|finding| finding.text)
-            .collect()
+        check(&tree(&files)).into_iter().map(|finding| finding.text).collect()
     }
 
     #[test]
@@ -138,11 +132,7 @@ mod tests {
             "use crate::Thing;",
         ] {
             let found = found("k/src/a.rs", wrong);
-            assert_eq!(
-                found,
-                ["`a` uses `c`, which is declared below it"],
-                "{wrong}"
-            );
+            assert_eq!(found, ["`a` uses `c`, which is declared below it"], "{wrong}");
         }
         assert_eq!(found("k/src/b/x.rs", "use super::y::Thing;").len(), 1);
         assert_eq!(found("k/src/b/x.rs", "use super::Deep;").len(), 1);

@@ -9,11 +9,7 @@ use super::test_code::{is_exempt, is_test};
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, syntax) in tree.rust().filter(|(file, _)| !file.is_test()) {
-        let mut panics = Panics {
-            file,
-            exempt: Vec::new(),
-            findings: Vec::new(),
-        };
+        let mut panics = Panics { file, exempt: Vec::new(), findings: Vec::new() };
         panics.enter(&syntax.attrs, |panics| visit::visit_file(panics, syntax));
         findings.extend(panics.findings);
     }
@@ -36,8 +32,7 @@ impl Panics<'_> {
         }
         let before = self.exempt.len();
         let lints = LINTS.iter().map(|(_, lint)| *lint);
-        self.exempt
-            .extend(lints.filter(|lint| is_exempt(attributes, lint)));
+        self.exempt.extend(lints.filter(|lint| is_exempt(attributes, lint)));
         visit(self);
         self.exempt.truncate(before);
     }
@@ -57,9 +52,7 @@ impl<'ast> Visit<'ast> for Panics<'_> {
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast ImplItemFn) {
-        self.enter(&item.attrs, |panics| {
-            visit::visit_impl_item_fn(panics, item)
-        });
+        self.enter(&item.attrs, |panics| visit::visit_impl_item_fn(panics, item));
     }
 
     fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
@@ -94,10 +87,7 @@ mod tests {
             #[cfg(test)] mod tests { fn i() { j().unwrap(); } }
         ";
         let lines = |path| -> Vec<usize> {
-            check(&tree(&[(path, text)]))
-                .iter()
-                .map(|finding| finding.line)
-                .collect()
+            check(&tree(&[(path, text)])).iter().map(|finding| finding.line).collect()
         };
         assert_eq!(lines("gen/src/a.rs"), [2, 5]);
         assert!(lines("gen/tests/a.rs").is_empty());

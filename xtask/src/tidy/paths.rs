@@ -33,11 +33,7 @@ impl Paths {
             if name != "self" {
                 segments.push(name);
             }
-            self.0.push(Named {
-                segments,
-                line,
-                known_as: Some(known_as),
-            });
+            self.0.push(Named { segments, line, known_as: Some(known_as) });
         };
         match tree {
             UseTree::Path(path) => {
@@ -120,20 +116,10 @@ impl<'ast> Visit<'ast> for Paths {
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        let segments: Vec<String> = path
-            .segments
-            .iter()
-            .map(|segment| segment.ident.to_string())
-            .collect();
-        let line = path
-            .segments
-            .first()
-            .map_or(0, |segment| segment.ident.span().start().line);
-        self.0.push(Named {
-            segments,
-            line,
-            known_as: None,
-        });
+        let segments: Vec<String> =
+            path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let line = path.segments.first().map_or(0, |segment| segment.ident.span().start().line);
+        self.0.push(Named { segments, line, known_as: None });
         visit::visit_path(self, path);
     }
 

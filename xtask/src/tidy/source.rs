@@ -45,26 +45,16 @@ impl File {
             })?),
             false => None,
         };
-        Ok(Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            syntax,
-        })
+        Ok(Self { path: path.to_owned(), text: text.to_owned(), syntax })
     }
 
     pub(super) fn finding(&self, line: usize, text: String) -> Finding {
-        Finding {
-            path: self.path.clone(),
-            line,
-            text,
-        }
+        Finding { path: self.path.clone(), line, text }
     }
 
     /// Integration tests, benches and examples: the whole file is there to test.
     pub(super) fn is_test(&self) -> bool {
-        self.path
-            .split('/')
-            .any(|part| ["tests", "benches", "examples"].contains(&part))
+        self.path.split('/').any(|part| ["tests", "benches", "examples"].contains(&part))
     }
 }
 
@@ -76,18 +66,10 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn read(root: &Path) -> anyhow::Result<Self> {
-        let list = shell::output(&[
-            "git",
-            "ls-files",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
-        .context("tidy looks at the files that git knows")?;
-        let mut tree = Self {
-            files: Vec::new(),
-            broken: Vec::new(),
-        };
+        let list =
+            shell::output(&["git", "ls-files", "--cached", "--others", "--exclude-standard"])
+                .context("tidy looks at the files that git knows")?;
+        let mut tree = Self { files: Vec::new(), broken: Vec::new() };
         for path in list.lines() {
             // What is no text, or was deleted and not yet committed, has no rules.
             let Ok(text) = fs::read_to_string(root.join(path)) else {
@@ -102,9 +84,7 @@ impl Tree {
     }
 
     pub(super) fn rust(&self) -> impl Iterator<Item = (&File, &syn::File)> {
-        self.files
-            .iter()
-            .filter_map(|file| Some((file, file.syntax.as_ref()?)))
+        self.files.iter().filter_map(|file| Some((file, file.syntax.as_ref()?)))
     }
 
     pub(super) fn file(&self, path: &str) -> Option<&File> {
@@ -115,12 +95,6 @@ impl Tree {
 /// A tree for the tests of the checks.
 #[cfg(test)]
 pub(super) fn tree(files: &[(&str, &str)]) -> Tree {
-    let files = files
-        .iter()
-        .map(|(path, text)| File::new(path, text).unwrap())
-        .collect();
-    Tree {
-        files,
-        broken: Vec::new(),
-    }
+    let files = files.iter().map(|(path, text)| File::new(path, text).unwrap()).collect();
+    Tree { files, broken: Vec::new() }
 }

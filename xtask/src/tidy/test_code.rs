@@ -6,11 +6,9 @@ use syn::{Attribute, Item, ItemMod, Meta};
 pub(super) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::Path(path) => path.is_ident("test"),
-        Meta::List(list) if list.path.is_ident("cfg") => list
-            .tokens
-            .clone()
-            .into_iter()
-            .any(|token| token.to_string() == "test"),
+        Meta::List(list) if list.path.is_ident("cfg") => {
+            list.tokens.clone().into_iter().any(|token| token.to_string() == "test")
+        }
         _ => false,
     })
 }
@@ -18,11 +16,9 @@ pub(super) fn is_test(attributes: &[Attribute]) -> bool {
 /// `#[expect(clippy::LINT, …)]` or `allow`: the exemption has its reason beside it.
 pub(super) fn is_exempt(attributes: &[Attribute], lint: &str) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
-        Meta::List(list) if list.path.is_ident("expect") || list.path.is_ident("allow") => list
-            .tokens
-            .clone()
-            .into_iter()
-            .any(|token| token.to_string() == lint),
+        Meta::List(list) if list.path.is_ident("expect") || list.path.is_ident("allow") => {
+            list.tokens.clone().into_iter().any(|token| token.to_string() == lint)
+        }
         _ => false,
     })
 }

@@ -10,18 +10,9 @@ const WORDS: [(&[&str], &str); 10] = [
     (&["/tmp", "/wt"], "a path of one machine"),
     (&["/tmp", "/target-"], "a path of one machine"),
     (&["/ro", "ot/."], "a path of one machine"),
-    (
-        &["cla", "ude"],
-        "names a tool that wrote, not what was written",
-    ),
-    (
-        &["anthro", "pic"],
-        "names a tool that wrote, not what was written",
-    ),
-    (
-        &["chat", "gpt"],
-        "names a tool that wrote, not what was written",
-    ),
+    (&["cla", "ude"], "names a tool that wrote, not what was written"),
+    (&["anthro", "pic"], "names a tool that wrote, not what was written"),
+    (&["chat", "gpt"], "names a tool that wrote, not what was written"),
     (&["todo", "!("], "a promise: write it, or an issue"),
     (&["unimple", "mented!("], "a promise: write it, or an issue"),
     (&["FIX", "ME"], "a promise: write it, or an issue"),
@@ -30,17 +21,13 @@ const WORDS: [(&[&str], &str); 10] = [
 const PUBLIC_REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let words: Vec<(String, &str)> = WORDS
-        .iter()
-        .map(|(parts, why)| (parts.concat().to_lowercase(), *why))
-        .collect();
+    let words: Vec<(String, &str)> =
+        WORDS.iter().map(|(parts, why)| (parts.concat().to_lowercase(), *why)).collect();
     let mut findings = Vec::new();
     for file in &tree.files {
         for (number, line) in file.text.lines().enumerate() {
             let lower = line.to_lowercase();
-            let found = words
-                .iter()
-                .filter(|(word, _)| lower.contains(word.as_str()));
+            let found = words.iter().filter(|(word, _)| lower.contains(word.as_str()));
             findings.extend(
                 found.map(|(word, why)| file.finding(number + 1, format!("`{word}`: {why}"))),
             );
@@ -54,8 +41,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 fn foreign_registries(file: &File) -> impl Iterator<Item = Finding> {
     let is_lock = file.path.ends_with("Cargo.lock");
     let foreign = |line: &str| {
-        line.strip_prefix("source = \"")
-            .is_some_and(|source| !source.starts_with(PUBLIC_REGISTRY))
+        line.strip_prefix("source = \"").is_some_and(|source| !source.starts_with(PUBLIC_REGISTRY))
     };
     let text = "a crate from elsewhere than the public registry".to_owned();
     file.text

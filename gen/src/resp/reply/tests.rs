@@ -38,10 +38,7 @@ struct Sample {
 }
 
 fn sample(bytes: impl Into<Vec<u8>>, reply: Reply) -> Sample {
-    Sample {
-        bytes: bytes.into(),
-        reply,
-    }
+    Sample { bytes: bytes.into(), reply }
 }
 
 fn scalar() -> impl Strategy<Value = Sample> {
@@ -59,10 +56,7 @@ fn scalar() -> impl Strategy<Value = Sample> {
         Just(sample("_\r\n", Reply::Null)),
         Just(sample(",3.25\r\n", Reply::Value(4))),
         Just(sample("(1234567890123456789012\r\n", Reply::Value(22))),
-        (
-            prop_oneof![Just('$'), Just('=')],
-            proptest::collection::vec(any::<u8>(), 0..300)
-        )
+        (prop_oneof![Just('$'), Just('=')], proptest::collection::vec(any::<u8>(), 0..300))
             .prop_map(|(kind, body)| {
                 let mut bytes = format!("{kind}{}\r\n", body.len()).into_bytes();
                 bytes.extend(&body);
@@ -87,11 +81,7 @@ fn aggregate(inner: impl Strategy<Value = Sample> + Clone) -> impl Strategy<Valu
                     bytes.extend(&element.bytes);
                 }
             }
-            let reply = if kind == '>' {
-                Reply::Push(count)
-            } else {
-                Reply::Aggregate(count)
-            };
+            let reply = if kind == '>' { Reply::Push(count) } else { Reply::Aggregate(count) };
             Sample { bytes, reply }
         })
 }
@@ -123,11 +113,8 @@ proptest! {
 
 #[test]
 fn values_and_texts_are_shown() {
-    let found = parse(
-        b"$5\r\nhello\r\n-MOVED 3999 127.0.0.1:6381\r\n+PONG\r\n",
-        &[3, 7, 19],
-    )
-    .unwrap();
+    let found =
+        parse(b"$5\r\nhello\r\n-MOVED 3999 127.0.0.1:6381\r\n+PONG\r\n", &[3, 7, 19]).unwrap();
     assert_eq!(found[0], (Reply::Value(5), Vec::new(), b"hello".to_vec()));
     assert_eq!(found[1].1, b"MOVED 3999 127.0.0.1:6381");
     assert_eq!(found[2].1, b"PONG");
@@ -142,10 +129,7 @@ fn an_attribute_belongs_to_the_reply_after_it() {
 #[test]
 fn what_is_no_resp_is_refused() {
     for (bytes, error) in [
-        (
-            b"HTTP/1.1 400 Bad Request\r\n".as_slice(),
-            ProtocolError::Type(b'H'),
-        ),
+        (b"HTTP/1.1 400 Bad Request\r\n".as_slice(), ProtocolError::Type(b'H')),
         (b"$x\r\n", ProtocolError::Number),
         (b"$-7\r\n", ProtocolError::Number),
         (b"$999999999999\r\n", ProtocolError::Number),
@@ -154,19 +138,9 @@ fn what_is_no_resp_is_refused() {
         (b"+OK\n", ProtocolError::Ending),
         (b"*-3\r\n", ProtocolError::Number),
     ] {
-        assert_eq!(
-            parse(bytes, &[]).unwrap_err(),
-            error,
-            "{}",
-            bytes.escape_ascii()
-        );
+        assert_eq!(parse(bytes, &[]).unwrap_err(), error, "{}", bytes.escape_ascii());
         let cuts: Vec<usize> = (0..bytes.len()).collect();
-        assert_eq!(
-            parse(bytes, &cuts).unwrap_err(),
-            error,
-            "{} in bytes",
-            bytes.escape_ascii()
-        );
+        assert_eq!(parse(bytes, &cuts).unwrap_err(), error, "{} in bytes", bytes.escape_ascii());
     }
     let deep = b"*1\r\n".repeat(MAX_REPLY_DEPTH + 1);
     assert_eq!(parse(&deep, &[]).unwrap_err(), ProtocolError::Depth);

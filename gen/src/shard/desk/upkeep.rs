@@ -82,11 +82,7 @@ impl Desk {
     /// One answer to the hand-shake. A refused one is kept in words and closes the connection.
     pub(super) fn greeted(&mut self, id: ConnId, reply: Reply, now: Nanos) -> bool {
         let connection = &mut self.connections[id.index()];
-        let State::Opening {
-            greetings_left,
-            deadline,
-        } = connection.state
-        else {
+        let State::Opening { greetings_left, deadline } = connection.state else {
             return false;
         };
         if reply == Reply::Error {
@@ -97,10 +93,7 @@ impl Desk {
         }
         if greetings_left > 1 {
             let greetings_left = greetings_left - 1;
-            connection.state = State::Opening {
-                greetings_left,
-                deadline,
-            };
+            connection.state = State::Opening { greetings_left, deadline };
         } else {
             self.enter_service(id, now);
         }
@@ -184,11 +177,7 @@ impl Desk {
     fn end_overdue(&mut self, ring: &mut impl Ring, id: ConnId, now: Nanos) {
         let connection = &mut self.connections[id.index()];
         let overdue = |sent: Nanos| now.since(sent) >= self.settings.timeout_ns;
-        if !connection
-            .flights
-            .head()
-            .is_some_and(|flight| overdue(flight.sent))
-        {
+        if !connection.flights.head().is_some_and(|flight| overdue(flight.sent)) {
             return;
         }
         let Some(flight) = connection.flights.pop() else {

@@ -114,10 +114,7 @@ impl Buffers {
     ) -> (std::ops::Range<usize>, bool) {
         let start = usize::from(id) * self.size + self.taken[usize::from(id)];
         self.taken[usize::from(id)] += length;
-        (
-            start..start + length,
-            !(self.incremental && flags & BUFFER_MORE != 0),
-        )
+        (start..start + length, !(self.incremental && flags & BUFFER_MORE != 0))
     }
 
     /// The memory in which the ranges that [`Buffers::received`] gives lie.

@@ -124,15 +124,8 @@ impl Epoll {
     fn watch(&mut self, how: libc::c_int, connection: ConnId, interest: u32) -> io::Result<()> {
         self.syscalls += 1;
         let slot = &self.slots[connection.index()];
-        let token = Token {
-            connection,
-            generation: slot.generation,
-            purpose: Purpose::Receive,
-        };
-        let mut event = libc::epoll_event {
-            events: interest,
-            u64: token.pack(),
-        };
+        let token = Token { connection, generation: slot.generation, purpose: Purpose::Receive };
+        let mut event = libc::epoll_event { events: interest, u64: token.pack() };
         let file = file_of(slot);
         // SAFETY: a valid event; the kernel refuses a file that is none.
         let done = unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), how, file, &raw mut event) };
@@ -315,11 +308,7 @@ impl Ring for Epoll {
 
     fn wait(&mut self, until: Nanos) {
         let before = self.now();
-        let sleep_ns = if self.told.is_empty() {
-            self.policy.sleep_ns(before, until)
-        } else {
-            0
-        };
+        let sleep_ns = if self.told.is_empty() { self.policy.sleep_ns(before, until) } else { 0 };
         // It worked when the ring was made; what can fail now is being interrupted.
         let _ = self.poll(sleep_ns);
         let idle = self.left.is_empty() && self.told.is_empty();

@@ -5,10 +5,7 @@
 //! and in parts, so that a half that is written too early corrupts a request, and a second send
 //! before the first is through is an assertion.
 
-#![expect(
-    clippy::expect_used,
-    reason = "its user's mistakes are what it is there to find"
-)]
+#![expect(clippy::expect_used, reason = "its user's mistakes are what it is there to find")]
 
 mod server;
 
@@ -63,12 +60,7 @@ struct Event {
 enum Action {
     Open,
     Refuse,
-    Transfer {
-        half: usize,
-        at: usize,
-        end: usize,
-        notify: bool,
-    },
+    Transfer { half: usize, at: usize, end: usize, notify: bool },
     Deliver,
     Reset,
 }
@@ -113,14 +105,9 @@ impl Simulated {
     fn later(&mut self, connection: ConnId, action: Action) {
         let delay_ns = self.server.random.random_range(1..=self.server.faults.delay_ns.max(1));
         let generation = self.peers[connection.index()].generation;
-        let event = Event {
-            connection,
-            generation,
-            action,
-        };
+        let event = Event { connection, generation, action };
         self.numbered += 1;
-        self.events
-            .push(Reverse((self.now + delay_ns, self.numbered, event)));
+        self.events.push(Reverse((self.now + delay_ns, self.numbered, event)));
     }
 
     fn happen(&mut self, event: Event) {
@@ -137,12 +124,7 @@ impl Simulated {
                 let reason = Reason::Refused(libc::ECONNREFUSED);
                 self.done.push_back(Done::Closed(connection, reason));
             }
-            Action::Transfer {
-                half,
-                at,
-                end,
-                notify,
-            } => {
+            Action::Transfer { half, at, end, notify } => {
                 self.transfer(connection, half, at, end, notify);
             }
             Action::Deliver => self.deliver(connection),
@@ -168,15 +150,7 @@ impl Simulated {
         let part = self.outgoing[base + at..base + upto].to_vec();
         self.peers[connection.index()].input.extend(part);
         if upto < end {
-            self.later(
-                connection,
-                Action::Transfer {
-                    half,
-                    at: upto,
-                    end,
-                    notify,
-                },
-            );
+            self.later(connection, Action::Transfer { half, at: upto, end, notify });
         } else {
             self.peers[connection.index()].sending = false;
             if notify {
@@ -224,11 +198,7 @@ impl Simulated {
         if length == 0 {
             return;
         }
-        let part = if split {
-            self.server.random.random_range(1..=length)
-        } else {
-            length
-        };
+        let part = if split { self.server.random.random_range(1..=length) } else { length };
         let peer = &mut self.peers[connection.index()];
         let bytes: Vec<u8> = peer.output.drain(..part).collect();
         let more = !peer.output.is_empty();
@@ -250,14 +220,7 @@ impl Ring for Simulated {
     fn open(&mut self, connection: ConnId) {
         self.close(connection);
         let refused = self.server.chance(self.server.faults.refuse);
-        self.later(
-            connection,
-            if refused {
-                Action::Refuse
-            } else {
-                Action::Open
-            },
-        );
+        self.later(connection, if refused { Action::Refuse } else { Action::Open });
     }
 
     fn outgoing(&mut self, connection: ConnId, half: usize) -> &mut [u8] {
@@ -269,15 +232,7 @@ impl Ring for Simulated {
         let peer = &mut self.peers[connection.index()];
         assert!(!peer.sending, "one send at a time on each connection");
         peer.sending = true;
-        self.later(
-            connection,
-            Action::Transfer {
-                half,
-                at: 0,
-                end: length,
-                notify,
-            },
-        );
+        self.later(connection, Action::Transfer { half, at: 0, end: length, notify });
         if self.server.chance(self.server.faults.reset) {
             self.later(connection, Action::Reset);
         }
@@ -286,10 +241,7 @@ impl Ring for Simulated {
     fn close(&mut self, connection: ConnId) {
         let peer = &mut self.peers[connection.index()];
         let generation = peer.generation + 1;
-        *peer = Peer {
-            generation,
-            ..Peer::default()
-        };
+        *peer = Peer { generation, ..Peer::default() };
         let stale = |done: &Done| match done {
             Done::Opened(id) | Done::Received(id, _) | Done::Sent(id) | Done::Closed(id, _) => {
                 *id == connection
@@ -334,9 +286,6 @@ impl Ring for Simulated {
     }
 
     fn usage(&mut self) -> Usage {
-        Usage {
-            cpu_ns: self.now.0,
-            ..Usage::default()
-        }
+        Usage { cpu_ns: self.now.0, ..Usage::default() }
     }
 }

@@ -23,12 +23,9 @@ impl Address {
     pub fn resolve(host: &str, port: u16) -> io::Result<Self> {
         let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
         found.sort_by_key(SocketAddr::is_ipv6);
-        found
-            .first()
-            .map(|address| Self::Tcp(*address))
-            .ok_or_else(|| {
-                io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"))
-            })
+        found.first().map(|address| Self::Tcp(*address)).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"))
+        })
     }
 
     /// As the socket calls take it.

@@ -106,8 +106,7 @@ impl Uring {
     ) -> io::Result<Self> {
         let completions = (connections * 2).max(SUBMISSION_QUEUE as usize * 2) as u32;
         let (ring, buffers, features) = setup(wanted, completions.next_power_of_two())?;
-        ring.submitter()
-            .register_files_sparse(connections.max(1) as u32)?;
+        ring.submitter().register_files_sparse(connections.max(1) as u32)?;
         thread::exact_timers();
         Ok(Self {
             ring,
@@ -136,12 +135,7 @@ impl Uring {
 
     fn token(&self, connection: ConnId, purpose: Purpose) -> u64 {
         let generation = self.slots[connection.index()].generation;
-        Token {
-            connection,
-            generation,
-            purpose,
-        }
-        .pack()
+        Token { connection, generation, purpose }.pack()
     }
 
     fn push(&mut self, entry: &squeue::Entry) {
@@ -177,11 +171,7 @@ impl Uring {
         let entry = opcode::Send::new(Fixed(connection.0), bytes.as_ptr(), bytes.len() as u32)
             .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
             .build()
-            .flags(if notify {
-                Flags::empty()
-            } else {
-                Flags::SKIP_SUCCESS
-            })
+            .flags(if notify { Flags::empty() } else { Flags::SKIP_SUCCESS })
             .user_data(self.token(connection, Purpose::Send));
         self.push(&entry);
     }
@@ -276,11 +266,7 @@ impl Uring {
         if length >= sending.length {
             return Some(Told::Sent(connection));
         }
-        let rest = Sending {
-            at: sending.at + length,
-            length: sending.length - length,
-            ..sending
-        };
+        let rest = Sending { at: sending.at + length, length: sending.length - length, ..sending };
         self.slots[connection.index()].sending = Some(rest);
         self.push_send(connection, rest, true);
         None
@@ -297,9 +283,7 @@ impl Ring for Uring {
         self.close(connection);
         let opened = self.address.socket().and_then(|socket| {
             let files = [socket.as_raw_fd()];
-            self.ring
-                .submitter()
-                .register_files_update(connection.0, &files)?;
+            self.ring.submitter().register_files_update(connection.0, &files)?;
             Ok(socket)
         });
         match opened {
@@ -329,11 +313,7 @@ impl Ring for Uring {
 
     #[inline]
     fn send(&mut self, connection: ConnId, half: usize, length: usize, notify: bool) {
-        let sending = Sending {
-            half,
-            at: 0,
-            length,
-        };
+        let sending = Sending { half, at: 0, length };
         if notify {
             self.slots[connection.index()].sending = Some(sending);
         }
@@ -347,10 +327,7 @@ impl Ring for Uring {
         if let Some(socket) = slot.socket.take() {
             // Ends a receive or send that the kernel still holds; its completion is stale.
             let _ = socket.shutdown(std::net::Shutdown::Both);
-            let _ = self
-                .ring
-                .submitter()
-                .register_files_update(connection.0, &[-1]);
+            let _ = self.ring.submitter().register_files_update(connection.0, &[-1]);
         }
     }
 

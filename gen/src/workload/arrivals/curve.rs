@@ -81,10 +81,7 @@ impl Curve {
     ) -> Result<Self, CurveError> {
         let (burst_ns, period_ns) = (burst.as_nanos() as u64, period.as_nanos() as u64);
         if burst_ns >= period_ns {
-            return Err(CurveError::Burst {
-                length: burst,
-                period,
-            });
+            return Err(CurveError::Burst { length: burst, period });
         }
         let periods = length_ns.div_ceil(period_ns);
         if periods > MAX_PIECES / 2 {
@@ -103,45 +100,26 @@ impl Curve {
             let (rate, last) = (from as f64 / 1e9, to as f64 / 1e9);
             let length_ns = length_ns as f64;
             let slope = (last - rate) / length_ns;
-            let piece = Piece {
-                start_ns,
-                length_ns,
-                before,
-                rate,
-                slope,
-            };
+            let piece = Piece { start_ns, length_ns, before, rate, slope };
             start_ns += length_ns;
             before += piece.count();
             made.push(piece);
         }
-        if before > 0.0 {
-            Ok(Self { pieces: made })
-        } else {
-            Err(CurveError::Silent)
-        }
+        if before > 0.0 { Ok(Self { pieces: made }) } else { Err(CurveError::Silent) }
     }
 
     /// The time in nanoseconds at which `count` requests have been due; none past the end.
     #[must_use]
     pub fn time_of(&self, count: f64) -> Option<u64> {
-        let index = self
-            .pieces
-            .partition_point(|piece| piece.before <= count)
-            .checked_sub(1)?;
+        let index = self.pieces.partition_point(|piece| piece.before <= count).checked_sub(1)?;
         let piece = &self.pieces[index];
         let wanted = count - piece.before;
         if wanted > piece.count() || (piece.rate == 0.0 && piece.slope == 0.0) {
             return None;
         }
-        let root = (piece.rate * piece.rate + 2.0 * piece.slope * wanted)
-            .max(0.0)
-            .sqrt();
+        let root = (piece.rate * piece.rate + 2.0 * piece.slope * wanted).max(0.0).sqrt();
         // The solution of `wanted = rate x + slope x^2 / 2` in the form that holds for slope 0.
-        let after_ns = if wanted == 0.0 {
-            0.0
-        } else {
-            2.0 * wanted / (piece.rate + root)
-        };
+        let after_ns = if wanted == 0.0 { 0.0 } else { 2.0 * wanted / (piece.rate + root) };
         Some((piece.start_ns + after_ns).round() as u64)
     }
 }

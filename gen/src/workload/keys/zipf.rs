@@ -25,17 +25,12 @@ impl Zipf {
     #[must_use]
     pub fn new(keys: u64, s: f64) -> Self {
         let head_ranks = keys.min(HEAD);
-        let mut weights: Vec<f64> = (1..=head_ranks)
-            .map(|rank| (rank as f64).powf(-s))
-            .collect();
+        let mut weights: Vec<f64> = (1..=head_ranks).map(|rank| (rank as f64).powf(-s)).collect();
         let tail = (keys > HEAD).then(|| Tail::new(HEAD + 1, keys, s));
         if tail.is_some() {
             weights.push(tail_mass(HEAD + 1, keys, s));
         }
-        Self {
-            head: Alias::new(&weights),
-            tail,
-        }
+        Self { head: Alias::new(&weights), tail }
     }
 
     /// The next key; 0 is the hottest.
@@ -76,20 +71,12 @@ fn inverse_integral(area: f64, s: f64) -> f64 {
 
 /// `(e^x - 1) / x`, also near zero, so that s = 1 needs no case of its own.
 fn exp_minus_1_over(x: f64) -> f64 {
-    if x.abs() > 1e-8 {
-        x.exp_m1() / x
-    } else {
-        1.0 + x / 2.0
-    }
+    if x.abs() > 1e-8 { x.exp_m1() / x } else { 1.0 + x / 2.0 }
 }
 
 /// `ln(1 + x) / x`, also near zero.
 fn log_1_plus_over(x: f64) -> f64 {
-    if x.abs() > 1e-8 {
-        x.ln_1p() / x
-    } else {
-        1.0 - x / 2.0
-    }
+    if x.abs() > 1e-8 { x.ln_1p() / x } else { 1.0 - x / 2.0 }
 }
 
 /// Walker's alias table: one random word, one look-up.
@@ -120,9 +107,7 @@ impl Alias {
         for column in small.into_iter().chain(large) {
             columns[column] = (u32::MAX, column as u32);
         }
-        Self {
-            columns: columns.into(),
-        }
+        Self { columns: columns.into() }
     }
 
     #[inline]
@@ -130,11 +115,7 @@ impl Alias {
         let word = random.next_u64();
         let column = ((word >> 32) * self.columns.len() as u64) >> 32;
         let (threshold, alias) = self.columns[column as usize];
-        if (word as u32) < threshold {
-            column as u32
-        } else {
-            alias
-        }
+        if (word as u32) < threshold { column as u32 } else { alias }
     }
 }
 
@@ -152,22 +133,14 @@ impl Tail {
     fn new(first: u64, last: u64, s: f64) -> Self {
         let (first, last) = (first as f64, last as f64);
         let area_first = integral(first - 0.5, s);
-        Self {
-            first,
-            last,
-            s,
-            area_first,
-            area_last: integral(last + 0.5, s),
-        }
+        Self { first, last, s, area_first, area_last: integral(last + 0.5, s) }
     }
 
     fn draw(&self, random: &mut impl Rng) -> u64 {
         loop {
             let area =
                 self.area_first + random.random::<f64>() * (self.area_last - self.area_first);
-            let rank = inverse_integral(area, self.s)
-                .round()
-                .clamp(self.first, self.last);
+            let rank = inverse_integral(area, self.s).round().clamp(self.first, self.last);
             // The hat over one rank is the integral over [rank - 1/2, rank + 1/2], which by
             // convexity is never below rank^-s; past rank 65 536 it is above by less than 1e-10.
             if area >= integral(rank + 0.5, self.s) - rank.powf(-self.s) {
@@ -204,10 +177,7 @@ mod tests {
         for _ in 0..draws {
             counts[bin(next())] += 1;
         }
-        let cells = counts
-            .iter()
-            .zip(&expected)
-            .filter(|(_, expected)| **expected > 5.0);
+        let cells = counts.iter().zip(&expected).filter(|(_, expected)| **expected > 5.0);
         let degrees = cells.clone().count() as f64 - 1.0;
         let chi: f64 = cells.map(|(&n, &e)| (n as f64 - e).powi(2) / e).sum();
         (chi - degrees) / (2.0 * degrees).sqrt()
@@ -216,27 +186,17 @@ mod tests {
     #[test]
     fn tables_and_rand_distr_both_follow_the_law() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(11);
-        for (keys, s) in [
-            (50, 1.2),
-            (50_000, 0.99),
-            (3_000_000, 0.99),
-            (3_000_000, 1.0),
-            (3_000_000, 1.2),
-        ] {
+        for (keys, s) in
+            [(50, 1.2), (50_000, 0.99), (3_000_000, 0.99), (3_000_000, 1.0), (3_000_000, 1.2)]
+        {
             let ours = Zipf::new(keys, s);
             let deviation =
                 chi_square_against_law(keys, s, 400_000, &mut || ours.draw(&mut random).0 + 1);
-            assert!(
-                deviation < 4.5,
-                "ours, {keys} keys, s {s}: {deviation} sigma"
-            );
+            assert!(deviation < 4.5, "ours, {keys} keys, s {s}: {deviation} sigma");
             let theirs = rand_distr::Zipf::new(keys as f64, s).unwrap();
             let deviation =
                 chi_square_against_law(keys, s, 400_000, &mut || theirs.sample(&mut random) as u64);
-            assert!(
-                deviation < 4.5,
-                "rand_distr, {keys} keys, s {s}: {deviation} sigma"
-            );
+            assert!(deviation < 4.5, "rand_distr, {keys} keys, s {s}: {deviation} sigma");
         }
     }
 

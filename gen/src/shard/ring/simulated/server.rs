@@ -90,15 +90,10 @@ impl Server {
         let name = text(0);
         let digits: String = text(1).chars().filter(char::is_ascii_digit).collect();
         let mut value = vec![0; self.values.size()];
-        self.values
-            .write(KeyId(digits.parse().unwrap_or(0)), &mut value);
+        self.values.write(KeyId(digits.parse().unwrap_or(0)), &mut value);
         match name.as_str() {
             "SET" => {
-                assert_eq!(
-                    words[2],
-                    Tree::Text(value),
-                    "a write arrives as it was made"
-                );
+                assert_eq!(words[2], Tree::Text(value), "a write arrives as it was made");
                 output.extend(b"+OK\r\n");
             }
             "GET" if self.chance(self.faults.miss) => output.extend(b"$-1\r\n"),

@@ -33,11 +33,8 @@ pub struct Features {
 
 impl Features {
     /// Everything.
-    pub const ALL: Self = Self {
-        task_work: TaskWork::Deferred,
-        multishot_receive: true,
-        incremental_buffers: true,
-    };
+    pub const ALL: Self =
+        Self { task_work: TaskWork::Deferred, multishot_receive: true, incremental_buffers: true };
 }
 
 /// A ring and its receive buffers, with as many of the features that are `wanted` as the kernel
@@ -55,29 +52,22 @@ pub(super) fn setup(
         RECEIVE_BUFFER_BYTES,
         wanted.incremental_buffers && multishot_receive,
     )?;
-    let features = Features {
-        task_work,
-        multishot_receive,
-        incremental_buffers: buffers.incremental(),
-    };
+    let features =
+        Features { task_work, multishot_receive, incremental_buffers: buffers.incremental() };
     Ok((ring, buffers, features))
 }
 
 /// No probe names multishot receive; zero-copy send came with the same release (6.0).
 fn has_multishot_receive(ring: &IoUring) -> bool {
     let mut probe = Probe::new();
-    ring.submitter().register_probe(&mut probe).is_ok()
-        && probe.is_supported(opcode::SendZc::CODE)
+    ring.submitter().register_probe(&mut probe).is_ok() && probe.is_supported(opcode::SendZc::CODE)
 }
 
 fn build(best: TaskWork, completions: u32) -> io::Result<(IoUring, TaskWork)> {
     let mut refused = io::Error::from(io::ErrorKind::Unsupported);
-    for task_work in [
-        TaskWork::Deferred,
-        TaskWork::SingleIssuer,
-        TaskWork::Cooperative,
-        TaskWork::Interrupting,
-    ] {
+    for task_work in
+        [TaskWork::Deferred, TaskWork::SingleIssuer, TaskWork::Cooperative, TaskWork::Interrupting]
+    {
         if task_work > best {
             continue;
         }
