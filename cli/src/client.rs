@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -10,15 +11,16 @@ use anyhow::Context as _;
 use stallion_gen::measure::outcome::ErrorKind;
 use stallion_gen::plan::{self, Credentials, Distribution, Plan, Rate, Spread, Target};
 use stallion_gen::run::RunError;
-use stallion_gen::shard::ring::WaitPolicy;
+use stallion_gen::shard::ring::{Io as RingIo, WaitPolicy};
 use stallion_gen::workload::mix::Ttl;
 
 use crate::exit::Failure;
 
 /// Which server, and who to be there.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Server {
-    /// Server, as redis://[user:password@]host[:port] or unix:///path
+    /// Server, as redis://[user:password@]host[:port] or unix:///path; `drive` also takes null, the
+    /// null server, which it starts itself
     #[arg(long, value_name = "URL", conflicts_with_all = ["host", "port", "user", "pass"])]
     target: Option<String>,
     /// Host of the server
@@ -42,6 +44,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Whether the server is to be the null server, in this process.
+    pub(crate) fn is_null(&self) -> bool {
+        self.target.as_deref() == Some("null")
+    }
+
+    /// The same flags, with a server of ours.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self { target: Some(format!("redis://{address}")), user: None, pass: None, ..self.clone() }
+    }
+
     pub(crate) fn resolve(&self) -> Result<(Target, Credentials), Failure> {
         if let Some(url) = &self.target {
             return Target::parse(url).map_err(Failure::usage);
@@ -75,6 +87,9 @@ pub(crate) struct Work {
     /// CPUs to pin one ring each to, such as 1 or 2-5 or 1,3 [default: one ring, the last CPU]
     #[arg(long, value_name = "LIST", value_parser = cores)]
     pub(crate) cores: Option<CoreList>,
+    /// By which means of the kernel: uring, or epoll to compare, and where io_uring is forbidden
+    #[arg(long, value_enum, default_value_t = Io::Uring)]
+    pub(crate) io: Io,
     /// How a ring waits: block (least CPU), adaptive, or spin (least lag, a whole core)
     #[arg(long, value_enum, default_value_t = Wait::Block)]
     pub(crate) wait: Wait,
@@ -177,6 +192,7 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         duration_ns: 10_000_000_000,
         warmup_ns: 0,
         cores: work.cores(),
+        io: work.io.into(),
         wait: work.wait.into(),
         timeout_ns: work.timeout.as_nanos() as u64,
         slow_threshold_ns: u64::MAX,
@@ -188,7 +204,22 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
 
 /// CPUs by number.
 #[derive(Debug, Clone)]
-pub(crate) struct CoreList(Vec<usize>);
+pub(crate) struct CoreList(pub(crate) Vec<usize>);
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Io {
+    Uring,
+    Epoll,
+}
+
+impl From<Io> for RingIo {
+    fn from(io: Io) -> Self {
+        match io {
+            Io::Uring => Self::Uring,
+            Io::Epoll => Self::Epoll,
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Wait {
@@ -207,7 +238,7 @@ impl From<Wait> for WaitPolicy {
     }
 }
 
-fn cores(text: &str) -> Result<CoreList, String> {
+pub(crate) fn cores(text: &str) -> Result<CoreList, String> {
     let wrong = || format!("{text:?} is no list of CPUs: give 1 or 2-5 or 1,3");
     let mut list = Vec::new();
     for part in text.split(',') {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use stallion_gen::measure::outcome::ErrorKind;
+use stallion_gen::null::{NullServer, Settings};
 use stallion_gen::plan::{Label, Plan, Rate};
 use stallion_gen::record::Progress;
 use stallion_gen::run::{Finished, Outputs, run as run_plan};
@@ -15,12 +16,14 @@ use stallion_timeline::Role;
 
 use crate::client::{self, human_count, human_us};
 use crate::exit::{Failure, Outcome};
+use crate::null;
 
 const EXAMPLES: &str = "\
 Examples:
   stallion drive --rate max --duration 10s                     the closed model: how fast can it go?
   stallion drive --rate 20000 --duration 30s --out results/a   the open model, with a timeline
   stallion drive --rate 20000 --arrivals poisson --dist zipfian --zipf-s 1.1 --rw-ratio 9:1
+  stallion drive --target null --pipeline 16                   the client's own ceiling
   stallion drive --rate 1000..50000 --duration 60s             a ramp; also 1000,5000,20000 (steps)
                                                                and 10000+40000@100ms/1s (bursts)
 Exit: 0 ok, 1 failed, 2 could not start, 3 the run is invalid (the client was the bottleneck, or the
@@ -60,6 +63,9 @@ pub(crate) struct Args {
     /// Objective, for example p99<1ms; exit 99 when it is broken
     #[arg(long, value_name = "pNN<TIME")]
     slo: Option<Slo>,
+    /// CPUs of the null server of --target null [default: one that is not among --cores]
+    #[arg(long, value_name = "LIST", value_parser = client::cores)]
+    null_cores: Option<client::CoreList>,
     /// Exit 0 even if the run is invalid
     #[arg(long)]
     allow_invalid: bool,
@@ -73,8 +79,26 @@ fn label(text: &str) -> Result<Label, String> {
 }
 
 impl Args {
-    fn plan(&self) -> Result<Plan, Failure> {
-        let plan = client::plan(&self.server, &self.work, &self.traffic)?;
+    /// The null server that the flags ask for, if they do.
+    fn null_server(&self) -> Result<Option<NullServer>, Failure> {
+        if !self.server.is_null() {
+            return Ok(None);
+        }
+        let cores = match &self.null_cores {
+            Some(list) => list.0.clone(),
+            None => null::spare_core(&self.work.cores()),
+        };
+        let settings = Settings { cores, value_bytes: self.work.value_size, ..null::settings(0) };
+        let server = NullServer::start(&settings).map_err(Failure::usage)?;
+        Ok(Some(server))
+    }
+
+    fn plan(&self, null: Option<&NullServer>) -> Result<Plan, Failure> {
+        let server = match null {
+            Some(null) => &self.server.at(null.address()),
+            None => &self.server,
+        };
+        let plan = client::plan(server, &self.work, &self.traffic)?;
         let ns = |duration: Duration| duration.as_nanos() as u64;
         Ok(Plan {
             rate: self.rate.clone(),
@@ -88,7 +112,8 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let plan = args.plan()?;
+    let null = args.null_server()?;
+    let plan = args.plan(null.as_ref())?;
     let stop = client::stop_flag()?;
     let mut lines = ProgressLines { open: plan.rate != Rate::Max, rows: 0 };
     let watched = client::on_terminal();

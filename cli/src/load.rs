@@ -60,6 +60,7 @@ impl Args {
             duration_ns: u64::MAX / 4,
             warmup_ns: 0,
             cores: self.work.cores(),
+            io: self.work.io.into(),
             wait: self.work.wait.into(),
             timeout_ns: self.work.timeout.as_nanos() as u64,
             slow_threshold_ns: u64::MAX,

@@ -7,10 +7,11 @@ mod client;
 mod ceiling;
 mod chaos;
 mod doctor;
-mod drive;
 mod lab;
 mod load;
 mod null;
+
+mod drive;
 mod probe;
 mod report;
 

@@ -14,6 +14,8 @@ pub mod measure;
 
 pub mod shard;
 
+pub mod null;
+
 pub mod plan;
 
 pub mod control;

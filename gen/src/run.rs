@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::control::info::{Poll, watch as watch_server};
 use crate::control::preflight::{Caller, Info, StartError, resolve};
+use crate::null::reply::MARK;
 use crate::plan::{Plan, PlanError, Work};
 use crate::record::{Layout, Progress, Recorder, Source};
 use crate::resp::command::Encoder;
@@ -129,7 +130,12 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let drain_ns = times.end_ns.min(end_ns);
     recorder.write(&phase(PhaseName::Drain, drain_ns, ""));
     let (totals, writer, mut timeline_error) = recorder.finish();
-    let summary = sum::up(plan, &schedule, &totals, steal.share(), timeline_error.is_some());
+    let around = sum::Around {
+        steal_share: steal.share(),
+        null_server: info.contains_key(MARK),
+        timeline_cut: timeline_error.is_some(),
+    };
+    let summary = sum::up(plan, &schedule, &totals, &around);
     if let Some(writer) = writer {
         let reason = if interrupted { "interrupted" } else { "complete" }.to_owned();
         let footer = Footer { end_ns, reason, summary: json!(summary) };

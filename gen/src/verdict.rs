@@ -57,6 +57,8 @@ pub struct Evidence {
     pub runqueue_share: f64,
     /// Busy share of the server's main thread, if known.
     pub server_busy: Option<f64>,
+    /// The server is the null server: the client itself is what is measured.
+    pub null_server: bool,
     /// Length of what was measured in seconds.
     pub duration_s: f64,
     /// Share of the CPU time of the host that the hypervisor took.
@@ -95,7 +97,10 @@ pub fn judge(evidence: &Evidence) -> Verdict {
             evidence.runqueue_share * 100.0
         ));
     }
-    if evidence.busy_max >= SATURATED && !evidence.spinning && !server_full {
+    let client_full = evidence.busy_max >= SATURATED && !evidence.spinning && !server_full;
+    if client_full && evidence.null_server {
+        generator = true;
+    } else if client_full {
         generator = true;
         let server = evidence.server_busy.map_or_else(
             || "the server's load is unknown".to_owned(),
@@ -156,6 +161,9 @@ const fn bound_of(evidence: &Evidence, generator: bool, missed: bool, server_ful
 
 fn warnings(evidence: &Evidence) -> Vec<String> {
     let mut warnings = Vec::new();
+    if evidence.null_server {
+        warnings.push(null_server(evidence.server_busy));
+    }
     if evidence.failed * 100 > evidence.answered {
         warnings.push(format!(
             "{:.1} % of the answers were errors: latency and throughput include them",
@@ -178,6 +186,17 @@ fn warnings(evidence: &Evidence) -> Vec<String> {
         warnings.push(format!("{} records were dropped on the way to the file", evidence.dropped));
     }
     warnings
+}
+
+fn null_server(busy: Option<f64>) -> String {
+    match busy {
+        Some(busy) if busy >= SATURATED => format!(
+            "the null server was {:.0} % busy and bounded this run: the client can do more; give the \
+             server more cores (--null-cores, or `stallion null --cores`)",
+            busy * 100.0
+        ),
+        _ => "the server was the null server: these figures are the client's own".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -235,6 +254,17 @@ mod tests {
         assert!(verdict(501).reasons[0].starts_with("refused: 50 %"));
         let some = verdict(300);
         assert!(some.valid && some.warnings[0].starts_with("30.0 %"));
+    }
+
+    #[test]
+    fn against_the_null_server_a_full_client_is_the_result() {
+        let evidence = Evidence { open: false, busy_max: 0.99, null_server: true, ..healthy() };
+        let verdict = judge(&evidence);
+        assert!(verdict.valid && verdict.warnings[0].contains("the client's own"));
+        assert_eq!(verdict.bound, Bound::Generator);
+        let verdict = judge(&Evidence { server_busy: Some(0.98), ..evidence });
+        assert!(verdict.warnings[0].contains("--null-cores"));
+        assert_eq!(verdict.bound, Bound::Server);
     }
 
     #[test]

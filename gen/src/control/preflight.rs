@@ -11,6 +11,7 @@ use super::greeting::greeting;
 use crate::plan::{Credentials, Target};
 use crate::resp::command::request;
 use crate::resp::tree::Tree;
+use crate::shard::ring::Io;
 use crate::shard::ring::socket::Address;
 
 /// How long the server may take to accept or to answer one question.
@@ -96,14 +97,27 @@ pub enum StartError {
     /// The user ended it.
     #[error("interrupted before the first request: nothing was measured")]
     Interrupted,
-    /// The kernel has no io_uring for us.
-    #[error(
-        "io_uring cannot be used: {0}; it needs Linux 5.19 or later and kernel.io_uring_disabled=0 (`stallion doctor` shows more)"
-    )]
-    Ring(std::io::Error),
+    /// The kernel has no such ring for us.
+    #[error("{}", ring_refused(*.io, .error))]
+    Ring {
+        /// By which means.
+        io: Io,
+        /// The reason.
+        error: std::io::Error,
+    },
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(std::io::Error),
+}
+
+fn ring_refused(io: Io, error: &std::io::Error) -> String {
+    match io {
+        Io::Uring => format!(
+            "io_uring cannot be used: {error}; it needs Linux 5.19 or later and \
+             kernel.io_uring_disabled=0 (`stallion doctor` shows more); --io epoll does without"
+        ),
+        Io::Epoll => format!("epoll cannot be used: {error}; it needs Linux 5.11 or later"),
+    }
 }
 
 /// A blocking connection for a few questions.

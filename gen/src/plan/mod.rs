@@ -13,7 +13,7 @@ pub use target::{Credentials, Target, TargetError};
 use crate::limits::{
     MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE, MAX_VALUE_BYTES,
 };
-use crate::shard::ring::{HALVES, WaitPolicy};
+use crate::shard::ring::{HALVES, Io, WaitPolicy};
 use crate::workload::mix::Ttl;
 
 /// By which law keys are drawn.
@@ -103,6 +103,8 @@ pub struct Plan {
     pub warmup_ns: u64,
     /// CPUs to pin one shard each to; empty for one shard that is not pinned.
     pub cores: Vec<usize>,
+    /// By which means of the kernel.
+    pub io: Io,
     /// How shards wait.
     pub wait: WaitPolicy,
     /// A request without an answer for so long is given up.

@@ -18,6 +18,7 @@ fn plan() -> Plan {
         duration_ns: 1_000_000_000,
         warmup_ns: 0,
         cores: Vec::new(),
+        io: Io::Uring,
         wait: WaitPolicy::Block,
         timeout_ns: 1_000_000_000,
         slow_threshold_ns: 1_000_000,

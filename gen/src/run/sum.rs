@@ -38,13 +38,18 @@ impl Steal {
     }
 }
 
-pub(super) fn up(
-    plan: &Plan,
-    schedule: &Schedule,
-    totals: &Totals,
-    steal_share: f64,
-    cut: bool,
-) -> Summary {
+/// What bears on a run besides its own figures.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around {
+    /// Share of the host's CPU time that the hypervisor took.
+    pub(super) steal_share: f64,
+    /// The server says that it is the null server.
+    pub(super) null_server: bool,
+    /// The timeline broke off.
+    pub(super) timeline_cut: bool,
+}
+
+pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: &Around) -> Summary {
     let open = schedule.is_open();
     let measured = &totals.measured;
     let (counts, all) = (measured.counts, totals.all);
@@ -68,9 +73,10 @@ pub(super) fn up(
         runqueue_share: totals.runqueue_share(),
         server_busy: totals.server_busy(),
         duration_s,
-        steal_share,
+        steal_share: around.steal_share,
+        null_server: around.null_server,
         accounted: accounting.closes(),
-        dropped: u64::from(cut),
+        dropped: u64::from(around.timeline_cut),
     });
     let per_op = |sum: u64| (sum as f64 / counts.answered.max(1) as f64 * 10.0).round() / 10.0;
     Summary {

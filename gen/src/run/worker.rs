@@ -10,9 +10,10 @@ use crate::limits::CONNECT_TIMEOUT_NS;
 use crate::plan::{Distribution, Plan, Work};
 use crate::resp::command::Encoder;
 use crate::shard::ledger::{Ledger, Outlet};
+use crate::shard::ring::epoll::Epoll;
 use crate::shard::ring::socket::Address;
 use crate::shard::ring::uring::Uring;
-use crate::shard::ring::{Ring, WaitPolicy};
+use crate::shard::ring::{Io, Ring, WaitPolicy};
 use crate::shard::{Settings, Shard, Stage};
 use crate::units::Nanos;
 use crate::workload::arrivals::{Arrivals, Schedule};
@@ -31,6 +32,10 @@ pub(super) struct Opened {
     pub(super) first_connection: u32,
 }
 
+/// Makes a ring on the thread that will use it: address, connections, bytes of half an outgoing
+/// buffer, and how to wait.
+type MakeRing<R> = fn(Address, usize, usize, WaitPolicy) -> std::io::Result<R>;
+
 /// The word to begin.
 pub(super) struct Start {
     pub(super) start: Nanos,
@@ -46,6 +51,7 @@ pub(super) struct Worker {
     target: String,
     address: Address,
     half_bytes: usize,
+    io: Io,
     wait: WaitPolicy,
     settings: Settings,
     interval_ns: u64,
@@ -74,6 +80,7 @@ impl Worker {
             target: plan.target.to_string(),
             address,
             half_bytes: (encoder.longest() * plan.pipeline).max(greeting.bytes.len()),
+            io: plan.io,
             wait: plan.wait,
             settings: Settings {
                 connections,
@@ -99,8 +106,21 @@ impl Worker {
         started: &Receiver<Start>,
         finished: &Sender<usize>,
     ) {
+        match self.io {
+            Io::Uring => self.work_on(Uring::new, ready, started, finished),
+            Io::Epoll => self.work_on(Epoll::new, ready, started, finished),
+        }
+    }
+
+    fn work_on<R: Ring>(
+        self,
+        make: MakeRing<R>,
+        ready: &Sender<Result<Opened, StartError>>,
+        started: &Receiver<Start>,
+        finished: &Sender<usize>,
+    ) {
         let (index, stop) = (self.index, Arc::clone(&self.stop));
-        let mut shard = match self.open() {
+        let mut shard = match self.open(make) {
             Ok((shard, opened)) => {
                 let _ = ready.send(Ok(opened));
                 shard
@@ -119,14 +139,14 @@ impl Worker {
         let _ = finished.send(index);
     }
 
-    fn open(self) -> Result<(Shard<Uring>, Opened), StartError> {
+    fn open<R: Ring>(self, make: MakeRing<R>) -> Result<(Shard<R>, Opened), StartError> {
         if let Some(id) = self.cpu {
             core_affinity::set_for_current(core_affinity::CoreId { id });
         }
         let wanted = self.settings.connections;
-        let target = self.target;
-        let ring = Uring::new(self.address, wanted, self.half_bytes, self.wait)
-            .map_err(|error| no_ring(error, target.clone(), wanted))?;
+        let (target, io) = (self.target, self.io);
+        let ring = make(self.address, wanted, self.half_bytes, self.wait)
+            .map_err(|error| no_ring(io, error, target.clone(), wanted))?;
         let (ledger, outlet) = Ledger::new(self.interval_ns, self.seed);
         let mut shard = Shard::new(ring, self.settings, ledger);
         let deadline = shard.ring().now() + 2 * CONNECT_TIMEOUT_NS;
@@ -152,7 +172,7 @@ impl Worker {
 }
 
 /// A ring registers a file for each connection, which the limit of open files bounds, too.
-fn no_ring(error: std::io::Error, target: String, wanted: usize) -> StartError {
+fn no_ring(io: Io, error: std::io::Error, target: String, wanted: usize) -> StartError {
     match error.raw_os_error() {
         Some(errno @ (libc::EMFILE | libc::ENFILE)) => StartError::Connections {
             target,
@@ -161,11 +181,11 @@ fn no_ring(error: std::io::Error, target: String, wanted: usize) -> StartError {
             reason: error.to_string(),
             remedy: connection_remedy(errno),
         },
-        _ => StartError::Ring(error),
+        _ => StartError::Ring { io, error },
     }
 }
 
-fn refusal(shard: &Shard<Uring>, target: &str, wanted: usize) -> StartError {
+fn refusal<R: Ring>(shard: &Shard<R>, target: &str, wanted: usize) -> StartError {
     let target = target.to_owned();
     let reply = shard.greeting_error().to_owned();
     let (_, errno) = shard.refused();

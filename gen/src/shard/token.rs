@@ -12,6 +12,8 @@ pub enum Purpose {
     Receive = 2,
     /// Sending one half of the outgoing buffer.
     Send = 3,
+    /// Waiting for a client to connect.
+    Accept = 4,
 }
 
 /// Connection, its generation, and the purpose: 32, 24 and 8 bits.
@@ -52,6 +54,7 @@ impl Token {
             1 => Purpose::Connect,
             2 => Purpose::Receive,
             3 => Purpose::Send,
+            4 => Purpose::Accept,
             _ => return None,
         };
         let generation = (bits >> 8) as u32 & ((1 << GENERATION_BITS) - 1);
@@ -66,11 +69,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tokens_survive(connection: u32, generation in 0_u32..1 << 24, purpose in 1_u8..4) {
+        fn tokens_survive(connection: u32, generation in 0_u32..1 << 24, purpose in 1_u8..5) {
             let purpose = match purpose {
                 1 => Purpose::Connect,
                 2 => Purpose::Receive,
-                _ => Purpose::Send,
+                3 => Purpose::Send,
+                _ => Purpose::Accept,
             };
             let token = Token { connection: ConnId(connection), generation, purpose };
             assert_eq!(Token::unpack(token.pack()), Some(token));

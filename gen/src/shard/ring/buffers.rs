@@ -33,11 +33,17 @@ pub struct Buffers {
 pub const GROUP: u16 = 0;
 
 impl Buffers {
-    /// Allocates `count` (a power of two) buffers of `size` bytes and registers them.
+    /// Allocates `count` (a power of two) buffers of `size` bytes and registers them; `incremental`
+    /// if that is wanted and the kernel can.
     ///
     /// # Errors
     /// The kernel's: before 5.19 it knows no buffer rings; `ENOMEM` when memlock is exceeded.
-    pub fn register(submitter: &Submitter<'_>, count: u16, size: usize) -> io::Result<Self> {
+    pub fn register(
+        submitter: &Submitter<'_>,
+        count: u16,
+        size: usize,
+        incremental: bool,
+    ) -> io::Result<Self> {
         let bytes = usize::from(count) * size_of::<BufRingEntry>();
         let layout = std::alloc::Layout::from_size_align(bytes, 4096).map_err(io::Error::other)?;
         // SAFETY: the layout has a size that is not zero.
@@ -53,9 +59,9 @@ impl Buffers {
             size,
             count,
             tail: 0,
-            incremental: true,
+            incremental,
         };
-        if buffers.register_as(submitter, INCREMENTAL).is_err() {
+        if !incremental || buffers.register_as(submitter, INCREMENTAL).is_err() {
             buffers.incremental = false;
             buffers.register_as(submitter, 0)?;
         }
@@ -111,11 +117,11 @@ impl Buffers {
         (start..start + length, !(self.incremental && flags & BUFFER_MORE != 0))
     }
 
-    /// The bytes of a range that [`Buffers::received`] gave.
+    /// The memory in which the ranges that [`Buffers::received`] gives lie.
     #[must_use]
     #[inline]
-    pub fn bytes(&self, range: std::ops::Range<usize>) -> &[u8] {
-        &self.memory[range]
+    pub fn memory(&self) -> &[u8] {
+        &self.memory
     }
 
     /// Gives a buffer back to the kernel; its bytes are no longer needed.

@@ -2,7 +2,11 @@
 //!
 //! Single issuer, deferred task work, registered files, multishot receive into a ring of provided
 //! buffers, sends that complete silently: 0.70 to 0.78 of an epoll client's CPU per operation
-//! (`docs/PERFORMANCE.md`). Older kernels get what they have; see [`Uring::new`].
+//! (`docs/PERFORMANCE.md`). Older kernels get what they have; see [`Features`].
+
+mod setup;
+
+mod accept;
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,14 +20,15 @@ use stallion_timeline::clock::monotonic_ns;
 
 use super::buffers::{Buffers, GROUP};
 use super::socket::Address;
-use super::{Completion, HALVES, Reason, Ring, Usage, WaitPolicy};
-use crate::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, SUBMISSION_QUEUE};
+use super::told::Told;
+use super::{Completion, HALVES, Reason, Ring, Usage, WaitPolicy, thread};
+use crate::limits::{RECEIVE_BUFFER_BYTES, SUBMISSION_QUEUE};
 use crate::shard::token::{Purpose, Token};
 use crate::units::{ConnId, Nanos};
 
-/// Before the next request is due, `adaptive` stops sleeping this early: the timer's own lateness
-/// (median 12 us here with a slack of 1 ns, `uring.md`) and a wake-up fit in.
-const ADAPTIVE_SPIN_NS: u64 = 30_000;
+pub use setup::{Features, TaskWork};
+
+use setup::setup;
 
 /// `IORING_ENTER_GETEVENTS` of linux/io_uring.h.
 const GET_EVENTS: u32 = 1;
@@ -33,6 +38,7 @@ pub struct Uring {
     // Declared first, dropped first: the kernel lets go of buffers and files before they end.
     ring: IoUring,
     buffers: Buffers,
+    features: Features,
     outgoing: Box<[u8]>,
     half_bytes: usize,
     address: Address,
@@ -84,16 +90,28 @@ impl Uring {
         half_bytes: usize,
         policy: WaitPolicy,
     ) -> io::Result<Self> {
+        Self::with(Features::ALL, address, connections, half_bytes, policy)
+    }
+
+    /// As [`Uring::new`], with no more of the kernel's features than these.
+    ///
+    /// # Errors
+    /// As [`Uring::new`].
+    pub fn with(
+        wanted: Features,
+        address: Address,
+        connections: usize,
+        half_bytes: usize,
+        policy: WaitPolicy,
+    ) -> io::Result<Self> {
         let completions = (connections * 2).max(SUBMISSION_QUEUE as usize * 2) as u32;
-        let ring = build(completions.next_power_of_two())?;
-        let buffers = Buffers::register(&ring.submitter(), RECEIVE_BUFFERS, RECEIVE_BUFFER_BYTES)?;
+        let (ring, buffers, features) = setup(wanted, completions.next_power_of_two())?;
         ring.submitter().register_files_sparse(connections.max(1) as u32)?;
-        // A slack of 50 us (the default) would be all of the schedule lag at 20 000 ops/s.
-        // SAFETY: PR_SET_TIMERSLACK takes one integer and touches no memory.
-        unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1) };
+        thread::exact_timers();
         Ok(Self {
             ring,
             buffers,
+            features,
             outgoing: vec![0; connections * HALVES * half_bytes].into(),
             half_bytes,
             sockaddr: Box::new(address.to_sockaddr()?),
@@ -109,10 +127,10 @@ impl Uring {
         })
     }
 
-    /// Whether the kernel lends parts of buffers (6.12 and later).
+    /// What is used of what the kernel offers.
     #[must_use]
-    pub const fn incremental_buffers(&self) -> bool {
-        self.buffers.incremental()
+    pub const fn features(&self) -> Features {
+        self.features
     }
 
     fn token(&self, connection: ConnId, purpose: Purpose) -> u64 {
@@ -132,10 +150,17 @@ impl Uring {
     }
 
     fn arm_receive(&mut self, connection: ConnId) {
-        let entry = opcode::RecvMulti::new(Fixed(connection.0), GROUP)
-            .build()
-            .user_data(self.token(connection, Purpose::Receive));
-        self.push(&entry);
+        let file = Fixed(connection.0);
+        let entry = if self.features.multishot_receive {
+            opcode::RecvMulti::new(file, GROUP).build()
+        } else {
+            opcode::Recv::new(file, std::ptr::null_mut(), RECEIVE_BUFFER_BYTES as u32)
+                .buf_group(GROUP)
+                .build()
+                .flags(Flags::BUFFER_SELECT)
+        };
+        let token = self.token(connection, Purpose::Receive);
+        self.push(&entry.user_data(token));
     }
 
     fn push_send(&mut self, connection: ConnId, sending: Sending, notify: bool) {
@@ -187,34 +212,38 @@ impl Uring {
     }
 
     /// What an event means; none when it needs no answer from the engine.
-    fn understand(&mut self, event: Event) -> Option<Understood> {
+    fn understand(&mut self, event: Event) -> Option<Told> {
         let token = Token::unpack(event.user_data)?;
         // A buffer was used even if its connection is gone by now.
         let data = self.take_data(event);
         let connection = token.connection;
         if self.slots[connection.index()].generation != token.generation {
+            if token.purpose == Purpose::Accept {
+                accept::discard(event.result);
+            }
             return None;
         }
-        let broken = |errno| Some(Understood::Closed(connection, Reason::Broken(errno)));
+        let broken = |errno| Some(Told::Closed(connection, Reason::Broken(errno)));
         match (token.purpose, event.result) {
             (Purpose::Connect, result) if result < 0 => {
-                Some(Understood::Closed(connection, Reason::Refused(-result)))
+                Some(Told::Closed(connection, Reason::Refused(-result)))
             }
             (Purpose::Connect, _) => {
                 self.arm_receive(connection);
-                Some(Understood::Opened(connection))
+                Some(Told::Opened(connection))
             }
-            (Purpose::Receive, 0) => Some(Understood::Closed(connection, Reason::EndOfStream)),
+            (Purpose::Accept, result) => self.accepted(connection, result),
+            (Purpose::Receive, 0) => Some(Told::Closed(connection, Reason::EndOfStream)),
             (Purpose::Receive, result) => {
                 let no_buffer = result == -libc::ENOBUFS;
                 if result < 0 && !no_buffer {
                     return broken(-result);
                 }
                 if !cqueue::more(event.flags) {
-                    self.rearms += 1;
+                    self.rearms += u64::from(self.features.multishot_receive);
                     self.arm_receive(connection);
                 }
-                data.map(|range| Understood::Received(connection, range))
+                data.map(|range| Told::Received(connection, range))
             }
             (Purpose::Send, result) if result < 0 => broken(-result),
             (Purpose::Send, result) => self.sent(connection, result as usize),
@@ -232,52 +261,16 @@ impl Uring {
     }
 
     /// Part or all of a notified send is done.
-    fn sent(&mut self, connection: ConnId, length: usize) -> Option<Understood> {
+    fn sent(&mut self, connection: ConnId, length: usize) -> Option<Told> {
         let sending = self.slots[connection.index()].sending.take()?;
         if length >= sending.length {
-            return Some(Understood::Sent(connection));
+            return Some(Told::Sent(connection));
         }
         let rest = Sending { at: sending.at + length, length: sending.length - length, ..sending };
         self.slots[connection.index()].sending = Some(rest);
         self.push_send(connection, rest, true);
         None
     }
-}
-
-/// A [`Completion`] whose bytes are still a range.
-enum Understood {
-    Opened(ConnId),
-    Received(ConnId, std::ops::Range<usize>),
-    Sent(ConnId),
-    Closed(ConnId, Reason),
-}
-
-/// The best ring that the kernel has: deferred task work (6.1), single issuer (6.0), cooperative
-/// task work (5.19), or none of them.
-fn build(completions: u32) -> io::Result<IoUring> {
-    let builders: [fn(&mut io_uring::Builder); 4] = [
-        |builder| {
-            builder.setup_single_issuer().setup_defer_taskrun().setup_coop_taskrun();
-        },
-        |builder| {
-            builder.setup_single_issuer().setup_coop_taskrun();
-        },
-        |builder| {
-            builder.setup_coop_taskrun();
-        },
-        |_| {},
-    ];
-    let mut refused = io::Error::from(io::ErrorKind::Unsupported);
-    for choose in builders {
-        let mut builder = IoUring::builder();
-        builder.setup_cqsize(completions).setup_clamp();
-        choose(&mut builder);
-        match builder.build(SUBMISSION_QUEUE) {
-            Ok(ring) => return Ok(ring),
-            Err(error) => refused = error,
-        }
-    }
-    Err(refused)
 }
 
 impl Ring for Uring {
@@ -343,12 +336,7 @@ impl Ring for Uring {
             return self.enter(0, None);
         }
         let before = self.now();
-        let spin_from = match self.policy {
-            WaitPolicy::Block => until,
-            WaitPolicy::Adaptive => Nanos(until.0.saturating_sub(ADAPTIVE_SPIN_NS)),
-            WaitPolicy::Spin => Nanos(0),
-        };
-        let sleep_ns = spin_from.since(before);
+        let sleep_ns = self.policy.sleep_ns(before, until);
         if sleep_ns > 0 {
             return self.enter(1, Some(sleep_ns));
         }
@@ -368,32 +356,18 @@ impl Ring for Uring {
         }
         loop {
             let event = self.batch.pop_front()?;
-            match self.understand(event) {
-                Some(Understood::Received(connection, range)) => {
-                    return Some(Completion::Received(connection, self.buffers.bytes(range)));
-                }
-                Some(Understood::Opened(connection)) => {
-                    return Some(Completion::Opened(connection));
-                }
-                Some(Understood::Sent(connection)) => return Some(Completion::Sent(connection)),
-                Some(Understood::Closed(connection, reason)) => {
-                    return Some(Completion::Closed(connection, reason));
-                }
-                None => {
-                    if let Some(id) = self.held.take() {
-                        self.buffers.recycle(id);
-                    }
-                }
+            if let Some(told) = self.understand(event) {
+                return Some(told.with(self.buffers.memory()));
+            }
+            if let Some(id) = self.held.take() {
+                self.buffers.recycle(id);
             }
         }
     }
 
     fn usage(&mut self) -> Usage {
-        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `time` is a valid timespec.
-        unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
         Usage {
-            cpu_ns: time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs(),
+            cpu_ns: thread::cpu_ns(),
             idle_ns: self.idle_ns,
             syscalls: self.syscalls,
             rearms: self.rearms,
