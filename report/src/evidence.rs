@@ -26,6 +26,9 @@ pub fn chaos_in(run: &Run, from_ns: u64, to_ns: u64) -> impl Iterator<Item = &Ch
 }
 
 /// A cause in words, with what the server and the stall records say about it in this stretch:
+/// What the probes say of a wait that ended when a sleeping core had woken up.
+const IDLE_CORE: &str = "an idle core woke up";
+
 /// `fork of BGSAVE`, `command KEYS * (SLOWLOG: 497 ms)`, `waits for a CPU held by stress`.
 #[must_use]
 pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
@@ -41,6 +44,10 @@ pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
             |job| format!("copy-on-write faults during {job}"),
         ),
         StallClass::Command => command_label(run, &what, from_ns, to_ns),
+        StallClass::RunQueue if what == IDLE_CORE => "the wake-up of an idle core".to_owned(),
+        StallClass::RunQueue if what.starts_with(IDLE_CORE) => {
+            "waits for a CPU (idle ones that had to wake up, and busy ones)".to_owned()
+        }
         StallClass::RunQueue if !what.is_empty() => format!("waits for a CPU held by {what}"),
         StallClass::Syscall if !what.is_empty() => format!("system call {what}"),
         StallClass::OffCpu if !what.is_empty() => format!("blocked in {what}"),

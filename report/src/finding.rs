@@ -52,6 +52,7 @@ pub fn findings(analysis: &Analysis) -> Vec<Finding> {
             spike: Some(index),
         });
     }
+    all.extend(onsets(analysis));
     all.extend(phases(analysis));
     all.extend(run_as_a_whole(analysis));
     all.extend(hidden_by_service_time(analysis));
@@ -213,6 +214,23 @@ fn losses(analysis: &Analysis) -> Option<Finding> {
     (!texts.is_empty()).then(|| {
         caution("Not everything was recorded", format!("Lost records: {}.", words::list(&texts)))
     })
+}
+
+fn onsets(analysis: &Analysis) -> Vec<Finding> {
+    let told = analysis.onsets.iter().filter(|onset| onset.attribution.delay_ns > 0);
+    told.map(|onset| {
+        let at = words::at(analysis.run.axis_ns(onset.begin_ns));
+        let causes = named(&onset.attribution.shares, &onset.labels);
+        fact(
+            format!("Onset of {} at {at}: {causes}", onset.action),
+            format!(
+                "{} in its first 250 ms, the slowest {}.",
+                words::plural(onset.attribution.requests, "slow request"),
+                words::duration(onset.slowest_ns)
+            ),
+        )
+    })
+    .collect()
 }
 
 fn phases(analysis: &Analysis) -> Vec<Finding> {
