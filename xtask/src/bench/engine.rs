@@ -3,15 +3,12 @@
 
 use serde_json::{Value, json};
 
+use super::effort::Effort;
 use super::figures::{Sample, ratio, tenth, whole};
 use super::programs::{CONNECTIONS, Programs, Server, client_cpu, number};
 use super::publish::{Table, publish};
 
 const PIPELINES: [usize; 3] = [1, 16, 64];
-
-const ROUNDS: usize = 5;
-
-const SECONDS: &str = "2";
 
 /// What is measured in turn.
 const TURNS: [(&str, bool); 4] =
@@ -23,7 +20,8 @@ struct Measured {
     ops_per_sec: Sample,
 }
 
-pub(super) fn run() -> anyhow::Result<()> {
+pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
+    let Effort { rounds, seconds, .. } = effort;
     let programs = Programs::build()?;
     let server = programs.null()?;
     let mut table = Table::new(&[
@@ -38,12 +36,13 @@ pub(super) fn run() -> anyhow::Result<()> {
     let mut data = Vec::new();
     for pipeline in PIPELINES {
         let mut found: [Measured; 4] = Default::default();
-        for round in 0..ROUNDS {
-            println!("pipeline {pipeline}, round {} of {ROUNDS}", round + 1);
+        for round in 0..rounds {
+            println!("pipeline {pipeline}, round {} of {rounds}", round + 1);
             // Each round begins with another, so that none always follows the same one.
             for step in 0..TURNS.len() {
                 let index = (round + step) % TURNS.len();
-                let (ns_per_op, ops_per_sec) = turn(&programs, &server, TURNS[index], pipeline)?;
+                let (ns_per_op, ops_per_sec) =
+                    turn(&programs, &server, TURNS[index], pipeline, seconds)?;
                 found[index].ns_per_op.add(ns_per_op);
                 found[index].ops_per_sec.add(ops_per_sec);
             }
@@ -60,10 +59,10 @@ pub(super) fn run() -> anyhow::Result<()> {
     }
     let note = format!(
         "GET of 100 B, {CONNECTIONS} connections, one client core, `stallion null` on another; CPU \
-         of the client's ring thread; median [least..most] of {ROUNDS} alternating runs of \
-         {SECONDS} s, ratios by pairs."
+         of the client's ring thread; median [least..most] of {rounds} alternating runs of \
+         {seconds} s, ratios by pairs."
     );
-    publish("engine", Value::Array(data), &[table], &note)
+    publish("engine", effort, Value::Array(data), &[table], &note)
 }
 
 fn turn(
@@ -71,27 +70,20 @@ fn turn(
     server: &Server,
     (io, engine): (&str, bool),
     pipeline: usize,
+    seconds: u64,
 ) -> anyhow::Result<(f64, f64)> {
     let (pipeline, connections) = (pipeline.to_string(), CONNECTIONS.to_string());
     if engine {
-        let duration = format!("{SECONDS}s");
-        let flags = [
-            "--io",
-            io,
-            "--pipeline",
-            &pipeline,
-            "--conns",
-            &connections,
-            "--duration",
-            &duration,
-            "--warmup",
-            "300ms",
-        ];
+        let flags = format!(
+            "--io {io} --pipeline {pipeline} --conns {CONNECTIONS} --duration {seconds}s --warmup 300ms"
+        );
+        let flags: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
         let driven = programs.drive(server.port, &flags)?;
         return Ok((driven.number("/client/cpu_ns_per_op")?, driven.number("/ops_per_sec")?));
     }
     let (port, cpu) = (server.port.to_string(), client_cpu()?.to_string());
-    let words = [io, &port, &pipeline, &connections, SECONDS, &cpu];
+    let seconds = seconds.to_string();
+    let words = [io, &port, &pipeline, &connections, &seconds, &cpu];
     let floor = programs.example("floor", &words)?;
     Ok((number(&floor, "/cpu_ns_per_op")?, number(&floor, "/ops_per_sec")?))
 }

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
+use super::effort::Effort;
 use super::figures::tenth;
 use super::publish::{Table, publish};
 use crate::shell;
@@ -10,7 +11,8 @@ use crate::shell;
 /// Calls in one timed call; `BATCH` of gen/benches/hot.rs.
 const BATCH: f64 = 1_000.0;
 
-pub(super) fn run() -> anyhow::Result<()> {
+pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
+    let seconds = effort.seconds.to_string();
     let text = shell::output(&[
         "cargo",
         "bench",
@@ -20,7 +22,7 @@ pub(super) fn run() -> anyhow::Result<()> {
         "hot",
         "--",
         "--max-time",
-        "2",
+        &seconds,
     ])?;
     let found = medians(&text);
     ensure!(!found.is_empty(), "no figures in what the benchmark printed:\n{text}");
@@ -32,7 +34,7 @@ pub(super) fn run() -> anyhow::Result<()> {
         data.insert(name, json!({ "median_ns": each_ns }));
     }
     let note = "One call, median; pieces are timed in batches of a thousand.";
-    publish("hot", Value::Object(data), &[table], note)
+    publish("hot", effort, Value::Object(data), &[table], note)
 }
 
 /// Name and median of each row of divan's table: its columns are name and fastest, slowest,

@@ -2,6 +2,8 @@
 //! against, on a host that is otherwise idle. Alternating, so that the host's moods hit all alike;
 //! medians with their spread; JSON for machines and a table for people.
 
+mod effort;
+
 mod child;
 
 mod figures;
@@ -20,12 +22,15 @@ mod hot;
 
 use anyhow::bail;
 
-pub(crate) fn run(name: &str) -> anyhow::Result<()> {
+use effort::{FULL, QUICK};
+
+pub(crate) fn run(name: &str, quick: bool) -> anyhow::Result<()> {
+    let effort = if quick { QUICK } else { FULL };
     match name {
-        "engine" => engine::run(),
-        "peers" => peers::run(),
-        "pacing" => pacing::run(),
-        "hot" => hot::run(),
+        "engine" => engine::run(effort),
+        "peers" => peers::run(effort),
+        "pacing" => pacing::run(effort),
+        "hot" => hot::run(effort),
         _ => bail!("`{name}` is no benchmark: there are engine, peers, pacing and hot"),
     }
 }

@@ -9,23 +9,15 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::child;
+use super::effort::Effort;
 use super::figures::{Sample, ratio, tenth, whole};
 use super::programs::{Driven, Programs, Server, client_cpu, number};
 use super::publish::{Table, publish};
 
 const RATE: u64 = 50_000;
 
-const ROUNDS: usize = 3;
-
-const SECONDS: u64 = 5;
-
-/// Length of the run in which what was sent is counted against the schedule.
-const COUNTED_SECONDS: u64 = 60;
-
-/// One connection has to have many requests in flight to carry the rate.
-const PIPELINE: &str = "64";
-
-pub(super) fn run() -> anyhow::Result<()> {
+pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
+    let (rounds, seconds, counted) = (effort.rounds, effort.seconds * 2, effort.counted_seconds);
     let programs = Programs::build()?;
     let server = programs.null()?;
     let mut lags = Table::new(&[
@@ -41,18 +33,18 @@ pub(super) fn run() -> anyhow::Result<()> {
     let mut data = Vec::new();
     for wait in ["spin", "block"] {
         for connections in [50, 1] {
-            println!("{wait}, {connections} connections: {ROUNDS} pairs");
-            data.push(lag(&programs, &server, &mut lags, wait, connections)?);
+            println!("{wait}, {connections} connections: {rounds} pairs");
+            data.push(lag(&programs, &server, &mut lags, (wait, connections), effort)?);
         }
     }
     let mut sent = Table::new(&["run", "due", "sent", "difference", "most sent ahead of schedule"]);
-    println!("{COUNTED_SECONDS} s against the schedule");
-    let counted = schedule(&programs, &server, COUNTED_SECONDS, Stall::None)?;
+    println!("{counted} s against the schedule");
+    let undisturbed = schedule(&programs, &server, counted, Stall::None)?;
     println!("the server stalls, then the client");
-    let server_stalls = schedule(&programs, &server, SECONDS, Stall::Server)?;
-    let client_stalls = schedule(&programs, &server, SECONDS, Stall::Client)?;
+    let server_stalls = schedule(&programs, &server, seconds, Stall::Server)?;
+    let client_stalls = schedule(&programs, &server, seconds, Stall::Client)?;
     for (name, found) in [
-        ("undisturbed", &counted),
+        ("undisturbed", &undisturbed),
         ("the server stops for 0.5 s", &server_stalls),
         ("the client stops for 0.5 s", &client_stalls),
     ] {
@@ -63,17 +55,17 @@ pub(super) fn run() -> anyhow::Result<()> {
     let note = format!(
         "{RATE} requests a second, constant, against `stallion null` on another core; the timer loop \
          is the same ring waiting for the same times without sending; median [least..most] of \
-         {ROUNDS} alternating runs of {SECONDS} s, ratios by pairs. Below: requests sent against \
+         {rounds} alternating runs of {seconds} s, ratios by pairs. Below: requests sent against \
          those due, and the most that any moment had sent beyond what was due by then."
     );
     let data = json!({
         "rate": RATE,
         "lag": data,
-        "undisturbed": counted,
+        "undisturbed": undisturbed,
         "server_stalls": server_stalls,
         "client_stalls": client_stalls,
     });
-    publish("pacing", data, &[lags, sent], &note)
+    publish("pacing", effort, data, &[lags, sent], &note)
 }
 
 #[derive(Default)]
@@ -86,17 +78,18 @@ fn lag(
     programs: &Programs,
     server: &Server,
     table: &mut Table,
-    wait: &str,
-    connections: usize,
+    (wait, connections): (&str, usize),
+    effort: Effort,
 ) -> anyhow::Result<Value> {
+    let seconds = effort.seconds * 2;
     let (mut engine, mut timer) = (Lag::default(), Lag::default());
-    for round in 0..ROUNDS {
+    for round in 0..effort.rounds {
         for half in 0..2 {
             let (found, at, lag) = if (round + half) % 2 == 0 {
-                let driven = programs.drive(server.port, &flags(wait, connections, SECONDS))?;
+                let driven = programs.drive(server.port, &flags(wait, connections, seconds))?;
                 (driven.summary, "/schedule_lag_us", &mut engine)
             } else {
-                let (rate, seconds) = (RATE.to_string(), SECONDS.to_string());
+                let (rate, seconds) = (RATE.to_string(), seconds.to_string());
                 let cpu = client_cpu()?.to_string();
                 let words = ["uring", wait, &rate, &seconds, &cpu];
                 (programs.example("timer", &words)?, "/lag_us", &mut timer)
@@ -128,27 +121,15 @@ fn lag(
     }))
 }
 
-/// The flags of a paced run, as short-lived text.
-fn flags(wait: &str, connections: usize, seconds: u64) -> [&'static str; 14] {
-    let wait = if wait == "spin" { "spin" } else { "block" };
-    let (connections, pipeline) = if connections == 1 { ("1", PIPELINE) } else { ("50", "8") };
-    let duration = if seconds == COUNTED_SECONDS { "60s" } else { "5s" };
-    [
-        "--rate",
-        "50000",
-        "--wait",
-        wait,
-        "--conns",
-        connections,
-        "--pipeline",
-        pipeline,
-        "--duration",
-        duration,
-        "--warmup",
-        "0s",
-        "--interval",
-        "10ms",
-    ]
+/// The flags of a paced run.
+fn flags(wait: &str, connections: usize, seconds: u64) -> Vec<String> {
+    // One connection has to have many requests in flight to carry the rate.
+    let pipeline = if connections == 1 { 64 } else { 8 };
+    let text = format!(
+        "--rate {RATE} --wait {wait} --conns {connections} --pipeline {pipeline} \
+         --duration {seconds}s --warmup 0s --interval 10ms"
+    );
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Who stands still for half a second in the middle of a run.

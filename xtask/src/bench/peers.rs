@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::child;
+use super::effort::Effort;
 use super::figures::{Sample, ratio, tenth, whole};
 use super::programs::{CONNECTIONS, KEYS, Programs, Server, client_cpu};
 use super::publish::{Table, publish};
@@ -12,17 +13,14 @@ use crate::{install, shell};
 
 const PIPELINES: [usize; 3] = [1, 16, 64];
 
-const PAIRS: usize = 5;
-
-const SECONDS: f64 = 2.0;
-
 #[derive(Default)]
 struct Measured {
     ns_per_op: Sample,
     ops_per_sec: Sample,
 }
 
-pub(super) fn run() -> anyhow::Result<()> {
+pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
+    let Effort { rounds, seconds, .. } = effort;
     if !shell::installed(&["redis-benchmark"]) {
         install::ensure_apt(&["redis-tools"])?;
     }
@@ -44,33 +42,34 @@ pub(super) fn run() -> anyhow::Result<()> {
             _ => programs.redis()?,
         };
         for pipeline in PIPELINES {
-            println!("{name}, pipeline {pipeline}: {PAIRS} pairs");
-            let (ours, theirs) = pairs(&programs, &server, pipeline)?;
+            println!("{name}, pipeline {pipeline}: {rounds} pairs");
+            let (ours, theirs) = pairs(&programs, &server, pipeline, effort)?;
             data.push(row(&mut table, name, pipeline, &ours, &theirs));
         }
     }
     let note = format!(
         "GET of 100 B over {KEYS} keys, {CONNECTIONS} connections, client pinned to one core, server \
          to another; CPU of the whole client process from its start to its end over all of its \
-         requests; median [least..most] of {PAIRS} alternating runs of about {SECONDS} s, ratios by \
+         requests; median [least..most] of {rounds} alternating runs of about {seconds} s, ratios by \
          pairs."
     );
-    publish("peers", Value::Array(data), &[table], &note)
+    publish("peers", effort, Value::Array(data), &[table], &note)
 }
 
 fn pairs(
     programs: &Programs,
     server: &Server,
     pipeline: usize,
+    effort: Effort,
 ) -> anyhow::Result<(Measured, Measured)> {
     let (mut ours, mut theirs) = (Measured::default(), Measured::default());
     // How many requests fill the time is found out by a short run.
     let (_, rate) = benchmark(server, pipeline, 20_000 * pipeline as u64)?;
-    let requests = (rate * SECONDS) as u64;
-    for pair in 0..PAIRS {
+    let requests = (rate * effort.seconds as f64) as u64;
+    for pair in 0..effort.rounds {
         for half in 0..2 {
             let (measured, (ns_per_op, ops_per_sec)) = if (pair + half) % 2 == 0 {
-                (&mut ours, drive(programs, server, pipeline)?)
+                (&mut ours, drive(programs, server, pipeline, effort.seconds)?)
             } else {
                 (&mut theirs, benchmark(server, pipeline, requests)?)
             };
@@ -81,19 +80,15 @@ fn pairs(
     Ok((ours, theirs))
 }
 
-fn drive(programs: &Programs, server: &Server, pipeline: usize) -> anyhow::Result<(f64, f64)> {
-    let (pipeline, connections) = (pipeline.to_string(), CONNECTIONS.to_string());
-    let duration = format!("{SECONDS}s");
-    let flags = [
-        "--pipeline",
-        &pipeline,
-        "--conns",
-        &connections,
-        "--duration",
-        &duration,
-        "--warmup",
-        "0s",
-    ];
+fn drive(
+    programs: &Programs,
+    server: &Server,
+    pipeline: usize,
+    seconds: u64,
+) -> anyhow::Result<(f64, f64)> {
+    let flags =
+        format!("--pipeline {pipeline} --conns {CONNECTIONS} --duration {seconds}s --warmup 0s");
+    let flags: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
     let driven = programs.drive(server.port, &flags)?;
     Ok((driven.process_ns_per_op, driven.number("/ops_per_sec")?))
 }

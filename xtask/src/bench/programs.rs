@@ -52,12 +52,12 @@ impl Programs {
     }
 
     /// `stallion drive` with its summary as JSON, and the process's own usage.
-    pub(super) fn drive(&self, port: u16, flags: &[&str]) -> anyhow::Result<Driven> {
+    pub(super) fn drive(&self, port: u16, flags: &[String]) -> anyhow::Result<Driven> {
         let used = child::run(&self.drive_words(port, flags)?)?;
         Driven::of(&used)
     }
 
-    pub(super) fn drive_words(&self, port: u16, flags: &[&str]) -> anyhow::Result<Vec<String>> {
+    pub(super) fn drive_words(&self, port: u16, flags: &[String]) -> anyhow::Result<Vec<String>> {
         let (port, cpu) = (port.to_string(), client_cpu()?.to_string());
         let keys = KEYS.to_string();
         let common = [
@@ -72,7 +72,9 @@ impl Programs {
             "-",
             "--allow-invalid",
         ];
-        Ok(self.words("stallion", &[&common, flags].concat()))
+        let mut words = self.words("stallion", &common);
+        words.extend_from_slice(flags);
+        Ok(words)
     }
 
     /// An example's JSON.

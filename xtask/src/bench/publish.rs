@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use super::effort::Effort;
 use crate::shell;
 
 const PAGE: &str = "docs/PERFORMANCE.md";
@@ -29,7 +30,13 @@ impl Table {
 }
 
 /// Writes both, with the facts of this host.
-pub(super) fn publish(name: &str, data: Value, tables: &[Table], note: &str) -> anyhow::Result<()> {
+pub(super) fn publish(
+    name: &str,
+    effort: Effort,
+    data: Value,
+    tables: &[Table],
+    note: &str,
+) -> anyhow::Result<()> {
     let facts = shell::output(&[
         "cargo",
         "run",
@@ -42,10 +49,6 @@ pub(super) fn publish(name: &str, data: Value, tables: &[Table], note: &str) -> 
     ])?;
     let host: Value = serde_json::from_str(&facts).context("the host's facts")?;
     let result = json!({ "bench": name, "host": host, "results": data });
-    let folder = shell::root().join("results/bench");
-    fs::create_dir_all(&folder)?;
-    let file = folder.join(format!("{name}.json"));
-    fs::write(&file, serde_json::to_string_pretty(&result)? + "\n")?;
     let word = |key: &str| host[key].as_str().unwrap_or_default().to_owned();
     let guest = if host["virtualised"] == true { "virtual machine, " } else { "" };
     let (cpus, cpu, kernel) = (&host["cpus"], word("cpu"), word("kernel"));
@@ -55,6 +58,14 @@ pub(super) fn publish(name: &str, data: Value, tables: &[Table], note: &str) -> 
         tables.join("\n")
     );
     println!("\n{text}");
+    if !effort.publish {
+        println!("Too short to rely on: nothing was written.");
+        return Ok(());
+    }
+    let folder = shell::root().join("results/bench");
+    fs::create_dir_all(&folder)?;
+    let file = folder.join(format!("{name}.json"));
+    fs::write(&file, serde_json::to_string_pretty(&result)? + "\n")?;
     let page = shell::root().join(PAGE);
     let old = fs::read_to_string(&page).with_context(|| PAGE.to_owned())?;
     fs::write(&page, replaced(&old, name, &text)?).with_context(|| PAGE.to_owned())
