@@ -12,6 +12,8 @@ mod test;
 
 mod demo;
 
+mod bench;
+
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -24,6 +26,9 @@ cargo xtask COMMAND
   test            installs what the tests need, then runs all of them, and all checks
   tidy            checks what a machine can check of the project's rules
   ebpf            builds the eBPF object that the feature `probes` embeds
+  bench NAME [--quick]
+                  measures the engine: engine, peers, pacing or hot; writes results/bench/ and
+                  docs/PERFORMANCE.md (on an idle host, up to five minutes; --quick: writes nothing)
 ";
 
 fn main() -> ExitCode {
@@ -45,6 +50,8 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(&[]),
         ["ebpf"] => ebpf::run(),
+        ["bench", name] => bench::run(name, false),
+        ["bench", name, "--quick"] => bench::run(name, true),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

@@ -266,7 +266,7 @@ mod tests {
         replies.stamp(12_345_678_901);
         let text = String::from_utf8_lossy(&replies.blocks[Kind::Info as usize].bytes).into_owned();
         assert!(text.contains("used_cpu_user_main_thread:0000000012.345678\r\n"));
-        assert_eq!(info(u64::MAX).len(), info(0).len());
+        assert_eq!(info(u64::MAX / 2).len(), info(0).len());
     }
 
     #[test]

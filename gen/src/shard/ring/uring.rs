@@ -357,6 +357,10 @@ impl Ring for Uring {
         loop {
             let event = self.batch.pop_front()?;
             if let Some(told) = self.understand(event) {
+                // What else the kernel says of it is old.
+                if let Told::Closed(connection, _) = told {
+                    self.close(connection);
+                }
                 return Some(told.with(self.buffers.memory()));
             }
             if let Some(id) = self.held.take() {

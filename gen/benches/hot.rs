@@ -1,0 +1,176 @@
+//! What the engine does for each request, piece by piece, in nanoseconds.
+//!
+//! `cargo bench -p stallion-gen --bench hot`, or `cargo xtask bench hot`, which writes the figures
+//! down. Under `cargo test` each piece runs once.
+
+use std::hint::black_box;
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use hdrhistogram::Histogram;
+use rand::distr::Distribution;
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use stallion_gen::measure::histogram::Recording;
+use stallion_gen::null::reply::{Kind, Owed, Replies};
+use stallion_gen::null::request::{Reader, Shapes};
+use stallion_gen::resp::command::{Encoder, request};
+use stallion_gen::resp::reply::Parser;
+use stallion_gen::units::{KeyId, OpKind};
+use stallion_gen::workload::Op;
+use stallion_gen::workload::keys::{Keys, Zipf};
+use stallion_gen::workload::values::Values;
+
+/// Repetitions in one timed call, so that reading the clock does not count; `cargo xtask bench`
+/// reads times for a call and divides by it.
+const BATCH: u64 = 1_000;
+
+fn main() {
+    divan::main();
+}
+
+fn random() -> Xoshiro256PlusPlus {
+    Xoshiro256PlusPlus::seed_from_u64(7)
+}
+
+fn batch(bencher: Bencher<'_, '_>, mut piece: impl FnMut(u64)) {
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        for index in 0..BATCH {
+            piece(index);
+        }
+    });
+}
+
+fn encode(bencher: Bencher<'_, '_>, kind: OpKind) {
+    let encoder = Encoder::new("key:", Values::new(1, 100));
+    let mut out = vec![0; encoder.longest()];
+    batch(bencher, |index| {
+        let key = KeyId(index * 7_919);
+        let op = Op { kind, key, ttl_s: 0 };
+        black_box(encoder.encode(black_box(op), &mut out));
+    });
+}
+
+#[divan::bench]
+fn encode_get(bencher: Bencher<'_, '_>) {
+    encode(bencher, OpKind::Get);
+}
+
+#[divan::bench]
+fn encode_set_100_bytes(bencher: Bencher<'_, '_>) {
+    encode(bencher, OpKind::Set);
+}
+
+fn parse(bencher: Bencher<'_, '_>, reply: &[u8]) {
+    let stream = reply.repeat(BATCH as usize);
+    let mut parser = Parser::new();
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        let mut input = stream.as_slice();
+        while let Ok(Some(reply)) = parser.next(&mut input, |_, _| {}) {
+            black_box(reply);
+        }
+    });
+}
+
+#[divan::bench]
+fn parse_value_100_bytes(bencher: Bencher<'_, '_>) {
+    parse(bencher, format!("$100\r\n{}\r\n", "x".repeat(100)).as_bytes());
+}
+
+#[divan::bench]
+fn parse_ok(bencher: Bencher<'_, '_>) {
+    parse(bencher, b"+OK\r\n");
+}
+
+fn draw(bencher: Bencher<'_, '_>, mut keys: Keys) {
+    let mut random = random();
+    batch(bencher, |_| {
+        black_box(keys.draw(&mut random));
+    });
+}
+
+#[divan::bench]
+fn draw_uniform_1e6(bencher: Bencher<'_, '_>) {
+    draw(bencher, Keys::Uniform { keys: 1_000_000 });
+}
+
+#[divan::bench]
+fn draw_uniform_1e9(bencher: Bencher<'_, '_>) {
+    draw(bencher, Keys::Uniform { keys: 1_000_000_000 });
+}
+
+fn zipf(keys: u64) -> Keys {
+    Keys::Zipfian(Box::new(Zipf::new(keys, 0.99)))
+}
+
+#[divan::bench]
+fn draw_zipf_1e6(bencher: Bencher<'_, '_>) {
+    draw(bencher, zipf(1_000_000));
+}
+
+#[divan::bench]
+fn draw_zipf_1e9(bencher: Bencher<'_, '_>) {
+    draw(bencher, zipf(1_000_000_000));
+}
+
+fn draw_rand_distr(bencher: Bencher<'_, '_>, keys: f64) {
+    let (mut random, law) = (random(), rand_distr::Zipf::new(keys, 0.99));
+    let Ok(law) = law else { return };
+    batch(bencher, |_| {
+        black_box(law.sample(&mut random));
+    });
+}
+
+#[divan::bench]
+fn draw_zipf_1e6_by_rand_distr(bencher: Bencher<'_, '_>) {
+    draw_rand_distr(bencher, 1e6);
+}
+
+#[divan::bench]
+fn draw_zipf_1e9_by_rand_distr(bencher: Bencher<'_, '_>) {
+    draw_rand_distr(bencher, 1e9);
+}
+
+/// Durations as a run has them: most near 100 us, some far above.
+fn durations() -> Vec<u64> {
+    let mut random = random();
+    (0..BATCH).map(|_| 80_000 + (20_000.0 / (1.0 - random.random::<f64>())) as u64).collect()
+}
+
+#[divan::bench]
+fn record(bencher: Bencher<'_, '_>) {
+    let (mut recording, durations) = (Recording::default(), durations());
+    batch(bencher, |index| {
+        recording.record(black_box(durations[index as usize]));
+    });
+}
+
+#[divan::bench]
+fn record_by_hdrhistogram(bencher: Bencher<'_, '_>) {
+    let Ok(mut histogram) = Histogram::<u64>::new_with_max(3_600_000_000_000, 3) else {
+        return;
+    };
+    let durations = durations();
+    batch(bencher, |index| {
+        histogram.saturating_record(black_box(durations[index as usize]));
+    });
+}
+
+/// What the null server does for each request: count it, and copy the answer.
+#[divan::bench]
+fn null_server_answers_get(bencher: Bencher<'_, '_>) {
+    let stream: Vec<u8> = (0..BATCH)
+        .flat_map(|key| request(&[b"GET", format!("key:{key:012}").as_bytes()]))
+        .collect();
+    let (mut reader, mut shapes, mut owed) =
+        (Reader::default(), Shapes::default(), Owed::default());
+    let replies = Replies::new(100);
+    let mut out = vec![0; replies.length(Kind::Value) * BATCH as usize];
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        let read = reader.read(&mut shapes, black_box(&stream), |kind, count| {
+            let _ = owed.add(kind, count, &replies);
+        });
+        let _ = black_box(read);
+        black_box(owed.write(&replies, &mut out))
+    });
+}

@@ -1,0 +1,212 @@
+//! Every ring, with every set of the kernel's features, against a real redis-server: whole,
+//! pipelined, larger than any socket buffer, refused, cut off and opened again.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use stallion_gen::resp::command::request;
+use stallion_gen::shard::ring::epoll::Epoll;
+use stallion_gen::shard::ring::socket::Address;
+use stallion_gen::shard::ring::uring::{Features, TaskWork, Uring};
+use stallion_gen::shard::ring::{Completion, Reason, Ring, WaitPolicy};
+use stallion_gen::units::{ConnId, Nanos};
+
+/// Larger than the socket buffers of both sides together: sends are cut into parts.
+const LARGE_BYTES: usize = 16 << 20;
+
+const CONNECTIONS: usize = 3;
+
+struct Redis {
+    process: Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Redis {
+    fn start() -> Self {
+        let port = free_port();
+        let folder = tempfile::tempdir().unwrap();
+        let process = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--save", "", "--dir"])
+            .arg(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "redis-server does not start");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self { process, port, _folder: folder }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// What is told of each connection.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Heard {
+    opened: usize,
+    sent: usize,
+    bytes: Vec<u8>,
+    closed: Vec<Reason>,
+}
+
+/// Turns the ring until `done`.
+fn turn<R: Ring>(ring: &mut R, heard: &mut [Heard], done: impl Fn(&[Heard]) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !done(heard) {
+        assert!(Instant::now() < deadline, "not in a minute");
+        let until = Nanos(ring.now().0 + 10_000_000);
+        ring.wait(until);
+        while let Some(completion) = ring.next() {
+            match completion {
+                Completion::Opened(id) => heard[id.index()].opened += 1,
+                Completion::Sent(id) => heard[id.index()].sent += 1,
+                Completion::Received(id, bytes) => heard[id.index()].bytes.extend(bytes),
+                Completion::Closed(id, reason) => heard[id.index()].closed.push(reason),
+            }
+        }
+    }
+}
+
+fn connection(index: usize) -> ConnId {
+    ConnId(index as u32)
+}
+
+/// Opens, exchanges small and large, loses and opens again.
+fn exercise<R: Ring>(mut ring: R) {
+    let mut heard = vec![Heard::default(); CONNECTIONS];
+    for index in 0..CONNECTIONS {
+        ring.open(connection(index));
+    }
+    turn(&mut ring, &mut heard, |heard| heard.iter().all(|one| one.opened == 1));
+    for (round, length) in [1, 1_000, 100_000, LARGE_BYTES, 10].into_iter().enumerate() {
+        let payload: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        let bytes = request(&[b"ECHO", &payload]);
+        let reply = [format!("${length}\r\n").as_bytes(), &payload, b"\r\n"].concat();
+        let notify = round % 2 == 1;
+        for index in 0..CONNECTIONS {
+            heard[index] = Heard::default();
+            let half = round % 2;
+            ring.outgoing(connection(index), half)[..bytes.len()].copy_from_slice(&bytes);
+            ring.send(connection(index), half, bytes.len(), notify);
+        }
+        turn(&mut ring, &mut heard, |heard| {
+            heard.iter().all(|one| {
+                let told = one.sent == usize::from(notify);
+                one.bytes.len() >= reply.len() && told
+            })
+        });
+        for one in &heard {
+            assert!(one.bytes == reply && one.closed.is_empty(), "round {round}");
+        }
+    }
+    lose_and_return(&mut ring, &mut heard);
+    let usage = ring.usage();
+    assert!(usage.cpu_ns > 0 && usage.syscalls > 10);
+}
+
+/// The server hangs up after QUIT; closing by hand is silent; both can be opened again.
+fn lose_and_return<R: Ring>(ring: &mut R, heard: &mut [Heard]) {
+    heard.fill(Heard::default());
+    let quit = request(&[b"QUIT"]);
+    ring.outgoing(connection(0), 0)[..quit.len()].copy_from_slice(&quit);
+    ring.send(connection(0), 0, quit.len(), false);
+    ring.close(connection(1));
+    turn(ring, heard, |heard| !heard[0].closed.is_empty());
+    assert_eq!(heard[0].closed, [Reason::EndOfStream]);
+    assert_eq!(heard[1], Heard::default());
+    heard.fill(Heard::default());
+    ring.open(connection(0));
+    ring.open(connection(1));
+    turn(ring, heard, |heard| heard[0].opened + heard[1].opened == 2);
+    assert!(heard.iter().all(|one| one.closed.is_empty()));
+}
+
+fn refused<R: Ring>(mut ring: R) {
+    let mut heard = vec![Heard::default(); CONNECTIONS];
+    ring.open(connection(2));
+    turn(&mut ring, &mut heard, |heard| !heard[2].closed.is_empty());
+    assert_eq!(heard[2].closed, [Reason::Refused(libc::ECONNREFUSED)]);
+}
+
+fn combinations() -> Vec<Features> {
+    let mut all = Vec::new();
+    for task_work in
+        [TaskWork::Interrupting, TaskWork::Cooperative, TaskWork::SingleIssuer, TaskWork::Deferred]
+    {
+        for (multishot_receive, incremental_buffers) in
+            [(false, false), (true, false), (true, true)]
+        {
+            all.push(Features { task_work, multishot_receive, incremental_buffers });
+        }
+    }
+    all
+}
+
+const HALF_BYTES: usize = LARGE_BYTES + 100;
+
+#[test]
+fn io_uring_works_with_every_set_of_features() {
+    let redis = Redis::start();
+    for features in combinations() {
+        let address = Address::resolve("127.0.0.1", redis.port).unwrap();
+        let block = WaitPolicy::Block;
+        let ring = Uring::with(features, address, CONNECTIONS, HALF_BYTES, block).unwrap();
+        let used = ring.features();
+        assert!(used.task_work <= features.task_work);
+        assert!(used.multishot_receive <= features.multishot_receive);
+        assert!(used.incremental_buffers <= features.incremental_buffers);
+        println!("{features:?} -> {used:?}");
+        exercise(ring);
+    }
+}
+
+#[test]
+fn both_rings_work_with_every_way_of_waiting() {
+    let redis = Redis::start();
+    let address = Address::resolve("127.0.0.1", redis.port).unwrap();
+    for policy in [WaitPolicy::Block, WaitPolicy::Adaptive, WaitPolicy::Spin] {
+        exercise(Epoll::new(address.clone(), CONNECTIONS, HALF_BYTES, policy).unwrap());
+        exercise(Uring::new(address.clone(), CONNECTIONS, HALF_BYTES, policy).unwrap());
+    }
+}
+
+#[test]
+fn a_refused_connection_is_told_once() {
+    let address = Address::resolve("127.0.0.1", free_port()).unwrap();
+    refused(Epoll::new(address.clone(), CONNECTIONS, 64, WaitPolicy::Block).unwrap());
+    refused(Uring::new(address, CONNECTIONS, 64, WaitPolicy::Block).unwrap());
+}
+
+#[test]
+fn waiting_ends_on_time() {
+    let address = Address::resolve("127.0.0.1", free_port()).unwrap();
+    let late_ns = |ring: &mut dyn Ring| {
+        let until = Nanos(ring.now().0 + 5_000_000);
+        ring.wait(until);
+        ring.now().since(until)
+    };
+    let mut rings: Vec<Box<dyn Ring>> = vec![
+        Box::new(Epoll::new(address.clone(), 1, 64, WaitPolicy::Block).unwrap()),
+        Box::new(Uring::new(address, 1, 64, WaitPolicy::Block).unwrap()),
+    ];
+    for ring in &mut rings {
+        let before = ring.now();
+        let late = (0..5).map(|_| late_ns(ring.as_mut())).min().unwrap();
+        assert!(ring.now().since(before) >= 25_000_000, "it did not sleep");
+        assert!(late < 2_000_000, "the best of five was {late} ns late");
+    }
+}

@@ -1,0 +1,36 @@
+//! `cargo xtask bench NAME`: what the engine costs, measured beside something that it can be held
+//! against, on a host that is otherwise idle. Alternating, so that the host's moods hit all alike;
+//! medians with their spread; JSON for machines and a table for people.
+
+mod effort;
+
+mod child;
+
+mod figures;
+
+mod programs;
+
+mod publish;
+
+mod engine;
+
+mod peers;
+
+mod pacing;
+
+mod hot;
+
+use anyhow::bail;
+
+use effort::{FULL, QUICK};
+
+pub(crate) fn run(name: &str, quick: bool) -> anyhow::Result<()> {
+    let effort = if quick { QUICK } else { FULL };
+    match name {
+        "engine" => engine::run(effort),
+        "peers" => peers::run(effort),
+        "pacing" => pacing::run(effort),
+        "hot" => hot::run(effort),
+        _ => bail!("`{name}` is no benchmark: there are engine, peers, pacing and hot"),
+    }
+}

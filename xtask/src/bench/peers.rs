@@ -1,0 +1,157 @@
+//! The same work by this engine and by redis-benchmark, in pairs, against a real redis-server and
+//! against the null server.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::child;
+use super::effort::Effort;
+use super::figures::{Sample, ratio, tenth, whole};
+use super::programs::{CONNECTIONS, KEYS, Programs, Server, client_cpu};
+use super::publish::{Table, publish};
+use crate::{install, shell};
+
+const PIPELINES: [usize; 3] = [1, 16, 64];
+
+#[derive(Default)]
+struct Measured {
+    ns_per_op: Sample,
+    ops_per_sec: Sample,
+}
+
+pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
+    let Effort { rounds, seconds, .. } = effort;
+    if !shell::installed(&["redis-benchmark"]) {
+        install::ensure_apt(&["redis-tools"])?;
+    }
+    let programs = Programs::build()?;
+    let mut data = Vec::new();
+    let mut table = Table::new(&[
+        "server",
+        "pipeline",
+        "ours ns/op",
+        "redis-benchmark ns/op",
+        "ratio",
+        "ours ops/s",
+        "redis-benchmark ops/s",
+        "ratio",
+    ]);
+    for name in ["redis-server", "null"] {
+        let server = match name {
+            "null" => programs.null()?,
+            _ => programs.redis()?,
+        };
+        for pipeline in PIPELINES {
+            println!("{name}, pipeline {pipeline}: {rounds} pairs");
+            let (ours, theirs) = pairs(&programs, &server, pipeline, effort)?;
+            data.push(row(&mut table, name, pipeline, &ours, &theirs));
+        }
+    }
+    let note = format!(
+        "GET of 100 B over {KEYS} keys, {CONNECTIONS} connections, client pinned to one core, server \
+         to another; CPU of the whole client process from its start to its end over all of its \
+         requests; median [least..most] of {rounds} alternating runs of about {seconds} s, ratios by \
+         pairs."
+    );
+    publish("peers", effort, Value::Array(data), &[table], &note)
+}
+
+fn pairs(
+    programs: &Programs,
+    server: &Server,
+    pipeline: usize,
+    effort: Effort,
+) -> anyhow::Result<(Measured, Measured)> {
+    let (mut ours, mut theirs) = (Measured::default(), Measured::default());
+    // How many requests fill the time is found out by a short run.
+    let (_, rate) = benchmark(server, pipeline, 20_000 * pipeline as u64)?;
+    let requests = (rate * effort.seconds as f64) as u64;
+    for pair in 0..effort.rounds {
+        for half in 0..2 {
+            let (measured, (ns_per_op, ops_per_sec)) = if (pair + half) % 2 == 0 {
+                (&mut ours, drive(programs, server, pipeline, effort.seconds)?)
+            } else {
+                (&mut theirs, benchmark(server, pipeline, requests)?)
+            };
+            measured.ns_per_op.add(ns_per_op);
+            measured.ops_per_sec.add(ops_per_sec);
+        }
+    }
+    Ok((ours, theirs))
+}
+
+fn drive(
+    programs: &Programs,
+    server: &Server,
+    pipeline: usize,
+    seconds: u64,
+) -> anyhow::Result<(f64, f64)> {
+    let flags =
+        format!("--pipeline {pipeline} --conns {CONNECTIONS} --duration {seconds}s --warmup 0s");
+    let flags: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
+    let driven = programs.drive(server.port, &flags)?;
+    Ok((driven.process_ns_per_op, driven.number("/ops_per_sec")?))
+}
+
+fn benchmark(server: &Server, pipeline: usize, requests: u64) -> anyhow::Result<(f64, f64)> {
+    let words = format!(
+        "taskset -c {} redis-benchmark -p {} -t get -d 100 -r {KEYS} -P {pipeline} -c {CONNECTIONS} \
+         -n {requests} --csv",
+        client_cpu()?,
+        server.port
+    );
+    let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+    let used = child::run(&words)?;
+    let rate = requests_per_second(&used.stdout)
+        .with_context(|| format!("redis-benchmark printed {:?}", used.stdout))?;
+    Ok((used.cpu_ns as f64 / requests as f64, rate))
+}
+
+/// The second column of the row for GET.
+fn requests_per_second(csv: &str) -> Option<f64> {
+    let row = csv.lines().find(|line| line.starts_with("\"GET\""))?;
+    row.split(',').nth(1)?.trim_matches('"').parse().ok()
+}
+
+fn row(
+    table: &mut Table,
+    server: &str,
+    pipeline: usize,
+    ours: &Measured,
+    theirs: &Measured,
+) -> Value {
+    let cpu = ours.ns_per_op.ratio_to(&theirs.ns_per_op);
+    let rate = ours.ops_per_sec.ratio_to(&theirs.ops_per_sec);
+    table.rows.push(vec![
+        server.to_owned(),
+        pipeline.to_string(),
+        ours.ns_per_op.text(tenth),
+        theirs.ns_per_op.text(tenth),
+        cpu.text(ratio),
+        ours.ops_per_sec.text(whole),
+        theirs.ops_per_sec.text(whole),
+        rate.text(ratio),
+    ]);
+    json!({
+        "server": server,
+        "pipeline": pipeline,
+        "ours_cpu_ns_per_op": ours.ns_per_op.json(),
+        "redis_benchmark_cpu_ns_per_op": theirs.ns_per_op.json(),
+        "cpu_ratio": cpu.json(),
+        "ours_ops_per_sec": ours.ops_per_sec.json(),
+        "redis_benchmark_ops_per_sec": theirs.ops_per_sec.json(),
+        "rate_ratio": rate.json(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_benchmarks_table_is_read() {
+        let csv = "\"test\",\"rps\",\"avg_latency_ms\"\n\"GET\",\"78125.00\",\"0.337\"\n";
+        assert_eq!(requests_per_second(csv), Some(78_125.0));
+        assert_eq!(requests_per_second("nothing"), None);
+    }
+}
