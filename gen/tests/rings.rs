@@ -1,6 +1,8 @@
 //! Every ring, with every set of the kernel's features, against a real redis-server: whole,
 //! pipelined, larger than any socket buffer, refused, cut off and opened again.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
