@@ -135,7 +135,7 @@ pub(crate) struct Traffic {
     rw_ratio: (u32, u32),
     /// Connections, over all cores
     #[arg(long, value_name = "N", default_value_t = 50)]
-    conns: usize,
+    pub(crate) conns: usize,
     /// Requests in flight on each connection
     #[arg(long, value_name = "N", default_value_t = 1)]
     pipeline: usize,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use stallion_gen::measure::outcome::ErrorKind;
-use stallion_gen::null::{NullServer, Settings};
+use stallion_gen::null::NullServer;
 use stallion_gen::plan::{Label, Plan, Rate};
 use stallion_gen::record::Progress;
 use stallion_gen::run::{Finished, Outputs, run as run_plan};
@@ -92,7 +92,7 @@ impl Args {
             Some(list) => list.0.clone(),
             None => null::spare_core(&self.work.cores()),
         };
-        let settings = Settings { cores, value_bytes: self.work.value_size, ..null::settings(0) };
+        let settings = null::beside(cores, self.work.value_size, self.traffic.conns);
         let server = NullServer::start(&settings).map_err(Failure::usage)?;
         Ok(Some(server))
     }

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value_t = 100)]
     value_size: usize,
     /// Clients at once, over all cores
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
     conns: usize,
     /// How a core waits for requests: block, adaptive, or spin (cheapest for the client)
     #[arg(long, value_enum, default_value_t = client::Wait::Block)]
@@ -50,13 +50,14 @@ pub(crate) struct Args {
     help: Option<bool>,
 }
 
-/// A null server on the loopback, as `drive --target null` starts it.
-pub(crate) fn settings(port: u16) -> Settings {
+/// A null server on a free port of the loopback, for a client in the same process.
+pub(crate) fn beside(cores: Vec<usize>, value_bytes: usize, clients: usize) -> Settings {
     Settings {
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        cores: Vec::new(),
-        value_bytes: 100,
-        clients: 30_000,
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        cores,
+        value_bytes,
+        // The control connections, too.
+        clients: clients + 8,
         wait: WaitPolicy::Block,
     }
 }

@@ -56,6 +56,11 @@ pub enum NullError {
     /// A core's ring or thread could not be made.
     #[error("io_uring cannot be used: {0}; the null server needs Linux 5.19 or later")]
     Ring(io::Error),
+    /// The process may not have so many files.
+    #[error(
+        "the file limit is too low for --conns {0}: raise it (`ulimit -n 65536`), or lower --conns"
+    )]
+    Files(usize),
     /// More clients than fit.
     #[error("--conns {0} is out of range: give 1 to {most} for each core", most = most_clients())]
     Clients(usize),
