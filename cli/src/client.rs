@@ -1,5 +1,6 @@
 //! The flags that `drive` and `load` share, the stop flag, and lines on the terminal.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use stallion_gen::measure::outcome::ErrorKind;
 use stallion_gen::plan::{self, Credentials, Distribution, Plan, Rate, Spread, Target};
 use stallion_gen::run::RunError;
 use stallion_gen::shard::ring::{Io as RingIo, WaitPolicy};
@@ -271,9 +273,20 @@ pub(crate) fn on_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// A run that could not be started is a usage error: exit 2.
+/// A run that could not be started is a usage error: exit 2. One that ran has failed: exit 1.
 pub(crate) fn start_failure(error: RunError) -> Failure {
-    Failure::Usage(error.into())
+    match error {
+        RunError::Unchecked { .. } => Failure::Failed(error.into()),
+        _ => Failure::Usage(error.into()),
+    }
+}
+
+/// Errors by kind, one line each, with what to do about them.
+pub(crate) fn error_lines(errors: &BTreeMap<String, u64>) -> impl Iterator<Item = String> {
+    errors.iter().map(|(name, count)| {
+        let remedy = ErrorKind::named(name).map_or("", ErrorKind::remedy);
+        format!("{name}: {count} ({remedy})")
+    })
 }
 
 /// A duration in the unit that fits it, three digits: `412 us`, `3.07 ms`, `1.20 s`.

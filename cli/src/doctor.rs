@@ -1,11 +1,77 @@
-//! `stallion doctor`.
+//! `stallion doctor`: what this host can and cannot do, on one screen.
 
-use crate::exit::{Failure, Outcome};
+use std::io::IsTerminal;
+
+use stallion_probes::capability::{Finding, Grade, Section, examine};
+use stallion_timeline::HostFacts;
+
+use crate::exit::Outcome;
 
 /// The flags of `doctor`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(after_help = "\
+Each line is tried on this host, not guessed from a version. Run it as root to have the hooks of
+the probes tried, too. It changes nothing: the remedies are for you to type.")]
+pub(crate) struct Args {
+    /// One JSON object instead of a screen
+    #[arg(long)]
+    json: bool,
+}
 
-pub(crate) fn run(_args: &Args) -> Outcome {
-    Err(Failure::usage("not merged yet"))
+pub(crate) fn run(args: &Args) -> Outcome {
+    let sections = examine();
+    if args.json {
+        println!("{}", to_json(&sections));
+        return Ok(());
+    }
+    println!("{}\n", HostFacts::of_this_host().line());
+    let colour = std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    for section in &sections {
+        println!("{}", section.title);
+        for finding in &section.findings {
+            println!("  {}", line(finding, colour));
+        }
+    }
+    Ok(())
+}
+
+fn to_json(sections: &[Section]) -> serde_json::Value {
+    sections
+        .iter()
+        .map(|section| {
+            let findings: Vec<_> = section.findings.iter().map(Finding::to_json).collect();
+            (section.title.to_owned(), findings.into())
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn line(finding: &Finding, colour: bool) -> String {
+    let (mark, shade) = match finding.grade {
+        Grade::Good => ("ok", 32),
+        Grade::Fair => ("~~", 33),
+        Grade::Poor => ("no", 31),
+    };
+    let mark = if colour { format!("\x1b[{shade}m{mark}\x1b[0m") } else { mark.to_owned() };
+    let remedy = match finding.remedy.as_str() {
+        "" => String::new(),
+        remedy => format!("\n{:30}-> {remedy}", ""),
+    };
+    format!("{mark}  {:<24}{}{remedy}", finding.name, finding.found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_stands_under_its_line_and_colour_is_a_choice() {
+        let bad = Finding::bad("file limit", Grade::Poor, "1024", "ulimit -n 10240");
+        let text = line(&bad, false);
+        assert!(text.starts_with("no  file limit") && text.contains("\n"), "{text}");
+        assert!(text.ends_with("-> ulimit -n 10240") && !text.contains('\x1b'));
+        assert!(line(&bad, true).contains("\x1b[31mno\x1b[0m"));
+        assert_eq!(line(&Finding::good("x", "y"), false).lines().count(), 1);
+    }
 }

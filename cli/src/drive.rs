@@ -1,10 +1,13 @@
 //! `stallion drive`: the measured run.
 
+mod terminal;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use stallion_gen::measure::outcome::ErrorKind;
 use stallion_gen::null::NullServer;
 use stallion_gen::plan::{Label, Plan, Rate};
 use stallion_gen::record::Progress;
@@ -13,7 +16,9 @@ use stallion_gen::slo::Slo;
 use stallion_gen::summary::Summary;
 use stallion_timeline::Role;
 
-use crate::client::{self, human_count, human_us};
+use terminal::{ProgressLines, print_summary};
+
+use crate::client::{self, human_us};
 use crate::exit::{Failure, Outcome};
 use crate::null;
 
@@ -114,7 +119,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let null = args.null_server()?;
     let plan = args.plan(null.as_ref())?;
     let stop = client::stop_flag()?;
-    let mut lines = ProgressLines { open: plan.rate != Rate::Max, rows: 0 };
+    let mut lines = ProgressLines::new(plan.rate != Rate::Max);
     let watched = client::on_terminal();
     let mut progress = |progress: &Progress| {
         if watched {
@@ -128,11 +133,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
         stop,
     };
     let finished = run_plan(&plan, &mut outputs).map_err(client::start_failure)?;
-    if let Some(path) = &args.json {
-        write_json(path, &finished.summary)?;
-    }
     if args.json.as_deref() != Some(Path::new("-")) {
         print_summary(&finished, args.out.as_deref());
+    }
+    // Last, since it may fail.
+    if let Some(path) = &args.json {
+        write_json(path, &finished.summary)?;
     }
     verdict(args, finished)
 }
@@ -141,6 +147,11 @@ fn verdict(args: &Args, finished: Finished) -> Outcome {
     let summary = finished.summary;
     if let Some(error) = finished.timeline_error {
         let cause = anyhow::anyhow!("the timeline broke off: {error}; the figures above are whole");
+        return Err(Failure::Failed(cause));
+    }
+    let wrong = ErrorKind::Verify;
+    if let Some(count) = summary.errors.get(wrong.name()) {
+        let cause = anyhow::anyhow!("--verify found {count} wrong values: {}", wrong.remedy());
         return Err(Failure::Failed(cause));
     }
     if !summary.verdict.valid && !args.allow_invalid {
@@ -160,132 +171,4 @@ fn write_json(path: &Path, summary: &Summary) -> anyhow::Result<()> {
     } else {
         std::fs::write(path, text).with_context(|| format!("--json {}", path.display()))
     }
-}
-
-/// One line a second.
-struct ProgressLines {
-    open: bool,
-    rows: u64,
-}
-
-impl ProgressLines {
-    fn print(&mut self, progress: &Progress) {
-        if self.rows.is_multiple_of(20) {
-            eprintln!(
-                "{:>7} {:>11} {:>7} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7}",
-                "time", "req/s", "err/s", "hit%", "p50", "p99", "p99.9", "max", "lag", "client%"
-            );
-        }
-        self.rows += 1;
-        let merged = &progress.merged;
-        let seconds = (merged.end_ns - merged.start_ns) as f64 / 1e9;
-        let failed = merged.counts.failed + merged.counts.timeouts + merged.counts.lost;
-        let (hits, misses) = merged
-            .commands
-            .iter()
-            .fold((0, 0), |(hits, misses), command| (hits + command.hits, misses + command.misses));
-        let hit = if hits + misses == 0 {
-            "-".to_owned()
-        } else {
-            format!("{:.1}", hits as f64 * 100.0 / (hits + misses) as f64)
-        };
-        let response = merged.response_of(self.open);
-        let at = |quantile| human_us(response.value_at_quantile(quantile) as f64 / 1e3);
-        let phase = if progress.at_ns < 0 { "warm" } else { "" };
-        eprintln!(
-            "{:>7} {:>11} {:>7} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7}",
-            format!("{phase}{:.0}s", progress.at_ns.max(0) as f64 / 1e9),
-            human_count(merged.counts.answered as f64 / seconds),
-            human_count(failed as f64 / seconds),
-            hit,
-            at(0.5),
-            at(0.99),
-            at(0.999),
-            at(1.0),
-            human_us(merged.lag.value_at_quantile(0.99) as f64 / 1e3),
-            format!("{:.0}", merged.busy_max * 100.0),
-        );
-    }
-}
-
-fn print_summary(finished: &Finished, out: Option<&Path>) {
-    let summary = &finished.summary;
-    println!("{} ({} model) from {}", summary.target, summary.model, summary.host);
-    println!(
-        "{} requests answered in {:.1} s: {} a second{}",
-        human_count(summary.ops as f64),
-        summary.duration_s,
-        human_count(summary.ops_per_sec),
-        if summary.rate_asked > 0.0 {
-            format!(" of {} asked", human_count(summary.rate_asked))
-        } else {
-            String::new()
-        }
-    );
-    println!(
-        "\n  {:<22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "", "p50", "p90", "p99", "p99.9", "p99.99", "max"
-    );
-    for (name, found) in [
-        ("response (from due)", summary.response_us),
-        ("service (from send)", summary.service_us),
-        ("schedule lag", summary.schedule_lag_us),
-    ] {
-        println!(
-            "  {:<22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-            name,
-            human_us(found.p50),
-            human_us(found.p90),
-            human_us(found.p99),
-            human_us(found.p999),
-            human_us(found.p9999),
-            human_us(found.max)
-        );
-    }
-    let Summary { client, accounting, .. } = summary;
-    println!(
-        "\n  client   {:.0} ns of CPU and {:.3} system calls a request; busiest core {:.0} % busy",
-        client.cpu_ns_per_op,
-        client.syscalls_per_op,
-        client.busy_max * 100.0
-    );
-    if let Some(busy) = summary.server_busy {
-        println!("  server   main thread {:.0} % busy", busy * 100.0);
-    }
-    if summary.hits + summary.misses > 0 {
-        let share = summary.hits as f64 * 100.0 / (summary.hits + summary.misses) as f64;
-        println!("  reads    {share:.2} % found their key");
-    }
-    println!(
-        "  requests {} due = {} sent + {} never sent; sent = {} answered + {} errors + {} timed out \
-         + {} lost",
-        accounting.due,
-        accounting.sent,
-        accounting.unsent,
-        accounting.answered,
-        accounting.failed,
-        accounting.timeouts,
-        accounting.lost
-    );
-    for (kind, count) in &summary.errors {
-        println!("  error    {kind}: {count}");
-    }
-    for warning in &summary.verdict.warnings {
-        println!("  note     {warning}");
-    }
-    if finished.interrupted {
-        println!("  note     ended early by a signal; what was measured until then is whole");
-    }
-    if let Some(out) = out {
-        println!("  timeline {}", out.join("drive.jsonl").display());
-    }
-    let word = if summary.verdict.valid { "valid" } else { "INVALID" };
-    println!("\n  verdict  {word}, bounded by {}", bound_name(summary));
-}
-
-fn bound_name(summary: &Summary) -> String {
-    serde_json::to_value(summary.verdict.bound)
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
 }

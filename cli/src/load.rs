@@ -120,8 +120,8 @@ fn report(plan: &Plan, filled: &Filled, finished: &Finished) -> Outcome {
         filled.absent,
         filled.wrong
     );
-    for (kind, count) in &finished.summary.errors {
-        println!("error {kind}: {count}");
+    for line in client::error_lines(&finished.summary.errors) {
+        println!("error {line}");
     }
     if let Some(error) = &finished.timeline_error {
         let cause = anyhow::anyhow!("the timeline broke off: {error}; the keys are written");

@@ -49,20 +49,24 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let plan = plan(args)?;
     let colour = colours();
     let mut start_ns = None;
-    let summary = watch(&plan, |notice| match notice {
-        Notice::Attached { pid, states } => {
-            print_states(pid, states);
-            eprintln!("ready");
-        }
-        Notice::Stall(stall) if args.live && stall.busy_ns >= threshold_ns(&plan) => {
-            let start_ns = *start_ns.get_or_insert(stall.start_ns);
-            // A closed pipe ends the lines, not the watch.
-            let _ = writeln!(std::io::stdout(), "{}", line(stall, start_ns, colour));
-        }
-        Notice::Stall(_) => {}
-        Notice::Lost(count) => eprintln!("{count} events lost: the ring buffer was full"),
-        Notice::ServerEnded(pid) => eprintln!("process {pid} ended"),
-    })
+    let summary = watch(
+        &plan,
+        || false,
+        |notice| match notice {
+            Notice::Attached { pid, states } => {
+                print_states(pid, states);
+                eprintln!("ready");
+            }
+            Notice::Stall(stall) if args.live && stall.busy_ns >= threshold_ns(&plan) => {
+                let start_ns = *start_ns.get_or_insert(stall.start_ns);
+                // A closed pipe ends the lines, not the watch.
+                let _ = writeln!(std::io::stdout(), "{}", line(stall, start_ns, colour));
+            }
+            Notice::Stall(_) => {}
+            Notice::Lost(count) => eprintln!("{count} events lost: the ring buffer was full"),
+            Notice::ServerEnded(pid) => eprintln!("process {pid} ended"),
+        },
+    )
     .map_err(failure)?;
     print_summary(&summary);
     Ok(())

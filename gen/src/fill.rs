@@ -60,6 +60,16 @@ pub fn fill(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<(Filled, Finished)
     let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
     let dbsize_before = dbsize(&mut caller)?;
     let finished = run(plan, outputs)?;
+    let written = finished.summary.accounting.answered;
+    let unchecked = |error| RunError::Unchecked { written, error };
+    check(plan, dbsize_before, finished).map_err(unchecked)
+}
+
+fn check(
+    plan: &Plan,
+    dbsize_before: u64,
+    finished: Finished,
+) -> Result<(Filled, Finished), StartError> {
     // The first connection may have been idle for an hour.
     let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
     let (sampled, absent, wrong) = check_sample(plan, &mut caller)?;

@@ -51,6 +51,16 @@ pub enum RunError {
     /// It could not be started.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// It ran, and what it came to could not be checked.
+    #[error(
+        "{written} keys were written, and then the server could not be asked about them: {error}"
+    )]
+    Unchecked {
+        /// Writes that were answered with OK.
+        written: u64,
+        /// Why not.
+        error: StartError,
+    },
     /// The timeline could not be created.
     #[error("the timeline cannot be written: {0}; choose another --out")]
     Timeline(io::Error),

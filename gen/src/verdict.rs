@@ -134,6 +134,13 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     if evidence.answered == 0 {
         reasons.push("nothing was answered: see the errors, time-outs and losses".to_owned());
     }
+    if evidence.failed * 2 > evidence.answered {
+        reasons.push(format!(
+            "refused: {:.0} % of the answers were errors, so these are the times of refusals: see \
+             the errors and what to do about each",
+            evidence.failed as f64 * 100.0 / evidence.answered as f64
+        ));
+    }
     if !evidence.accounted {
         reasons
             .push("the sums do not close: this is a bug of stallion, please report it".to_owned());
@@ -239,6 +246,14 @@ mod tests {
         let verdict = judge(&Evidence { unsent: 20_000, ..healthy() });
         assert!(verdict.reasons[0].starts_with("rate-missed"));
         assert_ne!(verdict.bound, Bound::Generator);
+    }
+
+    #[test]
+    fn refusals_are_no_measurement() {
+        let verdict = |failed| judge(&Evidence { failed, answered: 1_000, ..healthy() });
+        assert!(verdict(501).reasons[0].starts_with("refused: 50 %"));
+        let some = verdict(300);
+        assert!(some.valid && some.warnings[0].starts_with("30.0 %"));
     }
 
     #[test]

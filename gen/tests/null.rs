@@ -1,6 +1,8 @@
 //! The null server against real clients: this engine through both rings, redis-cli and
 //! redis-benchmark.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;

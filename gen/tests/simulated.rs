@@ -3,6 +3,8 @@
 //! A failing seed is named; `STALLION_SEED=n cargo nextest run -p stallion-gen simulated` plays
 //! it again alone.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::atomic::AtomicBool;
 
 use rand::{RngExt, SeedableRng};

@@ -44,7 +44,7 @@ pub struct Wait {
     pub span: Span,
     /// A [`WaitClass`].
     pub class: u32,
-    /// Thread that had the core when the wait ended (run queue), or that woke it (off-CPU).
+    /// Thread that took the core (preempted), had it (woken and waiting), or woke it (off-CPU).
     pub other_tid: u32,
     /// Number of the system call the thread was in; negative in user mode or in a page fault.
     pub syscall: i64,

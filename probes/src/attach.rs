@@ -84,7 +84,6 @@ const PROBES: [Probe; 5] = [
 /// [`ProbeError`] when nothing can be loaded, or not one probe attached. A probe that fails by
 /// itself is a state, no error.
 pub fn attach(server: &Server, threshold_ns: u64) -> Result<Attached, ProbeError> {
-    permitted()?;
     let scope = Scope {
         pid: server.pid,
         libc: server.symbols.file(is_libc),
@@ -117,6 +116,7 @@ fn load(scope: &Scope, threshold_ns: u64) -> Result<Ebpf, ProbeError> {
         .override_global("STRETCH_NS", &threshold_ns, true)
         .override_global("PID_OFFSET", &scope.offsets.pid, true)
         .override_global("TGID_OFFSET", &scope.offsets.tgid, true)
+        .override_global("COMM_OFFSET", &scope.offsets.comm, true)
         .override_global("IO_COUNT_OFFSET", &scope.offsets.io_count, true)
         .override_global("IDLE_SYSCALLS", &syscalls::IDLE, true)
         .load(OBJECT)
@@ -128,10 +128,6 @@ fn raise_memlock_limit() {
     let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: a valid struct; a refusal shows when the maps are created.
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
-}
-
-fn permitted() -> Result<(), ProbeError> {
-    if crate::capability::may_load_bpf() { Ok(()) } else { Err(ProbeError::NotPermitted) }
 }
 
 fn state(probe: &Probe, result: Result<(), String>) -> ProbeState {

@@ -13,6 +13,7 @@ const MAGIC: u16 = 0xeb9f;
 
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_FUNCTION: u32 = 12;
 
 /// Extra bytes after a type's 12-byte head, by kind: a fixed number, and a number per member.
 const EXTRA_BYTES: [(usize, usize); 20] = [
@@ -54,6 +55,8 @@ pub struct TaskOffsets {
     pub pid: u32,
     /// `task_struct.tgid`.
     pub tgid: u32,
+    /// `task_struct.comm`.
+    pub comm: u32,
     /// `task_struct.ioac.syscr`, which `syscw` follows.
     pub io_count: u32,
 }
@@ -69,7 +72,12 @@ impl TaskOffsets {
 impl From<&Btf> for TaskOffsets {
     fn from(btf: &Btf) -> Self {
         let task = |path: &[&str]| btf.offset("task_struct", path).unwrap_or(0);
-        Self { pid: task(&["pid"]), tgid: task(&["tgid"]), io_count: task(&["ioac", "syscr"]) }
+        Self {
+            pid: task(&["pid"]),
+            tgid: task(&["tgid"]),
+            comm: task(&["comm"]),
+            io_count: task(&["ioac", "syscr"]),
+        }
     }
 }
 
@@ -120,6 +128,16 @@ impl Btf {
             at = self.offsets.get(type_id as usize).copied().unwrap_or(0);
         }
         Some(bits / 8)
+    }
+
+    /// Id of a function's type, by which fentry programs are attached.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<u32> {
+        let index = self.offsets.iter().skip(1).position(|at| {
+            word(&self.types, *at + 4).is_some_and(|info| kind(info) as u32 == KIND_FUNCTION)
+                && self.name(*at) == Some(name)
+        })?;
+        u32::try_from(index + 1).ok()
     }
 
     /// Bit offset and type of a member of the struct at `at`.

@@ -10,6 +10,7 @@ use crate::attribute::{Attribution, Request, Tally, late_span, requests};
 use crate::baseline::Baseline;
 use crate::cause::{CLASSES, Cause};
 use crate::crosscheck::{Crosscheck, crosscheck};
+use crate::disturbance::{Onset, onsets};
 use crate::evidence;
 use crate::join::{JoinError, join};
 use crate::ledger::Ledger;
@@ -41,6 +42,8 @@ pub struct Analysis {
     pub total: Attribution,
     /// The same by labelled phase.
     pub phases: Vec<PhaseReport>,
+    /// What each disturbance did right after it began.
+    pub onsets: Vec<Onset>,
     /// By falling harm; at most [`SPIKES_TOLD`].
     pub spikes: Vec<SpikeReport>,
     /// Spikes that were found and are not among `spikes`, and their delay summed over requests.
@@ -178,6 +181,7 @@ pub fn analyse(paths: &[PathBuf]) -> Result<Analysis, JoinError> {
         traffic: traffic(&run),
         total: total(&run, &requests, run.origin_ns, u64::MAX),
         phases: phases(&run, &requests),
+        onsets: onsets(&run, &requests),
         spikes: spikes.into_iter().map(tell).collect(),
         spikes_untold: (untold.len() as u64, untold_ns),
         worst: worst(&run, requests.iter(), WORST_OF_RUN),

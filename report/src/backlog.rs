@@ -99,3 +99,65 @@ impl<'a> Debt<'a> {
         self.read_until_ns = to_ns;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use stallion_timeline::{Stall, StallClass, ThreadRole};
+
+    use super::*;
+    use crate::cause::rank;
+
+    const MS: u64 = 1_000_000;
+
+    fn fork(start_ms: u64, length_ms: u64) -> Ledger {
+        let stall = Stall {
+            class: StallClass::Fork,
+            pid: 1,
+            tid: 1,
+            thread: ThreadRole::Main,
+            start_ns: start_ms * MS,
+            end_ns: (start_ms + length_ms) * MS,
+            busy_ns: length_ms * MS,
+            count: 1,
+            what: String::new(),
+            detail: BTreeMap::new(),
+        };
+        Ledger::of(&[stall], std::iter::empty())
+    }
+
+    /// What a fork of 40 ms at 100 ms owes to the last of these requests (due, done in ms).
+    fn owed_ms(lives: &[(u64, u64)]) -> u64 {
+        let ledger = fork(100, 40);
+        let periods =
+            BusyPeriods::of(&ledger, lives.iter().map(|(due, done)| (due * MS, done * MS)));
+        let mut debt = Debt::new(&ledger, &periods);
+        let last = lives.iter().map(|(due, done)| debt.owed(due * MS, done * MS)).last();
+        last.map_or(0, |owed| owed[rank(StallClass::Fork)] / MS)
+    }
+
+    #[test]
+    fn a_stall_owes_what_it_lasted() {
+        assert_eq!(owed_ms(&[(110, 140)]), 40);
+    }
+
+    #[test]
+    fn a_queue_carries_the_debt_on_and_it_wears_off() {
+        assert_eq!(owed_ms(&[(110, 141), (139, 150), (149, 160)]), 39);
+        // 5 % of 760 ms is 38 ms.
+        assert_eq!(owed_ms(&[(110, 141), (140, 900)]), 2);
+        assert_eq!(owed_ms(&[(110, 141), (140, 2_000)]), 0);
+    }
+
+    #[test]
+    fn an_empty_queue_forgives() {
+        assert_eq!(owed_ms(&[(110, 141), (142, 150)]), 0);
+    }
+
+    #[test]
+    fn a_busy_period_reaches_back_to_the_stall_that_it_began_in() {
+        // Only a request that came due late in the fork was sampled.
+        assert_eq!(owed_ms(&[(139, 150)]), 39);
+    }
+}

@@ -74,13 +74,23 @@ pub fn crosscheck(run: &Run) -> Crosscheck {
     Crosscheck { rows, missed: missed(run, &known) }
 }
 
-/// Stalls (by begin and thread) that the server knows of.
+/// Spans of stalls that the server knows of.
 #[derive(Debug, Default)]
-struct Known(std::collections::HashSet<(u64, u32)>);
+struct Known(Vec<(u64, u64)>);
 
 impl Known {
     fn add(&mut self, stall: &Stall) {
-        self.0.insert((stall.start_ns, stall.tid));
+        self.0.push((stall.start_ns, stall.end_ns));
+    }
+
+    /// A stall within one that the server knows of (a command around a fork, blocking inside an
+    /// fsync) is the same event seen at another depth: half of it overlapping is enough.
+    fn covers(&self, stall: &Stall) -> bool {
+        self.0.iter().any(|(start, end)| {
+            let from = stall.start_ns.max(*start);
+            let to = stall.end_ns.min(*end);
+            to.saturating_sub(from) * 2 >= stall.end_ns - stall.start_ns
+        })
     }
 }
 
@@ -252,10 +262,7 @@ fn missed(run: &Run, known: &Known) -> Vec<Missed> {
     let mut by_class: BTreeMap<StallClass, Missed> = BTreeMap::new();
     for stall in run.main_stalls() {
         let single = stall.count <= 1 && stall.busy_ns >= MISSED_OVER_NS;
-        if !single
-            || known.0.contains(&(stall.start_ns, stall.tid))
-            || inside_known(run, stall, known)
-        {
+        if !single || known.covers(stall) {
             continue;
         }
         let at = run.axis_ns(stall.start_ns);
@@ -275,14 +282,4 @@ fn missed(run: &Run, known: &Known) -> Vec<Missed> {
     let mut missed: Vec<Missed> = by_class.into_values().collect();
     missed.sort_by_key(|missed| std::cmp::Reverse(missed.total_ns));
     missed
-}
-
-/// A stall within one that the server knows of (a command around a fork, blocking inside an
-/// fsync) is the same event seen at another depth: half of it overlapping is enough.
-fn inside_known(run: &Run, stall: &Stall, known: &Known) -> bool {
-    run.main_stalls().filter(|other| known.0.contains(&(other.start_ns, other.tid))).any(|other| {
-        let from = stall.start_ns.max(other.start_ns);
-        let to = stall.end_ns.min(other.end_ns);
-        to.saturating_sub(from) * 2 >= stall.end_ns - stall.start_ns
-    })
 }

@@ -26,6 +26,9 @@ pub fn chaos_in(run: &Run, from_ns: u64, to_ns: u64) -> impl Iterator<Item = &Ch
 }
 
 /// A cause in words, with what the server and the stall records say about it in this stretch:
+/// What the probes say of a wait that ended when a sleeping core had woken up.
+const IDLE_CORE: &str = "an idle core woke up";
+
 /// `fork of BGSAVE`, `command KEYS * (SLOWLOG: 497 ms)`, `waits for a CPU held by stress`.
 #[must_use]
 pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
@@ -41,6 +44,10 @@ pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
             |job| format!("copy-on-write faults during {job}"),
         ),
         StallClass::Command => command_label(run, &what, from_ns, to_ns),
+        StallClass::RunQueue if what == IDLE_CORE => "the wake-up of an idle core".to_owned(),
+        StallClass::RunQueue if what.starts_with(IDLE_CORE) => {
+            "waits for a CPU (idle ones that had to wake up, and busy ones)".to_owned()
+        }
         StallClass::RunQueue if !what.is_empty() => format!("waits for a CPU held by {what}"),
         StallClass::Syscall if !what.is_empty() => format!("system call {what}"),
         StallClass::OffCpu if !what.is_empty() => format!("blocked in {what}"),
@@ -53,10 +60,23 @@ pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
 fn main_subject(run: &Run, class: StallClass, from_ns: u64, to_ns: u64) -> String {
     let mut time: BTreeMap<&str, u64> = BTreeMap::new();
     for stall in overlapping(run, class, from_ns, to_ns) {
-        *time.entry(&stall.what).or_default() += stall.busy_ns;
+        *time.entry(subject(&stall.what)).or_default() += stall.busy_ns;
     }
+    let all: u64 = time.values().sum();
     let longest = time.into_iter().max_by_key(|(_, busy_ns)| *busy_ns);
-    longest.map_or_else(String::new, |(what, _)| what.to_owned())
+    longest.map_or_else(String::new, |(what, busy_ns)| {
+        let alone = what.is_empty() || busy_ns * 10 >= all * 9;
+        if alone { what.to_owned() } else { format!("{what} and others") }
+    })
+}
+
+/// `redis-server (712) had the core` is about redis-server: threads of one name count as one.
+fn subject(what: &str) -> &str {
+    let name = what.strip_suffix(" had the core").unwrap_or(what);
+    match name.rsplit_once(" (") {
+        Some((name, id)) if id.trim_end_matches(')').parse::<u32>().is_ok() => name,
+        _ => name,
+    }
 }
 
 fn overlapping(
@@ -149,4 +169,17 @@ pub fn info_after<'a>(run: &'a Run, at_ns: u64, field: &str) -> Option<(&'a Serv
         .iter()
         .filter(|server| server.at_ns >= at_ns)
         .find_map(|server| Some((server, *server.info.get(field)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_had_the_core_is_named_without_its_thread() {
+        assert_eq!(subject("cc1 (28796) had the core"), "cc1");
+        assert_eq!(subject("lto cgu.08 (7) had the core"), "lto cgu.08");
+        assert_eq!(subject("KEYS (pattern)"), "KEYS (pattern)");
+        assert_eq!(subject(""), "");
+    }
 }

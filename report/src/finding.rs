@@ -10,6 +10,9 @@ use crate::words;
 /// Shares below this are not named in a headline; the bar and the table still show them.
 const NAMED_FROM_BASIS_POINTS: u32 = 100;
 
+/// Parts of a request's time smaller than one in so many are told together.
+const TOLD_FROM_ONE_IN: u64 = 100;
+
 /// Spikes that the findings tell; the others stand in their own section.
 const HEADLINES: usize = 5;
 
@@ -49,6 +52,7 @@ pub fn findings(analysis: &Analysis) -> Vec<Finding> {
             spike: Some(index),
         });
     }
+    all.extend(onsets(analysis));
     all.extend(phases(analysis));
     all.extend(run_as_a_whole(analysis));
     all.extend(hidden_by_service_time(analysis));
@@ -109,7 +113,19 @@ pub fn harm(spike: &SpikeReport) -> String {
 /// One request's time in one sentence.
 #[must_use]
 pub fn story(story: &Story) -> String {
-    let parts: Vec<String> = story.parts.iter().map(story_part).collect();
+    let mut parts = Vec::new();
+    let mut rest_ns = 0;
+    for part in &story.parts {
+        let part_ns = part.direct_ns + part.inherited_ns;
+        if part_ns * TOLD_FROM_ONE_IN >= story.delay_ns {
+            parts.push(story_part(part));
+        } else {
+            rest_ns += part_ns;
+        }
+    }
+    if rest_ns > 0 {
+        parts.push(format!("{} of lesser causes", words::duration(rest_ns)));
+    }
     format!(
         "{} of key {} (slot {}), due at {}, waited {}: {}.",
         story.op.command.to_uppercase(),
@@ -149,6 +165,8 @@ fn cautions(analysis: &Analysis) -> Vec<Finding> {
             sentence(&verdict.reasons.join("; ")),
         ));
     }
+    let warnings = run.summary.verdict.iter().flat_map(|verdict| &verdict.warnings);
+    all.extend(warnings.map(|warning| caution(sentence(warning).trim_end_matches('.'), "")));
     for source in run.sources.iter().filter(|source| source.truncated) {
         let torn = if source.torn { " Its last line broke off and was dropped." } else { "" };
         all.push(caution(
@@ -196,6 +214,23 @@ fn losses(analysis: &Analysis) -> Option<Finding> {
     (!texts.is_empty()).then(|| {
         caution("Not everything was recorded", format!("Lost records: {}.", words::list(&texts)))
     })
+}
+
+fn onsets(analysis: &Analysis) -> Vec<Finding> {
+    let told = analysis.onsets.iter().filter(|onset| onset.attribution.delay_ns > 0);
+    told.map(|onset| {
+        let at = words::at(analysis.run.axis_ns(onset.begin_ns));
+        let causes = named(&onset.attribution.shares, &onset.labels);
+        fact(
+            format!("Onset of {} at {at}: {causes}", onset.action),
+            format!(
+                "{} in its first 250 ms, the slowest {}.",
+                words::plural(onset.attribution.requests, "slow request"),
+                words::duration(onset.slowest_ns)
+            ),
+        )
+    })
+    .collect()
 }
 
 fn phases(analysis: &Analysis) -> Vec<Finding> {
@@ -272,15 +307,18 @@ fn hidden_by_service_time(analysis: &Analysis) -> Option<Finding> {
 
 fn missed_by_the_server(analysis: &Analysis) -> Option<Finding> {
     let missed = &analysis.crosscheck.missed;
+    let all_ns = missed.iter().map(|missed| missed.total_ns).sum();
     let texts: Vec<String> = missed
         .iter()
-        .take(3)
-        .map(|missed| format!("{} {}", words::duration(missed.total_ns), missed.cause.name()))
+        .map(|missed| format!("{} of {}", words::duration(missed.total_ns), missed.cause.name()))
         .collect();
     (!missed.is_empty()).then(|| {
         fact(
-            format!("The server's own tools show nothing of {}", words::list(&texts)),
-            "Neither SLOWLOG nor LATENCY nor latest_fork_usec has an entry for these stalls of 10 ms and more.",
+            format!("The server's own tools are silent about {} of stalls", words::duration(all_ns)),
+            format!(
+                "Neither SLOWLOG nor LATENCY nor latest_fork_usec shows {} (single stalls of 10 ms and more).",
+                words::list(&texts)
+            ),
         )
     })
 }

@@ -26,7 +26,7 @@ pub enum JoinError {
         /// The interval's start.
         start_ns: u64,
         /// What the decoder found.
-        error: ReadError,
+        error: histogram::DecodeError,
     },
     /// Two files were written under different clocks.
     #[error(

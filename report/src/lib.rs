@@ -36,6 +36,8 @@ pub mod spike;
 
 pub mod evidence;
 
+pub mod disturbance;
+
 pub mod crosscheck;
 
 pub mod accounting;

@@ -58,8 +58,10 @@ impl Percentiles {
 pub struct Verdict {
     /// The run is valid.
     pub valid: bool,
-    /// Why not, or what to keep in mind.
+    /// Why not.
     pub reasons: Vec<String>,
+    /// What does not spoil the run, and should be known.
+    pub warnings: Vec<String>,
 }
 
 /// What the footer of a drive timeline says. Unknown figures are none.
@@ -87,9 +89,11 @@ impl Summary {
     pub fn of(value: &Value) -> Self {
         Self {
             model: text(&value["model"]),
-            verdict: value["verdict"]["valid"]
-                .as_bool()
-                .map(|valid| Verdict { valid, reasons: strings(&value["verdict"]["reasons"]) }),
+            verdict: value["verdict"]["valid"].as_bool().map(|valid| Verdict {
+                valid,
+                reasons: strings(&value["verdict"]["reasons"]),
+                warnings: strings(&value["verdict"]["warnings"]),
+            }),
             client_cpu_ns_per_op: value["client"]["cpu_ns_per_op"].as_f64(),
             client_busy_max: value["client"]["busy_max"].as_f64(),
             errors: counts(&value["errors"]),

@@ -18,9 +18,10 @@ function draw() {
     const shown = plot.layout && plot.layout.xaxis.autorange !== true ? plot.layout.xaxis.range : null;
     if (shown) figure.layout.xaxis.range = shown.slice();
     if (narrow) {
-      figure.layout.margin.l = plot.id === "overview" ? 84 : 52;
+      figure.layout.margin.l = plot.id === "overview" ? 104 : 52;
       figure.layout.margin.r = 6;
       figure.layout.font.size = 10;
+      if (figure.layout.yaxis3) figure.layout.yaxis3.tickfont.size = 9;
       figure.config.displayModeBar = false;
     }
     figure.config.modeBarButtonsToRemove = ["select2d", "lasso2d", "autoScale2d"];

@@ -5,13 +5,18 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 
-use crate::reader::ReadError;
+use thiserror::Error;
 
 /// Significant decimal digits of every histogram of a timeline.
 pub const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// The largest value a histogram holds, one hour in nanoseconds; larger ones are clamped to it.
 pub const MAX_NS: u64 = 3_600_000_000_000;
+
+/// A histogram that cannot be decoded, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("a histogram is broken: {0}")]
+pub struct DecodeError(String);
 
 /// An empty histogram of the timeline's range and precision.
 ///
@@ -40,15 +45,15 @@ pub fn encode(histogram: &Histogram<u64>) -> String {
 /// Decodes what [`encode`] made.
 ///
 /// # Errors
-/// [`ReadError::Histogram`] when the text is not base64 of a V2 (deflated) histogram.
-pub fn decode(text: &str) -> Result<Histogram<u64>, ReadError> {
+/// [`DecodeError`] when the text is not base64 of a V2 (deflated) histogram.
+pub fn decode(text: &str) -> Result<Histogram<u64>, DecodeError> {
     if text.is_empty() {
         return Ok(empty());
     }
-    let bytes = STANDARD.decode(text).map_err(|error| ReadError::Histogram(error.to_string()))?;
+    let bytes = STANDARD.decode(text).map_err(|error| DecodeError(error.to_string()))?;
     Deserializer::new()
         .deserialize(&mut bytes.as_slice())
-        .map_err(|error| ReadError::Histogram(error.to_string()))
+        .map_err(|error| DecodeError(error.to_string()))
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ impl HostFacts {
             name: read("/proc/sys/kernel/hostname"),
             kernel: read("/proc/sys/kernel/osrelease"),
             cpu: cpu_model(&cpuinfo),
-            cpus: std::thread::available_parallelism().map_or(0, |n| n.get() as u32),
+            // Not those that this process may use: the host's.
+            cpus: cpuinfo.lines().filter(|line| line.starts_with("processor")).count() as u32,
             memory_bytes: memory_bytes(&read("/proc/meminfo")),
             virtualised: cpuinfo.split_whitespace().any(|word| word == "hypervisor"),
             clocksource: read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),

@@ -53,9 +53,6 @@ pub enum ReadError {
         /// What the parser found.
         reason: String,
     },
-    /// A histogram cannot be decoded.
-    #[error("a histogram is broken: {0}")]
-    Histogram(String),
 }
 
 /// One timeline in memory.

@@ -18,7 +18,6 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// One line of a timeline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "record", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "records are written and read one at a time")]
 pub enum Record {
     /// First line: who wrote the file, on what host, with which plan.
     Header(Header),

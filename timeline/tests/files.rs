@@ -1,5 +1,7 @@
 //! A timeline survives writing and reading, and a bad one is named for what it is.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;

@@ -48,7 +48,7 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         ["demo"] => demo::run(false),
         ["demo", "--quick"] => demo::run(true),
         ["test"] => test::run(),
-        ["tidy"] => tidy::run(),
+        ["tidy"] => tidy::run(&[]),
         ["ebpf"] => ebpf::run(),
         ["bench", name] => bench::run(name, false),
         ["bench", name, "--quick"] => bench::run(name, true),

@@ -27,7 +27,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         step("lint", || shell::run(&lint.concat())),
         step("test", || shell::run(&[test_runner(), features].concat())),
         step("documentation", || shell::run(&documentation.concat())),
-        step("tidy", tidy::run),
+        step("tidy", || tidy::run(features)),
     ];
     summarise(&steps)
 }

@@ -4,8 +4,9 @@ use crate::plan::Credentials;
 use crate::resp::command::request;
 use crate::shard::Greeting;
 
-/// The hand-shake for `credentials`; empty for RESP2 without a password, so that proxies that
-/// know neither HELLO nor AUTH work.
+/// The hand-shake for `credentials`; a PING for RESP2 without a password, which proxies know that
+/// know neither HELLO nor AUTH. Its answer proves each connection before a request depends on it:
+/// a server above its maxclients accepts a connection, and only then says that it will not serve.
 #[must_use]
 pub fn greeting(credentials: &Credentials, resp3: bool) -> Greeting {
     let user = credentials.user.as_deref().unwrap_or("default").as_bytes();
@@ -13,7 +14,7 @@ pub fn greeting(credentials: &Credentials, resp3: bool) -> Greeting {
     let bytes = match (resp3, password) {
         (true, None) => request(&[b"HELLO", b"3"]),
         (true, Some(password)) => request(&[b"HELLO", b"3", b"AUTH", user, password]),
-        (false, None) => return Greeting::default(),
+        (false, None) => request(&[b"PING"]),
         // Servers before 6.0 know AUTH with one word only.
         (false, Some(password)) if credentials.user.is_none() => request(&[b"AUTH", password]),
         (false, Some(password)) => request(&[b"AUTH", user, password]),
@@ -32,7 +33,7 @@ mod tests {
             password: password.map(str::to_owned),
         };
         let text = |greeting: Greeting| String::from_utf8(greeting.bytes).unwrap();
-        assert_eq!(greeting(&who(None, None), false).replies, 0);
+        assert!(text(greeting(&who(None, None), false)).contains("PING"));
         assert!(text(greeting(&who(None, Some("pw")), false)).starts_with("*2\r\n$4\r\nAUTH"));
         assert!(text(greeting(&who(Some("u"), Some("pw")), false)).starts_with("*3\r\n$4\r\nAUTH"));
         assert!(text(greeting(&who(None, Some("pw")), true)).contains("default"));

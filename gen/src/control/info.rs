@@ -17,7 +17,6 @@ use super::preflight::parse_info;
 use crate::plan::{Credentials, Target};
 use crate::resp::command::request;
 use crate::resp::tree::Tree;
-use crate::shard::Greeting;
 use crate::shard::ring::socket::Address;
 
 /// Time between two looks. INFO costs the server about 0.1 ms, so a look costs it 0.01 %.
@@ -115,13 +114,19 @@ fn slowlog_entry(tree: &Tree) -> Option<SlowlogEntry> {
     let [id, unix_s, duration_us, words, ..] = tree.list() else {
         return None;
     };
-    let words: Vec<String> = words.list().iter().filter_map(Tree::text).collect();
+    let words: Vec<String> = words.list().iter().filter_map(Tree::text).map(readable).collect();
     Some(SlowlogEntry {
         id: id.integer()?,
         unix_s: unix_s.integer()?,
         duration_us: duration_us.integer()?,
         command: words.join(" ").chars().take(COMMAND_CHARS).collect(),
     })
+}
+
+/// A word of a command as people can read it; a value of other bytes becomes their number.
+fn readable(word: String) -> String {
+    let strange = |letter: char| letter.is_control() || letter == char::REPLACEMENT_CHARACTER;
+    if word.chars().any(strange) { format!("({} bytes)", word.len()) } else { word }
 }
 
 fn latency_event(tree: &Tree) -> Option<(String, f64)> {
@@ -149,10 +154,7 @@ impl Line {
             Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
         };
         let mut line = Self { stream, input: BytesMut::new() };
-        let Greeting { bytes, replies } = greeting(&poll.credentials, false);
-        if replies > 0 {
-            line.exchange(&bytes).await?;
-        }
+        line.exchange(&greeting(&poll.credentials, false).bytes).await?;
         Ok(line)
     }
 

@@ -94,6 +94,9 @@ pub enum StartError {
         /// What to do.
         remedy: &'static str,
     },
+    /// The user ended it.
+    #[error("interrupted before the first request: nothing was measured")]
+    Interrupted,
     /// The kernel has no such ring for us.
     #[error("{}", ring_refused(*.io, .error))]
     Ring {
@@ -147,10 +150,8 @@ impl Caller {
         socket.set_read_timeout(Some(PATIENCE)).map_err(refused)?;
         let mut caller = Self { socket, input: Vec::new(), target: name };
         let greeting = greeting(credentials, resp3);
-        if greeting.replies > 0 {
-            let reply = caller.exchange(&greeting.bytes)?;
-            caller.accept(reply)?;
-        }
+        let reply = caller.exchange(&greeting.bytes)?;
+        caller.accept(reply)?;
         let pong = caller.ask(&[b"PING"])?;
         caller.accept(pong)?;
         Ok(caller)
@@ -201,19 +202,39 @@ impl Caller {
     }
 
     fn accept(&self, reply: Tree) -> Result<(), StartError> {
-        let Tree::Error(reply) = reply else {
-            return Ok(());
-        };
-        let target = self.target.clone();
+        match reply {
+            Tree::Error(reply) => Err(StartError::of_reply(self.target.clone(), reply)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl StartError {
+    /// What a server means that answers a hand-shake or a PING with an error.
+    #[must_use]
+    pub fn of_reply(target: String, reply: String) -> Self {
         let word = reply.split(' ').next().unwrap_or_default();
         let remedy = match word {
             "LOADING" => "it is reading its data set: wait until `redis-cli ping` says PONG",
             "MASTERDOWN" => "it is a replica without its primary: drive the primary",
             "BUSY" => "a script is running: wait, or SCRIPT KILL",
             "MISCONF" => "it cannot save: see its log, or set stop-writes-on-bgsave-error no",
-            _ => return Err(StartError::Login { target, reply }),
+            "DENIED" => {
+                "set a password on it, or `protected-mode no` where nobody else can reach it"
+            }
+            "NOPERM" => {
+                "grant the user what a run needs: ACL SETUSER NAME +ping +info +get +set ~*"
+            }
+            "NOPROTO" => "it knows no RESP3: leave out --resp3",
+            _ if reply.contains("max number of clients") => {
+                "raise its maxclients, or close other clients"
+            }
+            _ if reply.contains("unknown command") && reply.contains("HELLO") => {
+                "it is older than 6.0 or a proxy: leave out --resp3"
+            }
+            _ => return Self::Login { target, reply },
         };
-        Err(StartError::NotReady { target, reply, remedy })
+        Self::NotReady { target, reply, remedy }
     }
 }
 

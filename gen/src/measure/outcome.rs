@@ -128,6 +128,41 @@ impl ErrorKind {
         }
     }
 
+    /// What a user can do about it.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Oom => "maxmemory is reached: raise it, or set a maxmemory-policy that evicts",
+            Self::Loading => "the server is reading its data set: wait until it says PONG",
+            Self::ReadOnly => "a replica takes no writes: drive its primary, or read only",
+            Self::MisConf => "the server cannot save: see its log",
+            Self::Busy => "a script is running: wait, or SCRIPT KILL",
+            Self::NoAuth | Self::WrongPass => "give -a PASSWORD (and --user NAME)",
+            Self::NoPerm => "the user lacks a right: ACL SETUSER NAME +get +set ~*",
+            Self::WrongType => "the keys hold something else: choose another --key-prefix",
+            Self::MasterDown => "a replica without its primary: drive the primary",
+            Self::NoReplicas => "too few replicas are in step: see min-replicas-to-write",
+            Self::ClusterDown => "slots are not served: see CLUSTER INFO",
+            Self::Moved | Self::Ask | Self::TryAgain | Self::CrossSlot => {
+                "a node of a cluster, and not of these keys alone"
+            }
+            Self::Verify => {
+                "a value is not the one that was written: load and drive with the same --seed, \
+                 --value-size and --key-prefix"
+            }
+            Self::Err | Self::Other => "the server's own words are in its log or in redis-cli",
+            Self::Unexpected | Self::Protocol => "this is not a Redis server, or a proxy broke off",
+            Self::Connect => "nobody accepted: see the server's log",
+            Self::Disconnect => "the peer closed: see the server's log, `timeout`, maxclients",
+        }
+    }
+
+    /// The kind of a name that [`ErrorKind::name`] gave.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The kind of an error reply, from its text without the sign.
     #[must_use]
     pub fn of_reply(text: &[u8]) -> Self {
@@ -148,6 +183,7 @@ mod tests {
     fn numbers_are_indices() {
         for (index, kind) in ErrorKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, index);
+            assert_eq!(ErrorKind::named(kind.name()), Some(kind));
         }
     }
 

@@ -100,6 +100,7 @@ fn split_port(place: &str) -> Option<(&str, u16)> {
 fn without_password(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, place))) => format!("{scheme}://***@{place}"),
+        (None, Some((_, place))) => format!("***@{place}"),
         _ => url.to_owned(),
     }
 }
@@ -137,7 +138,14 @@ mod tests {
 
     #[test]
     fn bad_urls_are_refused_without_showing_a_password() {
-        for url in ["http://a", "redis://", "redis://u:hidden@h:x", "redis://h:0", "rediss://h"] {
+        for url in [
+            "http://a",
+            "redis://",
+            "redis://u:hidden@h:x",
+            "u:hidden@h:7000",
+            "redis://h:0",
+            "rediss://h",
+        ] {
             let error = Target::parse(url).unwrap_err().to_string();
             assert!(!error.contains("hidden") && error.contains("--target"), "{error}");
         }

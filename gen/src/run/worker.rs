@@ -1,7 +1,7 @@
 //! One shard's thread: pin, make the ring, open the connections, wait for the start, tick.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
 use crate::control::greeting::greeting;
@@ -144,10 +144,9 @@ impl Worker {
             core_affinity::set_for_current(core_affinity::CoreId { id });
         }
         let wanted = self.settings.connections;
-        let ring = make(self.address, wanted, self.half_bytes, self.wait).map_err(|error| {
-            let io = self.io;
-            StartError::Ring { io, error }
-        })?;
+        let (target, io) = (self.target, self.io);
+        let ring = make(self.address, wanted, self.half_bytes, self.wait)
+            .map_err(|error| no_ring(io, error, target.clone(), wanted))?;
         let (ledger, outlet) = Ledger::new(self.interval_ns, self.seed);
         let mut shard = Shard::new(ring, self.settings, ledger);
         let deadline = shard.ring().now() + 2 * CONNECT_TIMEOUT_NS;
@@ -158,8 +157,11 @@ impl Worker {
                 || errno == libc::EMFILE
                 || shard.ring().now() > deadline;
             let login_failed = !shard.greeting_error().is_empty();
-            if login_failed || given_up || self.stop.load(std::sync::atomic::Ordering::Relaxed) {
-                return Err(self::refusal(&shard, &self.target, wanted));
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(StartError::Interrupted);
+            }
+            if login_failed || given_up {
+                return Err(self::refusal(&shard, &target, wanted));
             }
         }
         // SAFETY: gettid takes and touches nothing.
@@ -169,12 +171,36 @@ impl Worker {
     }
 }
 
+/// A ring registers a file for each connection, which the limit of open files bounds, too.
+fn no_ring(io: Io, error: std::io::Error, target: String, wanted: usize) -> StartError {
+    match error.raw_os_error() {
+        Some(errno @ (libc::EMFILE | libc::ENFILE)) => StartError::Connections {
+            target,
+            opened: 0,
+            wanted,
+            reason: error.to_string(),
+            remedy: connection_remedy(errno),
+        },
+        _ => StartError::Ring { io, error },
+    }
+}
+
 fn refusal<R: Ring>(shard: &Shard<R>, target: &str, wanted: usize) -> StartError {
     let target = target.to_owned();
-    if !shard.greeting_error().is_empty() {
-        return StartError::Login { target, reply: shard.greeting_error().to_owned() };
-    }
+    let reply = shard.greeting_error().to_owned();
     let (_, errno) = shard.refused();
+    if reply.contains("max number of clients") {
+        return StartError::Connections {
+            target,
+            opened: shard.open_connections(),
+            wanted,
+            reason: reply,
+            remedy: connection_remedy(0),
+        };
+    }
+    if !reply.is_empty() {
+        return StartError::of_reply(target, reply);
+    }
     StartError::Connections {
         target,
         opened: shard.open_connections(),

@@ -70,6 +70,8 @@ pub(super) struct Desk {
     sent: u64,
     in_flight: usize,
     open_connections: usize,
+    /// When the last connection was lost that was open.
+    alone_since: Nanos,
     opening: usize,
     refused: u64,
     last_errno: i32,
@@ -91,6 +93,7 @@ impl Desk {
             sent: 0,
             in_flight: 0,
             open_connections: 0,
+            alone_since: Nanos(0),
             opening: 0,
             refused: 0,
             last_errno: 0,
@@ -209,15 +212,16 @@ impl Desk {
                     *length += body.len() as u64;
                 }
             });
-            match next {
-                Ok(Some(Reply::Push(_))) => {}
-                Ok(Some(reply)) if self.reply(id, reply, now) => {}
+            let taken = match next {
+                Ok(Some(Reply::Push(_))) => Ok(()),
+                Ok(Some(reply)) => self.reply(id, reply, now),
                 Ok(None) => break,
-                Ok(Some(_)) | Err(_) => {
-                    self.ledger.current.errors[ErrorKind::Protocol as usize] += 1;
-                    self.to_close.push(id);
-                    break;
-                }
+                Err(_) => Err(ErrorKind::Protocol),
+            };
+            if let Err(kind) = taken {
+                self.ledger.current.errors[kind as usize] += 1;
+                self.to_close.push(id);
+                break;
             }
         }
         self.offer(id, now);
@@ -235,14 +239,17 @@ impl Desk {
         }
     }
 
-    /// One answer. False when nobody asked for it.
-    fn reply(&mut self, id: ConnId, reply: Reply, now: Nanos) -> bool {
+    /// One answer.
+    ///
+    /// # Errors
+    /// Why the connection is of no use: nobody asked, or the hand-shake was refused.
+    fn reply(&mut self, id: ConnId, reply: Reply, now: Nanos) -> Result<(), ErrorKind> {
         let connection = &mut self.connections[id.index()];
         if matches!(connection.state, State::Opening { .. }) {
             return self.greeted(id, reply, now);
         }
         let Some(flight) = connection.flights.pop() else {
-            return false;
+            return Err(ErrorKind::Protocol);
         };
         self.in_flight -= 1;
         let outcome = match (reply, flight.kind) {
@@ -264,12 +271,12 @@ impl Desk {
             self.settings.workload.give_back(flight.key);
         }
         self.end_request(id, flight, outcome, now);
-        true
+        Ok(())
     }
 
     #[inline]
     fn end_request(&mut self, connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) {
-        let Flight { due, sent, kind, key, ahead, ready } = flight;
+        let Flight { due, ready, sent, kind, key, ahead } = flight;
         let sample = Sample { due, ready, sent, done: now, kind, key, connection, outcome, ahead };
         let Settings { open, slow_ns, .. } = self.settings;
         self.ledger.current.end_request(sample, open, slow_ns);

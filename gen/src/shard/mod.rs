@@ -95,6 +95,8 @@ impl<R: Ring> Shard<R> {
         let usage = self.ring.usage();
         self.desk.begin(start, origin, end, usage);
         (self.stage, self.end) = (Stage::Running, end);
+        // In the closed model nothing else wakes it.
+        self.next_scan = self.next_scan.min(start);
     }
 
     /// One turn: issue, send, wait, take in, keep house.
@@ -149,7 +151,8 @@ impl<R: Ring> Shard<R> {
                 if stopped {
                     self.desk.stop_schedule(now);
                 }
-                if stopped || now >= self.end || self.desk.is_done() {
+                let over = now >= self.end || self.desk.is_done();
+                if stopped || over || self.desk.is_deserted(now) {
                     // What fell due since the last turn still goes out, where there is room.
                     self.desk.issue(&mut self.ring, now);
                     let deadline = now + self.desk.drain_ns();

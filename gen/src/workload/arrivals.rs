@@ -152,7 +152,7 @@ impl Arrivals {
     #[must_use]
     pub fn due_by(&self, now: Nanos) -> Option<Nanos> {
         match self.law {
-            Law::Closed => (now < self.end).then_some(now),
+            Law::Closed => (self.start <= now && now < self.end).then_some(now),
             _ => (self.next <= now && self.next < self.end).then_some(self.next),
         }
     }

@@ -78,6 +78,12 @@ impl Workload {
         }
     }
 
+    /// Whether it ends by itself, when all is done.
+    #[must_use]
+    pub const fn is_finite(&self) -> bool {
+        matches!(self, Self::Fill(_))
+    }
+
     /// Whether an operation is left.
     #[inline]
     #[must_use]

@@ -13,6 +13,12 @@ pub(super) fn lines(report: &Value) -> Vec<String> {
         lines.extend(phases);
         lines.push(String::new());
     }
+    let onsets: Vec<String> = items(&report["disturbances"]).iter().filter_map(onset).collect();
+    if !onsets.is_empty() {
+        lines.push(format!("{:<24} {:>10}  why (its first 250 ms)", "onset of", "slowest ms"));
+        lines.extend(onsets);
+        lines.push(String::new());
+    }
     let stalls = stalls(report);
     if !stalls.is_empty() {
         lines.push(format!("{:<24} {:>10} {:>8}", "stall", "stalled ms", "share"));
@@ -28,12 +34,23 @@ fn items(list: &Value) -> &[Value] {
 fn phase(phase: &Value) -> Option<String> {
     let label = phase["label"].as_str().filter(|label| !label.is_empty())?;
     let p999 = phase["response"]["p999_ns"].as_f64().map_or_else(|| "-".to_owned(), ms);
-    let mut shares = shares(&phase["attribution"]);
+    Some(format!("{label:<24} {p999:>10}  {}", causes(&phase["attribution"])))
+}
+
+fn onset(onset: &Value) -> Option<String> {
+    let action = onset["action"].as_str()?;
+    let slowest = onset["slowest_ns"].as_f64().map_or_else(|| "-".to_owned(), ms);
+    Some(format!("{action:<24} {slowest:>10}  {}", causes(&onset["attribution"])))
+}
+
+/// The causes from one per cent on, by falling share.
+fn causes(attribution: &Value) -> String {
+    let mut shares = shares(attribution);
     shares.retain(|(_, percent)| *percent >= 1.0);
     shares.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     let causes: Vec<String> =
         shares.iter().map(|(label, percent)| format!("{percent:.0} % {label}")).collect();
-    Some(format!("{label:<24} {p999:>10}  {}", causes.join(", ")))
+    causes.join(", ")
 }
 
 /// Names and shares in per cent.

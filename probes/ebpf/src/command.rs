@@ -3,9 +3,7 @@
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use aya_ebpf::macros::{perf_event, uprobe, uretprobe};
 use aya_ebpf::programs::{PerfEventContext, ProbeContext, RetProbeContext};
-use stallion_probes_common::command::{
-    Call, Ended, Follower, STACK_BYTES, Sample, Stack, Stretch,
-};
+use stallion_probes_common::command::{Call, Ended, Follower, STACK_BYTES, Sample, Stack, Stretch};
 use stallion_probes_common::{Kind, Span};
 
 use crate::shared::{
@@ -42,9 +40,9 @@ fn cpu_clock(_ctx: PerfEventContext) -> u32 {
     // SAFETY: only the main thread comes here, and its own switches do not interrupt this.
     unsafe {
         let follower = &mut *(&raw mut FOLLOWER);
-        let evidence = *follower;
+        let before = *follower;
         if let Some(ended) = follower.sample(&sample) {
-            send(&evidence, &ended);
+            send(&before, before.samples(), &ended);
         }
         if follower.samples() == STACK_AT_SAMPLE {
             send_stack(now, &regs);
@@ -59,8 +57,9 @@ pub(crate) fn sleep(now: u64, io_count: u64) {
     // SAFETY: called in the main thread's own switch.
     unsafe {
         let follower = &mut *(&raw mut FOLLOWER);
+        let samples = follower.samples();
         if let Some(ended) = follower.sleep(now, io_count) {
-            send(follower, &ended);
+            send(follower, samples, &ended);
         }
     }
 }
@@ -73,14 +72,14 @@ pub(crate) fn wake(now: u64, io_count: u64) {
 }
 
 #[inline(always)]
-fn send(follower: &Follower, ended: &Ended) {
+fn send(follower: &Follower, samples: u64, ended: &Ended) {
     if ended.end_ns.saturating_sub(ended.start_ns) < stretch_ns() {
         return;
     }
     let (syscall, argument, ips) = follower.evidence();
     emit(&Stretch {
         span: Span {
-            count: follower.samples(),
+            count: samples,
             ..Span::single(Kind::Stretch, main_tid(), ended.start_ns, ended.end_ns)
         },
         syscall,
@@ -122,11 +121,7 @@ struct Running {
     depth: u32,
 }
 
-static mut RUNNING: Running = Running {
-    start_ns: 0,
-    function: 0,
-    depth: 0,
-};
+static mut RUNNING: Running = Running { start_ns: 0, function: 0, depth: 0 };
 
 #[uprobe]
 fn command_enter(ctx: ProbeContext) -> u32 {

@@ -7,9 +7,7 @@ use aya_ebpf::programs::{ProbeContext, RawTracePointContext, RetProbeContext};
 use stallion_probes_common::fork::Fork;
 use stallion_probes_common::{Kind, Span};
 
-use crate::shared::{
-    CHILDREN, current_tgid, current_tid, emit, main_tid, now_ns, tgid_of, tid_of,
-};
+use crate::shared::{CHILDREN, current_tgid, current_tid, emit, main_tid, now_ns, tgid_of, tid_of};
 
 static mut START_NS: u64 = 0;
 static mut LAST_CHILD: u32 = 0;

@@ -8,8 +8,7 @@ use stallion_probes_common::fsync::Sync;
 use stallion_probes_common::{Kind, Span, Window};
 
 use crate::shared::{
-    BACKGROUND_SYNC_NS, current_tgid, current_tid, emit, floor_ns, main_tid, now_ns,
-    probed_address,
+    BACKGROUND_SYNC_NS, current_tgid, current_tid, emit, floor_ns, main_tid, now_ns, probed_address,
 };
 
 /// A call in progress.
@@ -86,9 +85,5 @@ fn sum(call: &Call, now: u64) {
 
 #[inline(always)]
 fn send(span: Span, call: &Call) {
-    emit(&Sync {
-        span,
-        function: call.function,
-        fd: call.fd,
-    });
+    emit(&Sync { span, function: call.function, fd: call.fd });
 }

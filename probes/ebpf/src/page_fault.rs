@@ -18,12 +18,7 @@ struct Open {
     max_order: u64,
 }
 
-static mut OPEN: Open = Open {
-    start_ns: 0,
-    code: 0,
-    pages: 0,
-    max_order: 0,
-};
+static mut OPEN: Open = Open { start_ns: 0, code: 0, pages: 0, max_order: 0 };
 
 /// Short faults by kind. A map and no static: the verifier cannot follow an enum as an index.
 #[map]

@@ -4,21 +4,19 @@
 //! id, the one that arrives or is woken by the address of its `task_struct`, which was learnt
 //! when it left. No kernel memory is read for anybody else's switch.
 
+use aya_ebpf::Global;
 use aya_ebpf::helpers::bpf_get_current_comm;
 use aya_ebpf::macros::{map, raw_tracepoint};
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::RawTracePointContext;
-use aya_ebpf::Global;
-use stallion_probes_common::scheduler::{
-    COMM_LEN, WAIT_CLASSES, Wait, WaitClass, class_of,
-};
+use stallion_probes_common::scheduler::{COMM_LEN, WAIT_CLASSES, Wait, WaitClass, class_of};
 use stallion_probes_common::{Kind, Span, Window};
 
-use crate::shared::{
-    BACKGROUND_SYNC_NS, MAIN_TASK, current_tid, emit, floor_ns, io_count_of, main_tid, now_ns,
-    tid_of, user_regs,
-};
 use crate::command;
+use crate::shared::{
+    BACKGROUND_SYNC_NS, MAIN_TASK, comm_of, current_tid, emit, floor_ns, io_count_of, main_tid,
+    now_ns, tid_of, user_regs,
+};
 
 /// System calls in which the event loop waits for work: `epoll_wait` and its kin.
 #[unsafe(no_mangle)]
@@ -30,22 +28,22 @@ struct Away {
     out_ns: u64,
     /// When it was woken; 0 before.
     woken_ns: u64,
-    /// Who woke it.
-    waker_tid: u32,
+    /// Who woke it, or took the core from it.
+    other_tid: u32,
     class: WaitClass,
     syscall: i64,
     argument: u64,
-    waker_comm: [u8; COMM_LEN],
+    other_comm: [u8; COMM_LEN],
 }
 
 static mut AWAY: Away = Away {
     out_ns: 0,
     woken_ns: 0,
-    waker_tid: 0,
+    other_tid: 0,
     class: WaitClass::RunQueue,
     syscall: -1,
     argument: 0,
-    waker_comm: [0; COMM_LEN],
+    other_comm: [0; COMM_LEN],
 };
 
 /// Short waits by class. A map and no static: the verifier cannot follow an enum as an index.
@@ -77,8 +75,8 @@ fn sched_waking(ctx: RawTracePointContext) -> i32 {
             return 0;
         }
         (*away).woken_ns = now_ns();
-        (*away).waker_tid = current_tid();
-        (*away).waker_comm = bpf_get_current_comm().unwrap_or([0; COMM_LEN]);
+        (*away).other_tid = current_tid();
+        (*away).other_comm = bpf_get_current_comm().unwrap_or([0; COMM_LEN]);
     }
     0
 }
@@ -89,8 +87,15 @@ fn leave(ctx: &RawTracePointContext) {
     let task: u64 = ctx.arg(1);
     let regs = user_regs();
     let mut class = class_of(ctx.arg::<u64>(0) & 1 != 0, ctx.arg::<u64>(3));
-    if matches!(class, WaitClass::RunQueue) && tid_of(ctx.arg(2)) == Some(0) {
-        class = WaitClass::Throttle;
+    let mut taker = (0, [0; COMM_LEN]);
+    if matches!(class, WaitClass::RunQueue) {
+        // Who takes the core says more than who has it last, when many share it meanwhile.
+        let next: u64 = ctx.arg(2);
+        let tid = tid_of(next);
+        if tid == Some(0) {
+            class = WaitClass::Throttle;
+        }
+        taker = (tid.unwrap_or(0), comm_of(next));
     }
     let away = &raw mut AWAY;
     // SAFETY: the main thread itself is here, on its way off the core.
@@ -101,6 +106,8 @@ fn leave(ctx: &RawTracePointContext) {
         (*away).class = class;
         (*away).syscall = regs.syscall;
         (*away).argument = regs.argument;
+        (*away).other_tid = taker.0;
+        (*away).other_comm = taker.1;
     }
     if matches!(class, WaitClass::OffCpu | WaitClass::Stopped) {
         command::sleep(now, io_count_of(task).unwrap_or(0));
@@ -121,14 +128,17 @@ fn arrive(task: u64) {
         (*away).out_ns = 0;
         let class = (*away).class;
         if matches!(class, WaitClass::RunQueue | WaitClass::Throttle) {
-            waited(class, out_ns, now, current_tid(), now);
+            waited(class, out_ns, now, now);
             return;
         }
         let woken = if (*away).woken_ns == 0 { now } else { (*away).woken_ns };
         if !is_idle((*away).syscall) || matches!(class, WaitClass::Stopped) {
-            waited(class, out_ns, woken, (*away).waker_tid, now);
+            waited(class, out_ns, woken, now);
         }
-        waited(WaitClass::RunQueue, woken, now, current_tid(), now);
+        // Woken, and kept waiting by whoever has the core until now.
+        (*away).other_tid = current_tid();
+        (*away).other_comm = bpf_get_current_comm().unwrap_or([0; COMM_LEN]);
+        waited(WaitClass::RunQueue, woken, now, now);
     }
     command::wake(now, io_count_of(task).unwrap_or(0));
 }
@@ -141,7 +151,7 @@ fn is_idle(syscall: i64) -> bool {
 
 /// Emits one wait, or adds it to its class's window when it is short.
 #[inline(always)]
-unsafe fn waited(class: WaitClass, start_ns: u64, end_ns: u64, other_tid: u32, now: u64) {
+unsafe fn waited(class: WaitClass, start_ns: u64, end_ns: u64, now: u64) {
     let away = &raw const AWAY;
     // SAFETY: as in `arrive`, the only caller.
     unsafe {
@@ -150,12 +160,12 @@ unsafe fn waited(class: WaitClass, start_ns: u64, end_ns: u64, other_tid: u32, n
         };
         if (*window).is_ripe(now) {
             if (*window).busy_ns >= floor_ns() {
-                send(class, (*window).span(Kind::Wait, main_tid()), other_tid, away);
+                send(class, (*window).span(Kind::Wait, main_tid()), away);
             }
             *window = Window::EMPTY;
         }
         if end_ns.saturating_sub(start_ns) >= floor_ns() {
-            send(class, Span::single(Kind::Wait, main_tid(), start_ns, end_ns), other_tid, away);
+            send(class, Span::single(Kind::Wait, main_tid(), start_ns, end_ns), away);
         } else {
             (*window).add(start_ns, end_ns, 0);
         }
@@ -163,22 +173,17 @@ unsafe fn waited(class: WaitClass, start_ns: u64, end_ns: u64, other_tid: u32, n
 }
 
 #[inline(always)]
-unsafe fn send(class: WaitClass, span: Span, other_tid: u32, away: *const Away) {
+unsafe fn send(class: WaitClass, span: Span, away: *const Away) {
     // SAFETY: as in `arrive`.
     unsafe {
-        let queued = matches!(class, WaitClass::RunQueue | WaitClass::Throttle);
         emit(&Wait {
             span,
             class: class as u32,
-            other_tid,
+            other_tid: (*away).other_tid,
             syscall: (*away).syscall,
             argument: (*away).argument,
             background_sync_ns: BACKGROUND_SYNC_NS,
-            other_comm: if queued {
-                bpf_get_current_comm().unwrap_or([0; COMM_LEN])
-            } else {
-                (*away).waker_comm
-            },
+            other_comm: (*away).other_comm,
         });
     }
 }

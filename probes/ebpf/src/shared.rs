@@ -4,12 +4,13 @@
 //! State lives in plain statics. Everything but `BACKGROUND_SYNC_NS` and the wake-up time is
 //! written only in the context of the main thread, so there is no race to lose.
 
+use aya_ebpf::Global;
 use aya_ebpf::bindings::{BPF_RB_NO_WAKEUP, task_struct};
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_probe_read_kernel};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{PerCpuArray, RingBuf};
-use aya_ebpf::Global;
+use stallion_probes_common::scheduler::COMM_LEN;
 
 /// The server's process id, which is also its main thread's id.
 #[unsafe(no_mangle)]
@@ -26,6 +27,9 @@ static PID_OFFSET: Global<u32> = Global::new(0);
 /// Offset of `task_struct.tgid`; 0 when unknown.
 #[unsafe(no_mangle)]
 static TGID_OFFSET: Global<u32> = Global::new(0);
+/// Offset of `task_struct.comm`; 0 when unknown.
+#[unsafe(no_mangle)]
+static COMM_OFFSET: Global<u32> = Global::new(0);
 /// Offset of `task_struct.ioac.syscr`, which `syscw` follows; 0 when unknown.
 #[unsafe(no_mangle)]
 static IO_COUNT_OFFSET: Global<u32> = Global::new(0);
@@ -123,6 +127,12 @@ fn read_task<T>(task: u64, offset: u32) -> Option<T> {
 #[inline(always)]
 pub(crate) fn tid_of(task: u64) -> Option<u32> {
     read_task(task, PID_OFFSET.load())
+}
+
+/// Name of a task; empty without type information.
+#[inline(always)]
+pub(crate) fn comm_of(task: u64) -> [u8; COMM_LEN] {
+    read_task(task, COMM_OFFSET.load()).unwrap_or([0; COMM_LEN])
 }
 
 /// Process id of a task; none without type information.

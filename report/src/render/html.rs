@@ -13,6 +13,9 @@ use crate::render::overview;
 use crate::render::tables::{self, Table};
 use crate::words;
 
+/// Spikes told above the picture.
+const HEADLINES: usize = 3;
+
 /// The form is in `templates/report.html`, with its style and script beside it.
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -20,7 +23,8 @@ struct Page {
     title: String,
     facts: String,
     validity: Validity,
-    findings: Vec<Item>,
+    headlines: Vec<Item>,
+    further: Vec<Item>,
     overview: String,
     overview_px: usize,
     drawn_note: String,
@@ -38,7 +42,7 @@ struct Page {
 
 struct Validity {
     class: &'static str,
-    text: String,
+    text: &'static str,
 }
 
 struct Item {
@@ -82,11 +86,17 @@ pub fn render(analysis: &Analysis) -> String {
     let (overview, overview_px) = overview::figure(analysis, &lanes);
     let names: Vec<String> =
         analysis.total.shares.iter().map(|share| share.cause.name().to_owned()).collect();
+    // What fits above the picture stands there; the rest is read after it.
+    let (headlines, further) = findings(analysis)
+        .into_iter()
+        .map(|found| item(analysis, found))
+        .partition(Item::is_headline);
     let page = Page {
         title: title(analysis),
         facts: facts(analysis),
         validity: validity(analysis),
-        findings: findings(analysis).into_iter().map(|found| item(analysis, found)).collect(),
+        headlines,
+        further,
         overview: for_script(overview),
         overview_px,
         drawn_note: drawn_note(analysis, &lanes),
@@ -120,11 +130,15 @@ fn plotly_script() -> String {
 
 fn validity(analysis: &Analysis) -> Validity {
     match &analysis.run.summary.verdict {
-        Some(verdict) if verdict.valid => Validity { class: "good", text: "valid run".to_owned() },
-        Some(verdict) => {
-            Validity { class: "bad", text: format!("invalid run: {}", verdict.reasons.join("; ")) }
-        }
-        None => Validity { class: "unknown", text: "validity unknown".to_owned() },
+        Some(verdict) if verdict.valid => Validity { class: "good", text: "valid run" },
+        Some(_) => Validity { class: "bad", text: "invalid run" },
+        None => Validity { class: "unknown", text: "validity unknown" },
+    }
+}
+
+impl Item {
+    fn is_headline(&self) -> bool {
+        self.caution || self.finding.spike.is_some_and(|index| index < HEADLINES)
     }
 }
 

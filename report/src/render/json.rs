@@ -36,6 +36,12 @@ pub fn render(analysis: &Analysis) -> String {
             "response": phase.response,
             "attribution": attribution(&phase.attribution, Some(&phase.labels)),
         })).collect::<Vec<_>>(),
+        "disturbances": analysis.onsets.iter().map(|onset| json!({
+            "action": onset.action,
+            "begin_axis_ns": run.axis_ns(onset.begin_ns),
+            "slowest_ns": onset.slowest_ns,
+            "attribution": attribution(&onset.attribution, Some(&onset.labels)),
+        })).collect::<Vec<_>>(),
         "spikes": analysis.spikes.iter().map(|told| spike(analysis, told)).collect::<Vec<_>>(),
         "spikes_untold": {"count": analysis.spikes_untold.0, "delay_ns": analysis.spikes_untold.1},
         "worst_requests": analysis.worst,

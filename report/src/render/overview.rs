@@ -219,22 +219,24 @@ fn latency_axis(run: &Run) -> Axis {
     log_milliseconds().range(range).title(Title::with_text("response time"))
 }
 
-/// Spikes are shaded over all three plots; every second phase is, too, and what is not measured
-/// more than what is.
+/// Spikes are shaded over all three plots; every second measured phase is, too, and what is not
+/// measured more than that.
 fn shades(analysis: &Analysis) -> Vec<Shape> {
     let run = &analysis.run;
-    let phases = run.phases.iter().enumerate().filter_map(|(index, phase)| {
-        let colour = match (phase.name == PhaseName::Measure, index % 2) {
-            (false, _) => "$shade-out",
-            (true, 0) => return None,
-            (true, _) => "$shade",
-        };
-        Some(shade(run, phase.start_ns, phase.end_ns, colour))
-    });
+    let mut shapes = Vec::new();
+    let mut measured = 0;
+    for phase in &run.phases {
+        let colour = if phase.name == PhaseName::Measure { "$shade" } else { "$shade-out" };
+        measured += usize::from(phase.name == PhaseName::Measure);
+        if phase.name != PhaseName::Measure || measured % 2 == 0 {
+            shapes.push(shade(run, phase.start_ns, phase.end_ns, colour));
+        }
+    }
     let spikes = analysis.spikes.iter();
     let spikes =
         spikes.map(|told| shade(run, told.spike.start_ns, told.spike.end_ns, "$shade-spike"));
-    phases.chain(spikes).collect()
+    shapes.extend(spikes);
+    shapes
 }
 
 fn shade(run: &Run, start_ns: u64, end_ns: u64, colour: &'static str) -> Shape {
@@ -252,9 +254,11 @@ fn shade(run: &Run, start_ns: u64, end_ns: u64, colour: &'static str) -> Shape {
 }
 
 fn phase_labels(run: &Run) -> Vec<Annotation> {
+    let axis_ns = run.end_ns.saturating_sub(first_ns(run));
     run.phases
         .iter()
-        .filter(|phase| phase.end_ns > phase.start_ns)
+        // A name needs room, or it would run into the next one.
+        .filter(|phase| (phase.end_ns - phase.start_ns) * 20 > axis_ns)
         .filter_map(|phase| {
             let text = if phase.label.is_empty() { phase_name(phase.name) } else { &phase.label };
             let measured = phase.name == PhaseName::Measure;

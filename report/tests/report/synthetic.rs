@@ -1,8 +1,6 @@
 //! Synthetic timelines: a server with one FIFO queue and known stalls, and a client that drives
 //! it at a steady rate. The truth is known by construction, and everything is deterministic.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot write its input must stop")]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -13,10 +11,9 @@ use stallion_timeline::{
     StallClass, ThreadRole, Writer, histogram,
 };
 
-pub(crate) const MS: u64 = 1_000_000;
-pub(crate) const S: u64 = 1_000 * MS;
-/// Any instant will do; it is far from zero so that mistakes with offsets show.
-pub(crate) const START: u64 = 812 * S;
+use crate::queue::{self, Done, Load};
+pub(crate) use crate::queue::{MS, Rng, S, START};
+
 const WALL: u64 = 1_790_000_000 * S;
 const MAIN_TID: u32 = 4_711;
 
@@ -118,23 +115,6 @@ pub(crate) fn slowlog(
     server
 }
 
-/// A small deterministic generator (SplitMix64).
-pub(crate) struct Rng(pub(crate) u64);
-
-impl Rng {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
-
 pub(crate) fn header(role: Role) -> Header {
     Header {
         schema: SCHEMA_VERSION,
@@ -207,42 +187,6 @@ pub(crate) fn write(scenario: &Scenario, folder: &Path) {
     writer.finish(Footer { end_ns, reason, summary: json!({}) }).unwrap();
 }
 
-struct Done {
-    due_ns: u64,
-    sent_ns: u64,
-    own_lag_ns: u64,
-    done_ns: u64,
-    key: u64,
-}
-
-/// Serves every request in the order of its intended time.
-fn serve(scenario: &Scenario) -> Vec<Done> {
-    let mut rng = Rng(7);
-    let service_ns = S / scenario.capacity;
-    let halts = halts(scenario);
-    let mut free_ns = START;
-    (0..scenario.rate * scenario.seconds)
-        .map(|number| {
-            let due_ns = START + number * S / scenario.rate;
-            let late = scenario
-                .client_late
-                .iter()
-                .find(|(from, to)| (START + from..START + to).contains(&due_ns));
-            let sent_ns = late.map_or(due_ns, |(_, to)| START + to);
-            let begun_ns = free_ns.max(sent_ns + 40_000 + rng.below(30_000));
-            let done_ns = worked(&halts, begun_ns, service_ns * (70 + rng.below(60)) / 100);
-            free_ns = done_ns;
-            Done {
-                due_ns,
-                sent_ns,
-                own_lag_ns: sent_ns - due_ns,
-                done_ns,
-                key: rng.below(1_000_000),
-            }
-        })
-        .collect()
-}
-
 /// Spans in which the server does nothing, merged and in order. A sum over a window becomes one
 /// halt in each of its milliseconds.
 fn halts(scenario: &Scenario) -> Vec<(u64, u64)> {
@@ -269,24 +213,14 @@ fn halts(scenario: &Scenario) -> Vec<(u64, u64)> {
     merged
 }
 
-/// When work that begins at a time is finished, given that nothing moves during halts.
-fn worked(halts: &[(u64, u64)], begun_ns: u64, work_ns: u64) -> u64 {
-    let mut now = begun_ns;
-    let mut left = work_ns;
-    let first = halts.partition_point(|(_, to)| *to <= begun_ns);
-    for (from, to) in &halts[first..] {
-        let before = from.saturating_sub(now);
-        if before >= left {
-            break;
-        }
-        left -= before;
-        now = (*to).max(now);
-    }
-    now + left
-}
-
 fn client(scenario: &Scenario) -> (Vec<Record>, serde_json::Value) {
-    let requests = serve(scenario);
+    let requests = queue::serve(&Load {
+        rate: scenario.rate,
+        capacity: scenario.capacity,
+        seconds: scenario.seconds,
+        halts: halts(scenario),
+        client_late: scenario.client_late.clone(),
+    });
     let mut records: Vec<Record> = Vec::new();
     for (name, at_ns, label) in &scenario.phases {
         records.push(Record::Phase(Phase {

@@ -8,7 +8,7 @@ use crate::shell;
 
 const PROGRAM: &str = "stallion";
 
-pub(super) fn check(tree: &Tree) -> anyhow::Result<Vec<Finding>> {
+pub(super) fn check(tree: &Tree, features: &[&str]) -> anyhow::Result<Vec<Finding>> {
     let Some(_) = tree.file("README.md") else {
         return Ok(vec![Finding {
             path: "README.md".to_owned(),
@@ -16,7 +16,7 @@ pub(super) fn check(tree: &Tree) -> anyhow::Result<Vec<Finding>> {
             text: "is missing".to_owned(),
         }]);
     };
-    shell::run(&["cargo", "build", "--quiet", "--package", PROGRAM])?;
+    shell::run(&[&["cargo", "build", "--quiet", "--package", PROGRAM], features].concat())?;
     let mut helps: BTreeMap<Vec<String>, Option<String>> = BTreeMap::new();
     let mut findings = Vec::new();
     for (file, line, command) in documents(tree).flat_map(commands) {

@@ -27,7 +27,9 @@ use anyhow::bail;
 use self::source::{Finding, Tree};
 use crate::shell;
 
-pub(crate) fn run() -> anyhow::Result<()> {
+/// `features` are arguments for cargo: those with which the program was built before, so that it
+/// is not built again only to be asked for its flags.
+pub(crate) fn run(features: &[&str]) -> anyhow::Result<()> {
     let tree = Tree::read(shell::root())?;
     let checks: [(&str, Vec<Finding>); 7] = [
         ("lengths", lengths::check(&tree)),
@@ -36,7 +38,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         ("words", words::check(&tree)),
         ("module order", order::check(&tree)),
         ("architecture", architecture::check(&tree)),
-        ("flags", flags::check(&tree)?),
+        ("flags", flags::check(&tree, features)?),
     ];
     let mut count = tree.broken.len();
     for finding in &tree.broken {

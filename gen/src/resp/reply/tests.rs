@@ -1,8 +1,11 @@
 use super::*;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 
+/// A reply, its text and its body.
+type Parsed = (Reply, Vec<u8>, Vec<u8>);
+
 /// Parses `bytes` in the parts that `cuts` makes and returns replies, texts and bodies.
-fn parse(bytes: &[u8], cuts: &[usize]) -> Result<Vec<(Reply, Vec<u8>, Vec<u8>)>, ProtocolError> {
+fn parse(bytes: &[u8], cuts: &[usize]) -> Result<Vec<Parsed>, ProtocolError> {
     let mut parser = Parser::new();
     let mut found = Vec::new();
     let mut body = Vec::new();
@@ -87,7 +90,7 @@ fn aggregate(inner: impl Strategy<Value = Sample> + Clone) -> impl Strategy<Valu
 }
 
 fn any_reply() -> impl Strategy<Value = Sample> {
-    scalar().prop_recursive(3, 20, 4, |inner| aggregate(inner))
+    scalar().prop_recursive(3, 20, 4, aggregate)
 }
 
 proptest! {

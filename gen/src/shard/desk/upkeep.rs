@@ -49,6 +49,14 @@ impl Desk {
         self.in_flight == 0 && self.settings.workload.is_exhausted()
     }
 
+    /// Work that has no end of its own in time has had nobody to do it for for a whole time-out.
+    /// Traffic goes on to its end instead: an outage is a measurement.
+    pub(in crate::shard) fn is_deserted(&self, now: Nanos) -> bool {
+        self.settings.workload.is_finite()
+            && self.open_connections == 0
+            && now.since(self.alone_since) >= self.settings.timeout_ns
+    }
+
     pub(in crate::shard) fn begin(
         &mut self,
         start: Nanos,
@@ -80,16 +88,21 @@ impl Desk {
     }
 
     /// One answer to the hand-shake. A refused one is kept in words and closes the connection.
-    pub(super) fn greeted(&mut self, id: ConnId, reply: Reply, now: Nanos) -> bool {
+    pub(super) fn greeted(
+        &mut self,
+        id: ConnId,
+        reply: Reply,
+        now: Nanos,
+    ) -> Result<(), ErrorKind> {
         let connection = &mut self.connections[id.index()];
         let State::Opening { greetings_left, deadline } = connection.state else {
-            return false;
+            return Err(ErrorKind::Protocol);
         };
         if reply == Reply::Error {
-            let text = String::from_utf8_lossy(connection.parser.text());
+            let text = connection.parser.text();
             self.greeting_error.clear();
-            self.greeting_error.push_str(&text);
-            return false;
+            self.greeting_error.push_str(&String::from_utf8_lossy(text));
+            return Err(ErrorKind::of_reply(text));
         }
         if greetings_left > 1 {
             let greetings_left = greetings_left - 1;
@@ -97,7 +110,7 @@ impl Desk {
         } else {
             self.enter_service(id, now);
         }
-        true
+        Ok(())
     }
 
     fn enter_service(&mut self, id: ConnId, now: Nanos) {
@@ -121,7 +134,10 @@ impl Desk {
         self.end_all(id, Outcome::Lost, now);
         let connection = &mut self.connections[id.index()];
         match connection.state {
-            State::Open => self.open_connections -= 1,
+            State::Open => {
+                self.open_connections -= 1;
+                self.alone_since = now;
+            }
             State::Opening { .. } => {
                 self.opening -= 1;
                 self.refused += 1;
@@ -202,7 +218,8 @@ impl Desk {
         for index in 0..self.connections.len() {
             self.end_all(ConnId(index as u32), Outcome::Timeout, now);
         }
-        self.close_interval(now, usage)
+        // A run may be ended before it has begun.
+        self.close_interval(now.max(self.ledger.current.start), usage)
     }
 
     fn close_interval(&mut self, end: Nanos, usage: Usage) -> bool {

@@ -1,0 +1,150 @@
+//! What `drive` shows on a terminal: a line each second, and the summary at the end.
+
+use std::path::Path;
+
+use stallion_gen::record::Progress;
+use stallion_gen::run::Finished;
+use stallion_gen::summary::Summary;
+
+use crate::client::{self, human_count, human_us};
+
+/// One line a second.
+pub(super) struct ProgressLines {
+    open: bool,
+    rows: u64,
+}
+
+impl ProgressLines {
+    pub(super) const fn new(open: bool) -> Self {
+        Self { open, rows: 0 }
+    }
+
+    pub(super) fn print(&mut self, progress: &Progress) {
+        if self.rows.is_multiple_of(20) {
+            eprintln!(
+                "{:>7} {:>11} {:>7} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7}",
+                "time", "req/s", "err/s", "hit%", "p50", "p99", "p99.9", "max", "lag", "client%"
+            );
+        }
+        self.rows += 1;
+        let merged = &progress.merged;
+        let seconds = (merged.end_ns - merged.start_ns) as f64 / 1e9;
+        let failed = merged.counts.failed + merged.counts.timeouts + merged.counts.lost;
+        let (hits, misses) = merged
+            .commands
+            .iter()
+            .fold((0, 0), |(hits, misses), command| (hits + command.hits, misses + command.misses));
+        let hit = if hits + misses == 0 {
+            "-".to_owned()
+        } else {
+            format!("{:.1}", hits as f64 * 100.0 / (hits + misses) as f64)
+        };
+        let response = merged.response_of(self.open);
+        let at = |quantile| human_us(response.value_at_quantile(quantile) as f64 / 1e3);
+        let phase = if progress.at_ns < 0 { "warm" } else { "" };
+        eprintln!(
+            "{:>7} {:>11} {:>7} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7}",
+            format!("{phase}{:.0}s", progress.at_ns.max(0) as f64 / 1e9),
+            human_count(merged.counts.answered as f64 / seconds),
+            human_count(failed as f64 / seconds),
+            hit,
+            at(0.5),
+            at(0.99),
+            at(0.999),
+            at(1.0),
+            human_us(merged.lag.value_at_quantile(0.99) as f64 / 1e3),
+            format!("{:.0}", merged.busy_max * 100.0),
+        );
+    }
+}
+
+pub(super) fn print_summary(finished: &Finished, out: Option<&Path>) {
+    let summary = &finished.summary;
+    println!("{} ({} model) from {}", summary.target, summary.model, summary.host);
+    println!(
+        "{} requests answered in {:.1} s: {} a second{}",
+        human_count(summary.ops as f64),
+        summary.duration_s,
+        human_count(summary.ops_per_sec),
+        if summary.rate_asked > 0.0 {
+            format!(" of {} asked", human_count(summary.rate_asked))
+        } else {
+            String::new()
+        }
+    );
+    print_percentiles(summary);
+    print_costs(summary);
+    for line in client::error_lines(&summary.errors) {
+        println!("  error    {line}");
+    }
+    for warning in &summary.verdict.warnings {
+        println!("  note     {warning}");
+    }
+    if finished.interrupted {
+        println!("  note     ended early by a signal; what was measured until then is whole");
+    }
+    if let Some(out) = out {
+        println!("  timeline {}", out.join("drive.jsonl").display());
+    }
+    let word = if summary.verdict.valid { "valid" } else { "INVALID" };
+    println!("\n  verdict  {word}, bounded by {}", bound_name(summary));
+}
+
+fn print_percentiles(summary: &Summary) {
+    println!(
+        "\n  {:<22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "", "p50", "p90", "p99", "p99.9", "p99.99", "max"
+    );
+    for (name, found) in [
+        ("response (from due)", summary.response_us),
+        ("service (from send)", summary.service_us),
+        ("schedule lag", summary.schedule_lag_us),
+    ] {
+        println!(
+            "  {:<22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+            name,
+            human_us(found.p50),
+            human_us(found.p90),
+            human_us(found.p99),
+            human_us(found.p999),
+            human_us(found.p9999),
+            human_us(found.max)
+        );
+    }
+}
+
+/// What the run cost both sides, and where its requests are.
+fn print_costs(summary: &Summary) {
+    let Summary { client, accounting, .. } = summary;
+    println!(
+        "\n  client   {:.0} ns of CPU and {:.3} system calls a request; busiest core {:.0} % busy",
+        client.cpu_ns_per_op,
+        client.syscalls_per_op,
+        client.busy_max * 100.0
+    );
+    if let Some(busy) = summary.server_busy {
+        println!("  server   main thread {:.0} % busy", busy * 100.0);
+    }
+    if summary.hits + summary.misses > 0 {
+        let share = summary.hits as f64 * 100.0 / (summary.hits + summary.misses) as f64;
+        println!("  reads    {share:.2} % found their key");
+    }
+    println!(
+        "  requests {} due = {} sent + {} never sent; sent = {} answered + {} errors + {} timed out \
+         + {} lost",
+        accounting.due,
+        accounting.sent,
+        accounting.unsent,
+        accounting.answered,
+        accounting.failed,
+        accounting.timeouts,
+        accounting.lost
+    );
+}
+
+fn bound_name(summary: &Summary) -> String {
+    serde_json::to_value(summary.verdict.bound)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}

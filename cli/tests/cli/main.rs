@@ -1,0 +1,20 @@
+//! `stallion drive` and `load` as a user meets them: bad input, bad servers, bad moments.
+//!
+//! Every fault must end in a clear message with a remedy and in the exit code that the README
+//! promises, and must lose nothing that was measured before it.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs must be there")]
+
+mod harness;
+
+mod usage;
+
+mod start;
+
+mod faults;
+
+mod contract;
+
+mod load;
+
+mod stopped;

@@ -1,0 +1,95 @@
+//! What can be refused without a server: each flag by its name, and what to give instead.
+
+use crate::harness::free_port;
+use crate::harness::stallion::stallion;
+
+/// Flags, and words that the refusal must have.
+type Case<'a> = (&'a [&'a str], &'a [&'a str]);
+
+const FLAGS: &[Case<'static>] = &[
+    (&["--conns", "0"], &["--conns is 0", "at least 1"]),
+    (&["--conns", "99999"], &["--conns 99999", "more --cores"]),
+    (&["--pipeline", "0"], &["--pipeline 0", "1 to 4096"]),
+    (&["--keys", "0"], &["--keys 0", "1 to"]),
+    (&["--value-size", "629145600"], &["--value-size 629145600", "512 MiB"]),
+    (&["--value-size", "600MB"], &["--value-size", "600MB"]),
+    (&["--ttl-frac", "1.5"], &["--ttl-frac must be 0 to 1"]),
+    (&["--ttl-frac", "0.5", "--ttl-range", "9-3"], &["--ttl-range", "MIN <= MAX"]),
+    (&["--ttl-range", "soon"], &["--ttl-range", "for example 60-3600"]),
+    (&["--cores", "4095"], &["--cores names CPU 4095", "may use"]),
+    (&["--cores", "one"], &["--cores", "give 1 or 2-5"]),
+    (&["--timeout", "0s"], &["--timeout is 0", "10s"]),
+    (&["--interval", "0s"], &["--interval is 0"]),
+    (&["--port", "70000"], &["--port"]),
+    (&["--target", "redis://h", "--host", "h"], &["--target", "cannot be used with"]),
+];
+
+const DRIVE_FLAGS: &[Case<'static>] = &[
+    (&["--rate", "0"], &["--rate 0 sends nothing", "max for the closed model"]),
+    (&["--rate", "fast"], &["--rate fast", "give max, a number (20000)"]),
+    (&["--rate", "-5"], &["-5"]),
+    (&["--rate", "1000..."], &["--rate 1000...", "a ramp (1000..50000)"]),
+    (&["--rate", "@/nowhere"], &["/nowhere"]),
+    (&["--duration", "0s"], &["--duration is 0"]),
+    (&["--duration", "soon"], &["--duration", "soon"]),
+    (&["--rw-ratio", "0:0"], &["--rw-ratio 0:0", "9:1"]),
+    (&["--rw-ratio", "9"], &["give reads:writes"]),
+    (&["--dist", "zipfian", "--zipf-s", "77"], &["--zipf-s 77", "0.1 to 5"]),
+    (&["--slo", "p98<1ms"], &["p50, p90, p99"]),
+    (&["--slo", "p99<soon"], &["p99<1ms"]),
+    (&["--phase-label", "later"], &["TIME=TEXT"]),
+    (&["--arrivals", "bursty"], &["constant", "poisson"]),
+];
+
+#[track_caller]
+fn refused(verb: &str, flags: &[&str], words: &[&str]) {
+    let args: Vec<&str> = [verb].iter().chain(flags).copied().collect();
+    stallion(&args).expect(2, words);
+}
+
+#[test]
+fn impossible_flags_are_refused_by_name() {
+    for (flags, words) in FLAGS {
+        refused("drive", flags, words);
+        refused("load", flags, words);
+    }
+    for (flags, words) in DRIVE_FLAGS {
+        refused("drive", flags, words);
+    }
+}
+
+#[test]
+fn a_password_is_never_printed() {
+    let port = free_port().to_string();
+    for target in [
+        "redis://user:hidden@h:port".to_owned(),
+        "http://user:hidden@host".to_owned(),
+        "rediss://:hidden@host".to_owned(),
+        "redis://user:hidden@".to_owned(),
+        "user:hidden@host:7000".to_owned(),
+        "redis://hidden@h:99999".to_owned(),
+        // Well formed, and nobody listens.
+        format!("redis://user:hidden@127.0.0.1:{port}"),
+        "redis://:hidden@no.such.host.invalid".to_owned(),
+    ] {
+        for verb in ["drive", "load"] {
+            let ended = stallion(&[verb, "--target", &target]);
+            ended.expect(2, &["error: "]);
+            let printed = format!("{}{}", ended.out, ended.err);
+            assert!(!printed.contains("hidden"), "{target}: {printed}");
+        }
+    }
+}
+
+#[test]
+fn a_closed_port_is_named_with_a_remedy() {
+    let port = free_port().to_string();
+    let address = format!("redis://127.0.0.1:{port}");
+    for verb in ["drive", "load"] {
+        stallion(&[verb, "-p", &port]).expect(2, &[&address, "refused", "redis-cli"]);
+    }
+    stallion(&["drive", "--target", "unix:///nowhere/redis.sock"])
+        .expect(2, &["unix:///nowhere/redis.sock", "No such file", "is the server running"]);
+    let long = format!("unix:///{}", "x".repeat(200));
+    stallion(&["drive", "--target", &long]).expect(2, &["path"]);
+}

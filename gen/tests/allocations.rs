@@ -1,0 +1,187 @@
+//! The hot path allocates nothing: a shard plays against a real server, and an allocator counts.
+//!
+//! Only this thread counts, and only inside of [`Shard::tick`]: what the recorder does with
+//! intervals is its own affair.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs must be there")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use stallion_gen::resp::command::{Encoder, request};
+use stallion_gen::shard::ledger::{Ledger, Outlet};
+use stallion_gen::shard::ring::socket::Address;
+use stallion_gen::shard::ring::uring::Uring;
+use stallion_gen::shard::ring::{Ring, WaitPolicy};
+use stallion_gen::shard::{Greeting, Settings, Shard, Stage};
+use stallion_gen::units::Nanos;
+use stallion_gen::workload::arrivals::{Arrivals, Schedule};
+use stallion_gen::workload::keys::{Keys, Zipf};
+use stallion_gen::workload::mix::{Mix, Ttl};
+use stallion_gen::workload::values::Values;
+use stallion_gen::workload::{Traffic, Workload};
+
+/// Counts what the thread asks for while it is watched.
+struct Counting;
+
+thread_local! {
+    static WATCHED: Cell<bool> = const { Cell::new(false) };
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    if WATCHED.get() {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+    }
+}
+
+// SAFETY: every call goes to the system's allocator as it came; counting allocates nothing,
+// since the thread's cells are constants without a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations (and releases) in one piece of work.
+fn allocations_of(work: impl FnOnce()) -> u64 {
+    ALLOCATIONS.set(0);
+    WATCHED.set(true);
+    work();
+    WATCHED.set(false);
+    ALLOCATIONS.get()
+}
+
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new("redis-server")
+            .args(["--save", "", "--bind", "127.0.0.1", "--dir", "/tmp"])
+            .args(["--port", &port.to_string()])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed");
+        let server = Self { child, port };
+        for _ in 0..500 {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                return server;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("redis-server does not listen");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const CONNECTIONS: usize = 16;
+const PIPELINE: usize = 8;
+const SEED: u64 = 7;
+
+fn shard(server: &Server, schedule: &Schedule) -> (Shard<Uring>, Outlet) {
+    let encoder = Encoder::new("key:", Values::new(SEED, 100));
+    let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)));
+    let half_bytes = encoder.longest() * PIPELINE;
+    let ring = Uring::new(address, CONNECTIONS, half_bytes, WaitPolicy::Block).unwrap();
+    let ttl = Ttl { fraction: 0.5, min_s: 60, max_s: 3_600 };
+    let keys = Keys::Zipfian(Box::new(Zipf::new(10_000, 1.1)));
+    let settings = Settings {
+        connections: CONNECTIONS,
+        pipeline: PIPELINE,
+        arrivals: Arrivals::new(schedule, 0, 1, SEED),
+        open: schedule.is_open(),
+        workload: Workload::Traffic(Traffic::new(keys, Mix::new(1, 1, ttl), SEED)),
+        encoder,
+        verify: true,
+        greeting: Greeting { bytes: request(&[b"HELLO", b"3"]), replies: 1 },
+        timeout_ns: 10_000_000_000,
+        // Every request is a slow one, so that the log of slow requests is on the path, too.
+        slow_ns: 1,
+    };
+    let (ledger, outlet) = Ledger::new(10_000_000, SEED);
+    (Shard::new(ring, settings, ledger), outlet)
+}
+
+/// What the recorder does: takes full intervals, gives empty ones back.
+fn recycle(outlet: &mut Outlet) -> u64 {
+    let mut answered = 0;
+    while let Ok(mut interval) = outlet.full.pop() {
+        answered += interval.counts.answered;
+        assert_eq!(interval.counts.failed, 0);
+        interval.reset();
+        outlet.spare.push(interval).unwrap();
+    }
+    answered
+}
+
+/// Ticks until `wanted` more requests are answered; gives back the allocations of the ticks.
+fn drive(shard: &mut Shard<Uring>, outlet: &mut Outlet, wanted: u64) -> u64 {
+    let stop = AtomicBool::new(false);
+    let (mut answered, mut allocations) = (0, 0);
+    while answered < wanted {
+        allocations += allocations_of(|| shard.tick(&stop));
+        answered += recycle(outlet);
+    }
+    allocations
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations_of(|| drop(std::hint::black_box(Box::new(1)))), 2);
+    assert_eq!(allocations_of(|| ()), 0);
+}
+
+#[test]
+fn a_hundred_thousand_requests_allocate_nothing() {
+    let server = Server::start();
+    for schedule in
+        [Schedule::Closed, Schedule::Constant { rate: 40_000 }, Schedule::Poisson { rate: 40_000 }]
+    {
+        let (mut shard, mut outlet) = shard(&server, &schedule);
+        let stop = AtomicBool::new(false);
+        while shard.open_connections() < CONNECTIONS {
+            shard.tick(&stop);
+        }
+        let start = shard.ring().now() + 1_000_000;
+        shard.begin(start, start, Nanos::NEVER);
+        // From the first request on: there is no warm-up that could hide a growing queue.
+        let allocations = drive(&mut shard, &mut outlet, 100_000);
+        assert_eq!(allocations, 0, "{schedule:?}");
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        while shard.stage() != Stage::Finished {
+            shard.tick(&stop);
+            recycle(&mut outlet);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A throw-away redis-server, and a watch of it in a thread.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "test code outside of the test functions themselves"
+)]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use stallion_probes::{Notice, Plan, ProbeError, Target, watch};
+use stallion_timeline::{ProbeState, Stall, StallClass};
+use tempfile::TempDir;
+
+/// Whether the probes can be tried. Without root a test says so and is skipped, but never in CI.
+pub(crate) fn may_probe() -> bool {
+    if stallion_probes::capability::bpf::may_load() {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none(), "CI must run the probe tests as root");
+    eprintln!("skipped: probes need root");
+    false
+}
+
+/// One redis-server; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    _folder: TempDir,
+}
+
+impl Server {
+    /// Starts one on a free port with further settings.
+    pub(crate) fn start(settings: &[&str]) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = TempDir::new().unwrap();
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--enable-debug-command", "yes", "--slowlog-log-slower-than", "1000"])
+            .arg("--dir")
+            .arg(folder.path())
+            .args(settings)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed");
+        let server = Self { child, port, _folder: folder };
+        let patience = Instant::now() + Duration::from_secs(10);
+        while server.try_ask("PING").as_deref() != Some("+PONG\r\n") {
+            assert!(Instant::now() < patience, "redis-server did not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends an inline command, and returns the answer as it came.
+    pub(crate) fn ask(&self, command: &str) -> String {
+        self.try_ask(command).unwrap_or_else(|| panic!("no answer to {command}"))
+    }
+
+    fn try_ask(&self, command: &str) -> Option<String> {
+        // The end of the connection is no mark: a forked child keeps the socket open.
+        const MARK: &str = "$4\r\nmark\r\n";
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+        stream.write_all(format!("{command}\r\nECHO mark\r\n").as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        let mut part = [0; 65_536];
+        while !answer.ends_with(MARK.as_bytes()) {
+            let count = stream.read(&mut part).ok().filter(|count| *count > 0)?;
+            answer.extend_from_slice(&part[..count]);
+        }
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        text.strip_suffix(MARK).map(str::to_owned)
+    }
+
+    /// Many commands over one connection; the answers are read and dropped.
+    pub(crate) fn ask_all(&self, commands: impl Iterator<Item = String>) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut answer = [0; 65_536];
+        for command in commands {
+            // In one piece: the answer to half a command is 40 ms away (Nagle's algorithm).
+            stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+            let count = stream.read(&mut answer).unwrap();
+            assert!(
+                count > 0 && answer[0] != b'-',
+                "{}",
+                String::from_utf8_lossy(&answer[..count])
+            );
+        }
+    }
+
+    /// A number from INFO.
+    pub(crate) fn info(&self, name: &str) -> f64 {
+        let text = self.ask("INFO everything");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    /// Duration of the newest entry of SLOWLOG, in milliseconds.
+    pub(crate) fn slowest_ms(&self, command: &str) -> f64 {
+        let text = self.ask("SLOWLOG GET 10");
+        let lines: Vec<&str> = text.lines().collect();
+        let at = lines
+            .iter()
+            .position(|line| line.eq_ignore_ascii_case(command))
+            .unwrap_or_else(|| panic!("{command} is not in SLOWLOG: {text}"));
+        // An entry is id, time, duration, then the arguments with their lengths.
+        let duration = lines[..at].iter().rev().find_map(|line| line.strip_prefix(':'));
+        duration.unwrap().parse::<f64>().unwrap() / 1e3
+    }
+
+    pub(crate) fn wait_until(&self, what: &str, done: impl Fn(&Self) -> bool) {
+        let patience = Instant::now() + Duration::from_secs(60);
+        while !done(self) {
+            assert!(Instant::now() < patience, "waited in vain for {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a watch saw.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) states: Vec<ProbeState>,
+    pub(crate) stalls: Vec<Stall>,
+    pub(crate) lost: u64,
+}
+
+impl Seen {
+    pub(crate) fn of(&self, class: StallClass) -> impl Iterator<Item = &Stall> {
+        self.stalls.iter().filter(move |stall| stall.class == class)
+    }
+
+    /// Stalled time of a class in milliseconds.
+    pub(crate) fn total_ms(&self, class: StallClass) -> f64 {
+        self.of(class).map(|stall| stall.busy_ns as f64 / 1e6).sum()
+    }
+
+    /// The longest of a class.
+    pub(crate) fn longest(&self, class: StallClass) -> &Stall {
+        self.of(class)
+            .max_by_key(|stall| stall.busy_ns)
+            .unwrap_or_else(|| panic!("no {class:?} among {:#?}", self.stalls))
+    }
+}
+
+/// Watches a server while `disturb` runs, and for a moment longer.
+pub(crate) fn watched(server: &Server, disturb: impl FnOnce()) -> Seen {
+    let (ready, attached) = mpsc::channel();
+    let (stop, stopped) = mpsc::channel::<()>();
+    let plan = plan(Target::Port(server.port));
+    let thread: JoinHandle<Result<Seen, ProbeError>> = std::thread::spawn(move || {
+        let mut seen = Seen::default();
+        let ending = || matches!(stopped.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+        watch(&plan, ending, |notice| match notice {
+            Notice::Attached { states, .. } => {
+                seen.states = states.to_vec();
+                let _ = ready.send(());
+            }
+            Notice::Stall(stall) => seen.stalls.push(stall.clone()),
+            Notice::Lost(count) => seen.lost += count,
+            Notice::ServerEnded(_) => {}
+        })?;
+        Ok(seen)
+    });
+    if attached.recv_timeout(Duration::from_secs(30)).is_ok() {
+        std::thread::sleep(Duration::from_millis(100));
+        disturb();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    drop(stop);
+    thread.join().unwrap().unwrap()
+}
+
+pub(crate) fn plan(target: Target) -> Plan {
+    Plan { target, out: None, duration: None, threshold: Duration::from_millis(1), follow: false }
+}
+
+/// Fails unless `got` is within `share` of `wanted`.
+pub(crate) fn assert_near(what: &str, got: f64, wanted: f64, share: f64) {
+    println!("{what}: {got:.3} against {wanted:.3}");
+    assert!((got - wanted).abs() <= wanted * share, "{what}: {got:.3} against {wanted:.3}");
+}
