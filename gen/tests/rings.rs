@@ -99,8 +99,8 @@ fn exercise<R: Ring>(mut ring: R) {
         let bytes = request(&[b"ECHO", &payload]);
         let reply = [format!("${length}\r\n").as_bytes(), &payload, b"\r\n"].concat();
         let notify = round % 2 == 1;
-        heard.fill(Heard::default());
-        for index in 0..CONNECTIONS {
+        for (index, one) in heard.iter_mut().enumerate() {
+            *one = Heard::default();
             let half = round % 2;
             ring.outgoing(connection(index), half)[..bytes.len()].copy_from_slice(&bytes);
             ring.send(connection(index), half, bytes.len(), notify);

@@ -9,6 +9,8 @@ mod harness;
 
 mod usage;
 
+mod starved;
+
 mod start;
 
 mod faults;
