@@ -123,8 +123,9 @@ fn lag(
 
 /// The flags of a paced run.
 fn flags(wait: &str, connections: usize, seconds: u64) -> Vec<String> {
-    // One connection has to have many requests in flight to carry the rate.
-    let pipeline = if connections == 1 { 64 } else { 8 };
+    // So many in flight that 20 ms without an answer fill no connection: what is late then is the
+    // client's own doing, which is what the timer loop is held against.
+    let pipeline = RATE as usize / 50 / connections;
     let text = format!(
         "--rate {RATE} --wait {wait} --conns {connections} --pipeline {pipeline} \
          --duration {seconds}s --warmup 0s --interval 10ms"
