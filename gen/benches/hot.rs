@@ -15,7 +15,7 @@ use stallion_gen::measure::histogram::Recording;
 use stallion_gen::null::reply::{Kind, Owed, Replies};
 use stallion_gen::null::request::{Reader, Shapes};
 use stallion_gen::resp::command::{Encoder, request};
-use stallion_gen::resp::reply::Parser;
+use stallion_gen::resp::reply::{Parser, Usual};
 use stallion_gen::units::{KeyId, OpKind};
 use stallion_gen::workload::Op;
 use stallion_gen::workload::keys::{Keys, Zipf};
@@ -80,6 +80,28 @@ fn parse_value_100_bytes(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn parse_ok(bencher: Bencher<'_, '_>) {
     parse(bencher, b"+OK\r\n");
+}
+
+/// The same by the way that a run goes: two comparisons.
+fn strip(bencher: Bencher<'_, '_>, usual: Usual, reply: &[u8]) {
+    let stream = reply.repeat(BATCH as usize + 1);
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        let mut input = black_box(stream.as_slice());
+        while let Some(rest) = usual.strip(input) {
+            input = rest;
+        }
+        black_box(input);
+    });
+}
+
+#[divan::bench]
+fn usual_value_100_bytes(bencher: Bencher<'_, '_>) {
+    strip(bencher, Usual::value(100), format!("$100\r\n{}\r\n", "x".repeat(100)).as_bytes());
+}
+
+#[divan::bench]
+fn usual_ok(bencher: Bencher<'_, '_>) {
+    strip(bencher, Usual::ok(), b"+OK\r\n");
 }
 
 fn draw(bencher: Bencher<'_, '_>, mut keys: Keys) {

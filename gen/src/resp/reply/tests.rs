@@ -148,3 +148,35 @@ fn what_is_no_resp_is_refused() {
     let deep = b"*1\r\n".repeat(MAX_REPLY_DEPTH + 1);
     assert_eq!(parse(&deep, &[]).unwrap_err(), ProtocolError::Depth);
 }
+
+proptest! {
+    #[test]
+    fn the_usual_reply_is_taken_only_when_the_parser_takes_the_same(
+        wanted in 0_usize..2_000, sent in 0_usize..2_000, exact: bool, status: bool,
+        flip in proptest::option::of((any::<proptest::sample::Index>(), any::<u8>())),
+        behind in 0_usize..20,
+    ) {
+        let sent = if exact { wanted } else { sent };
+        let (usual, mut bytes) = if status {
+            (Usual::ok(), b"+OK\r\n".to_vec())
+        } else {
+            let mut bytes = format!("${sent}\r\n").into_bytes();
+            bytes.extend(std::iter::repeat_n(b'v', sent));
+            bytes.extend(b"\r\n");
+            (Usual::value(wanted), bytes)
+        };
+        if let Some((at, byte)) = flip {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.extend(std::iter::repeat_n(b'+', behind));
+        let mut input = bytes.as_slice();
+        let general = Parser::new().next(&mut input, |_, _| {});
+        if let Some(rest) = usual.strip(&bytes) {
+            let reply = if status { Reply::Status } else { Reply::Value(wanted as u64) };
+            assert_eq!((general, input), (Ok(Some(reply)), rest));
+        } else if behind >= 8 && flip.is_none() && (status || sent == wanted) {
+            panic!("a usual reply was not recognised");
+        }
+    }
+}

@@ -25,6 +25,8 @@ pub struct Buffers {
     taken: Box<[usize]>,
     size: usize,
     count: u16,
+    /// How many of them the kernel has been given; those with higher numbers wait.
+    in_use: u16,
     tail: u16,
     incremental: bool,
 }
@@ -34,13 +36,13 @@ pub const GROUP: u16 = 0;
 
 impl Buffers {
     /// Allocates `count` (a power of two) buffers of `size` bytes and registers them; `incremental`
-    /// if that is wanted and the kernel can.
+    /// if that is wanted and the kernel can. The kernel is given `first` of them.
     ///
     /// # Errors
     /// The kernel's: before 5.19 it knows no buffer rings; `ENOMEM` when memlock is exceeded.
     pub fn register(
         submitter: &Submitter<'_>,
-        count: u16,
+        (first, count): (u16, u16),
         size: usize,
         incremental: bool,
     ) -> io::Result<Self> {
@@ -58,6 +60,7 @@ impl Buffers {
             taken: vec![0; usize::from(count)].into(),
             size,
             count,
+            in_use: 0,
             tail: 0,
             incremental,
         };
@@ -65,8 +68,8 @@ impl Buffers {
             buffers.incremental = false;
             buffers.register_as(submitter, 0)?;
         }
-        for id in 0..count {
-            buffers.provide(id);
+        for _ in 0..first.min(count) {
+            buffers.provide_another();
         }
         Ok(buffers)
     }
@@ -82,6 +85,14 @@ impl Buffers {
         // ring (which unregisters them) before its buffers.
         unsafe {
             submitter.register_buf_ring_with_flags(self.entries as u64, self.count, GROUP, flags)
+        }
+    }
+
+    /// The kernel ran out of buffers: it gets one more, while there are any.
+    pub fn provide_another(&mut self) {
+        if self.in_use < self.count {
+            self.provide(self.in_use);
+            self.in_use += 1;
         }
     }
 

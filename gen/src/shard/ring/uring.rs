@@ -51,6 +51,8 @@ pub struct Uring {
     idle_ns: u64,
     syscalls: u64,
     rearms: u64,
+    /// The system call after which a buffer was added last: one for each is enough.
+    widened_at: u64,
 }
 
 /// One connection as the ring sees it.
@@ -124,6 +126,7 @@ impl Uring {
             idle_ns: 0,
             syscalls: 0,
             rearms: 0,
+            widened_at: 0,
         })
     }
 
@@ -238,6 +241,10 @@ impl Uring {
                 let no_buffer = result == -libc::ENOBUFS;
                 if result < 0 && !no_buffer {
                     return broken(-result);
+                }
+                if no_buffer && self.widened_at != self.syscalls {
+                    self.widened_at = self.syscalls;
+                    self.buffers.provide_another();
                 }
                 if !cqueue::more(event.flags) {
                     self.rearms += u64::from(self.features.multishot_receive);

@@ -4,7 +4,9 @@ use std::io;
 
 use io_uring::{IoUring, Probe, opcode};
 
-use crate::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, SUBMISSION_QUEUE};
+use crate::limits::{
+    FIRST_RECEIVE_BUFFERS, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, SUBMISSION_QUEUE,
+};
 use crate::shard::ring::buffers::Buffers;
 
 /// How the kernel runs a ring's deferred work; each better than the one before it.
@@ -48,7 +50,7 @@ pub(super) fn setup(
     let multishot_receive = wanted.multishot_receive && has_multishot_receive(&ring);
     let buffers = Buffers::register(
         &submitter,
-        RECEIVE_BUFFERS,
+        (FIRST_RECEIVE_BUFFERS, RECEIVE_BUFFERS),
         RECEIVE_BUFFER_BYTES,
         wanted.incremental_buffers && multishot_receive,
     )?;
