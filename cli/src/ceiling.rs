@@ -37,10 +37,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RATE")]
     from: Option<u64>,
     /// Length of each step
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = client::duration)]
     step: Duration,
     /// Length of the warm-up before each step
-    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = client::duration)]
     warmup: Duration,
     /// How near to close in, as a share of the rate
     #[arg(long, value_name = "SHARE", default_value_t = 0.03)]

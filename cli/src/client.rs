@@ -1,13 +1,15 @@
 //! The flags that `drive` and `load` share, the stop flag, and lines on the terminal.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde::Serialize;
 use stallion_gen::measure::outcome::ErrorKind;
 use stallion_gen::plan::{self, Credentials, Distribution, Plan, Rate, Spread, Target};
 use stallion_gen::run::RunError;
@@ -94,10 +96,14 @@ pub(crate) struct Work {
     #[arg(long, value_enum, default_value_t = Wait::Block)]
     pub(crate) wait: Wait,
     /// Give a request up after this long, and its connection with it
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) timeout: Duration,
+    /// What the link to the server carries, such as 10gbit or 600mbit: a run that fills it is
+    /// network-bound [default: what the kernel says of the interface]
+    #[arg(long, value_name = "BITS", value_parser = bits_per_s)]
+    pub(crate) link_speed: Option<u64>,
     /// Length of an interval of the timeline
-    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = duration)]
     pub(crate) interval: Duration,
 }
 
@@ -197,6 +203,7 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         timeout_ns: work.timeout.as_nanos() as u64,
         slow_threshold_ns: u64::MAX,
         interval_ns: work.interval.as_nanos() as u64,
+        link_bits_per_s: work.link_speed,
         seed: work.seed,
         labels: Vec::new(),
     })
@@ -250,6 +257,20 @@ pub(crate) fn cores(text: &str) -> Result<CoreList, String> {
     if list.is_empty() { Err(wrong()) } else { Ok(CoreList(list)) }
 }
 
+/// Bits a second as tc(8) writes them: 10gbit, 600mbit, 1.5gbit.
+fn bits_per_s(text: &str) -> Result<u64, String> {
+    let lower = text.to_ascii_lowercase();
+    let wrong =
+        || format!("{text:?} is no speed: give bits a second, for example 10gbit or 600mbit");
+    let units = [("gbit", 1e9), ("mbit", 1e6), ("kbit", 1e3), ("bit", 1.0)];
+    let (number, factor) = units
+        .into_iter()
+        .find_map(|(unit, factor)| Some((lower.strip_suffix(unit)?, factor)))
+        .ok_or_else(wrong)?;
+    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+    if number > 0.0 && number.is_finite() { Ok((number * factor) as u64) } else { Err(wrong()) }
+}
+
 fn ttl_range(text: &str) -> Result<(u32, u32), String> {
     let (min, max) = text.split_once('-').unwrap_or((text, text));
     min.parse().ok().zip(max.parse().ok()).ok_or_else(|| {
@@ -289,6 +310,25 @@ pub(crate) fn error_lines(errors: &BTreeMap<String, u64>) -> impl Iterator<Item 
     })
 }
 
+/// Writes `--json FILE|-`.
+pub(crate) fn write_json(path: &Path, object: &impl Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(object)? + "\n";
+    if path == Path::new("-") {
+        std::io::stdout().write_all(text.as_bytes()).context("standard output")
+    } else {
+        std::fs::write(path, text).with_context(|| format!("--json {}", path.display()))
+    }
+}
+
+/// A duration such as 10s, 500ms or 2min; a bare number counts seconds, as redis-cli's do.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds)
+            .map_err(|error| format!("{text:?}: {error}; give a time such as 10s or 500ms"));
+    }
+    humantime::parse_duration(text).map_err(|error| error.to_string())
+}
+
 /// A duration in the unit that fits it, three digits: `412 us`, `3.07 ms`, `1.20 s`.
 pub(crate) fn human_us(us: f64) -> String {
     match us {
@@ -317,6 +357,25 @@ pub(crate) fn human_count(count: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bare_number_is_seconds() {
+        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
+        for text in ["", "-1", "nan", "ten"] {
+            assert!(duration(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn speeds_are_read_as_tc_writes_them() {
+        assert_eq!(bits_per_s("1gbit"), Ok(1_000_000_000));
+        assert_eq!(bits_per_s("1.5Mbit"), Ok(1_500_000));
+        for text in ["", "1", "gbit", "-1gbit", "infgbit"] {
+            assert!(bits_per_s(text).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn lists_of_cpus_are_read() {

@@ -2,18 +2,15 @@
 
 mod terminal;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use stallion_gen::measure::outcome::ErrorKind;
 use stallion_gen::null::NullServer;
 use stallion_gen::plan::{Label, Plan, Rate};
 use stallion_gen::record::Progress;
 use stallion_gen::run::{Finished, Outputs, run as run_plan};
 use stallion_gen::slo::Slo;
-use stallion_gen::summary::Summary;
 use stallion_timeline::Role;
 
 use terminal::{ProgressLines, print_summary};
@@ -47,10 +44,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RATE", default_value = "max")]
     rate: Rate,
     /// Length of what is measured
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = client::duration)]
     duration: Duration,
     /// Length of what comes before and does not count
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = client::duration)]
     warmup: Duration,
     /// Write the timeline DIR/drive.jsonl
     #[arg(long, value_name = "DIR")]
@@ -59,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Requests slower than this are kept one by one, for attribution
-    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = client::duration)]
     slow_threshold: Duration,
     /// Name a stretch of the run, from this time on; may be given again
     #[arg(long, value_name = "TIME=TEXT", value_parser = label)]
@@ -138,7 +135,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     // Last, since it may fail.
     if let Some(path) = &args.json {
-        write_json(path, &finished.summary)?;
+        client::write_json(path, &finished.summary)?;
     }
     verdict(args, finished)
 }
@@ -162,13 +159,4 @@ fn verdict(args: &Args, finished: Finished) -> Outcome {
         return Err(Failure::SloBroken(format!("{slo} and it was {}", human_us(found_us))));
     }
     Ok(())
-}
-
-fn write_json(path: &Path, summary: &Summary) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(summary)? + "\n";
-    if path == Path::new("-") {
-        std::io::stdout().write_all(text.as_bytes()).context("standard output")
-    } else {
-        std::fs::write(path, text).with_context(|| format!("--json {}", path.display()))
-    }
 }

@@ -1,9 +1,10 @@
 //! `stallion load`: fill a server, and prove that it is full.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use stallion_gen::fill::{Filled, fill};
+use serde_json::json;
+use stallion_gen::fill::{Filled, fill, resume_point};
 use stallion_gen::plan::{Plan, Rate, Spread, Work};
 use stallion_gen::record::Progress;
 use stallion_gen::run::{Finished, Outputs};
@@ -15,6 +16,7 @@ use crate::exit::{Failure, Outcome};
 const EXAMPLES: &str = "\
 Examples:
   stallion load --keys 1000000 --value-size 100
+  stallion load --keys 100000000 --value-size 8 --resume      go on after Ctrl-C or a crash
   stallion load --keys 10000000 --ttl-frac 0.2 --ttl-range 60-3600 --seed 7
 
 Keys are PREFIX and twelve digits; values are a function of seed, key and size, so that
@@ -34,6 +36,12 @@ pub(crate) struct Args {
     /// Writes in flight on each connection
     #[arg(long, visible_alias = "batch", value_name = "N", default_value_t = 64)]
     pipeline: usize,
+    /// Go on where an earlier load with the same flags broke off
+    #[arg(long)]
+    resume: bool,
+    /// Write what it came to as one JSON object to a file, or to standard output with -
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Write the timeline DIR/load.jsonl
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -46,7 +54,7 @@ impl Args {
             target,
             credentials,
             resp3: self.server.resp3,
-            work: Work::Fill,
+            work: Work::Fill { from: 0 },
             keys: self.work.keys,
             key_prefix: self.work.key_prefix.clone(),
             value_size: self.work.value_size,
@@ -65,6 +73,7 @@ impl Args {
             timeout_ns: self.work.timeout.as_nanos() as u64,
             slow_threshold_ns: u64::MAX,
             interval_ns: self.work.interval.as_nanos() as u64,
+            link_bits_per_s: self.work.link_speed,
             seed: self.work.seed,
             labels: Vec::new(),
         })
@@ -72,8 +81,13 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let plan = args.plan()?;
-    let bar = progress_bar(plan.keys);
+    let mut plan = args.plan()?;
+    let mut from = 0;
+    if args.resume {
+        from = resume_point(&plan).map_err(client::start_failure)?;
+        plan.work = Work::Fill { from };
+    }
+    let bar = progress_bar(from, plan.keys);
     let mut progress = |progress: &Progress| bar.inc(progress.merged.counts.answered);
     let mut outputs = Outputs {
         timeline: args.out.as_ref().map(|folder| folder.join("load.jsonl")),
@@ -83,10 +97,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     let (filled, finished) = fill(&plan, &mut outputs).map_err(client::start_failure)?;
     bar.finish_and_clear();
-    report(&plan, &filled, &finished)
+    if let Some(path) = &args.json {
+        client::write_json(path, &json!({ "fill": filled, "run": finished.summary }))?;
+    }
+    report(&plan, &filled, &finished, args.json.as_deref() == Some(Path::new("-")))
 }
 
-fn progress_bar(keys: u64) -> ProgressBar {
+fn progress_bar(from: u64, keys: u64) -> ProgressBar {
     if !client::on_terminal() {
         return ProgressBar::hidden();
     }
@@ -95,10 +112,13 @@ fn progress_bar(keys: u64) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(form) {
         bar.set_style(style);
     }
+    // What was there before says nothing of the time that the rest takes.
+    bar.set_position(from);
+    bar.reset_eta();
     bar
 }
 
-fn report(plan: &Plan, filled: &Filled, finished: &Finished) -> Outcome {
+fn print_filled(plan: &Plan, filled: &Filled, finished: &Finished) {
     println!(
         "{}: {} keys written in {:.1} s ({} a second, client core {:.0} % busy{})",
         plan.target,
@@ -123,12 +143,19 @@ fn report(plan: &Plan, filled: &Filled, finished: &Finished) -> Outcome {
     for line in client::error_lines(&finished.summary.errors) {
         println!("error {line}");
     }
+}
+
+fn report(plan: &Plan, filled: &Filled, finished: &Finished, quiet: bool) -> Outcome {
+    if !quiet {
+        print_filled(plan, filled, finished);
+    }
     if let Some(error) = &finished.timeline_error {
         let cause = anyhow::anyhow!("the timeline broke off: {error}; the keys are written");
         return Err(Failure::Failed(cause));
     }
     if finished.interrupted {
-        let cause = "interrupted: the keys written so far are there; load again to complete them";
+        let cause = "interrupted: the keys written so far are there; the same command with --resume \
+                     writes the rest";
         return Err(Failure::Failed(anyhow::anyhow!(cause)));
     }
     if filled.is_complete(plan.ttl.fraction > 0.0) {

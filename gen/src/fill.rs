@@ -1,12 +1,12 @@
-//! Filling a server, and proof that it is full: DBSIZE before and after, and a sample of keys
-//! whose values are read back and compared.
+//! Filling a server, finding where an earlier fill broke off, and proof that it is full: DBSIZE
+//! before and after, and a sample of keys whose values are read back and compared.
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 
 use crate::control::preflight::{Caller, StartError};
-use crate::plan::Plan;
+use crate::plan::{Plan, Work};
 use crate::resp::command::key_text;
 use crate::resp::tree::Tree;
 use crate::run::{Finished, Outputs, RunError, run};
@@ -16,11 +16,16 @@ use crate::workload::values::Values;
 /// Keys that are read back.
 const SAMPLE: u64 = 1_000;
 
+/// Keys that are looked for at one place: those with a time to live may be gone again.
+const NEIGHBOURS: u64 = 16;
+
 /// What a fill came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Filled {
     /// Keys that were to be there.
     pub keys: u64,
+    /// Of these, those that were there already and were left alone (`--resume`).
+    pub found: u64,
     /// Writes that were answered with OK.
     pub written: u64,
     /// DBSIZE before.
@@ -46,7 +51,7 @@ impl Filled {
     #[must_use]
     pub fn is_complete(&self, expiring: bool) -> bool {
         let there = self.dbsize_after >= self.keys && self.absent == 0;
-        self.written >= self.keys && self.wrong == 0 && (expiring || there)
+        self.found + self.written >= self.keys && self.wrong == 0 && (expiring || there)
     }
 }
 
@@ -77,6 +82,7 @@ fn check(
     let summary = &finished.summary;
     let filled = Filled {
         keys: plan.keys,
+        found: first_key(plan),
         written: summary.accounting.answered,
         dbsize_before,
         dbsize_after: dbsize(&mut caller)?,
@@ -88,6 +94,45 @@ fn check(
         duration_s: summary.duration_s,
     };
     Ok((filled, finished))
+}
+
+const fn first_key(plan: &Plan) -> u64 {
+    match plan.work {
+        Work::Fill { from } => from,
+        Work::Traffic { .. } => 0,
+    }
+}
+
+/// Where an earlier fill with the same keys broke off: before it every key was written. Keys are
+/// written in the order of their numbers, so that halving finds the border; what could have been
+/// in flight there is written again.
+///
+/// # Errors
+/// [`RunError`] when the server cannot be asked.
+pub fn resume_point(plan: &Plan) -> Result<u64, RunError> {
+    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+    let (mut present, mut absent) = (0, plan.keys);
+    while present < absent {
+        let middle = u64::midpoint(present, absent);
+        if any_exists(plan, &mut caller, middle)? {
+            present = middle + 1;
+        } else {
+            absent = middle;
+        }
+    }
+    let in_flight = (plan.conns * plan.pipeline * plan.shards()) as u64;
+    Ok(present.saturating_sub(in_flight + NEIGHBOURS))
+}
+
+/// Whether one of the keys from `first` on exists.
+fn any_exists(plan: &Plan, caller: &mut Caller, first: u64) -> Result<bool, StartError> {
+    let keys = (first..plan.keys.min(first + NEIGHBOURS)).map(KeyId);
+    let names: Vec<String> = keys.map(|key| key_text(&plan.key_prefix, key)).collect();
+    let words: Vec<&[u8]> = std::iter::once("EXISTS")
+        .chain(names.iter().map(String::as_str))
+        .map(str::as_bytes)
+        .collect();
+    Ok(caller.ask(&words)?.integer().is_some_and(|count| count > 0))
 }
 
 fn dbsize(caller: &mut Caller) -> Result<u64, StartError> {

@@ -20,6 +20,8 @@ pub mod plan;
 
 pub mod control;
 
+pub mod audit;
+
 pub mod verdict;
 
 pub mod summary;

@@ -17,6 +17,9 @@ use stallion_timeline::{
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::audit::host::Before;
+use crate::audit::link::{Link, Meter};
+use crate::audit::sockets::Limits;
 use crate::control::info::{Poll, watch as watch_server};
 use crate::control::preflight::{Caller, Info, StartError, resolve};
 use crate::null::reply::MARK;
@@ -108,6 +111,8 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let times = Times::of(plan, monotonic_ns() + LEAD_NS);
     let writer = create_timeline(plan, outputs).map_err(RunError::Timeline)?;
     let (found, servers) = channel();
+    let link = Link::towards(&address, plan.link_bits_per_s);
+    let server_is_local = address.is_local();
     let poll = Poll { target: plan.target.clone(), address, credentials: plan.credentials.clone() };
     let watcher = Watcher::start(poll, found).map_err(StartError::Thread)?;
     let layout = Layout {
@@ -117,12 +122,13 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
         origin_ns: times.origin_ns,
         end_ns: times.end_ns,
     };
-    let steal = sum::Steal::now();
+    let host = Before::now();
+    let mut meter = Meter::new(link, times.origin_ns, times.end_ns);
     let sources = crew.sources();
     let mut recorder = Recorder::new(sources, servers, writer, layout, &mut *outputs.progress);
     write_phases(plan, &times, &mut recorder);
     crew.start(&times);
-    crew.record_until_done(&mut recorder);
+    crew.record_until_done(&mut recorder, &mut meter);
     watcher.stop();
     crew.join();
     let end_ns = monotonic_ns();
@@ -131,17 +137,26 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     recorder.write(&phase(PhaseName::Drain, drain_ns, ""));
     let (totals, writer, mut timeline_error) = recorder.finish();
     let around = sum::Around {
-        steal_share: steal.share(),
+        host: host.end(&plan.cores, server_is_local),
+        link: meter.found(),
+        sockets: buffer_warnings(plan, encoder.longest()),
         null_server: info.contains_key(MARK),
         timeline_cut: timeline_error.is_some(),
     };
-    let summary = sum::up(plan, &schedule, &totals, &around);
+    let summary = sum::up(plan, &schedule, &totals, around);
     if let Some(writer) = writer {
         let reason = if interrupted { "interrupted" } else { "complete" }.to_owned();
         let footer = Footer { end_ns, reason, summary: json!(summary) };
         timeline_error = writer.finish(footer).err();
     }
     Ok(Finished { summary, info, interrupted, timeline_error })
+}
+
+/// Requests and answers of a pipeline that do not fit into a socket's buffers.
+fn buffer_warnings(plan: &Plan, request_bytes: usize) -> Vec<String> {
+    let fits = Limits::of_this_host();
+    let reply_bytes = plan.value_size + "$536870912\r\n\r\n".len();
+    fits.map_or_else(Vec::new, |fits| fits.warnings(plan.pipeline, request_bytes, reply_bytes))
 }
 
 /// When a run begins, counts and ends.
@@ -156,7 +171,7 @@ impl Times {
     fn of(plan: &Plan, start_ns: u64) -> Self {
         let origin_ns = start_ns + plan.warmup_ns;
         let end_ns = match plan.work {
-            Work::Fill => u64::MAX,
+            Work::Fill { .. } => u64::MAX,
             Work::Traffic { .. } => origin_ns + plan.duration_ns,
         };
         Self { start_ns, origin_ns, end_ns }
@@ -185,7 +200,7 @@ fn phase(name: PhaseName, start_ns: u64, label: &str) -> Record {
 }
 
 fn write_phases(plan: &Plan, times: &Times, recorder: &mut Recorder<'_>) {
-    if plan.work == Work::Fill {
+    if matches!(plan.work, Work::Fill { .. }) {
         return recorder.write(&phase(PhaseName::Fill, times.start_ns, ""));
     }
     if plan.warmup_ns > 0 {
@@ -255,7 +270,7 @@ impl Crew {
         }
     }
 
-    fn record_until_done(&mut self, recorder: &mut Recorder<'_>) {
+    fn record_until_done(&mut self, recorder: &mut Recorder<'_>, meter: &mut Meter) {
         let mut left = self.threads.len();
         while left > 0 {
             match self.done.recv_timeout(RECORD_EVERY) {
@@ -263,7 +278,10 @@ impl Crew {
                     recorder.finished(shard);
                     left -= 1;
                 }
-                Err(RecvTimeoutError::Timeout) => recorder.turn(),
+                Err(RecvTimeoutError::Timeout) => {
+                    recorder.turn();
+                    meter.look(monotonic_ns());
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::audit::link::LinkUse;
 use crate::measure::interval::Counts;
+use crate::measure::steady::Steadiness;
 use crate::verdict::Verdict;
 
 /// Percentiles of a duration in microseconds.
@@ -154,6 +156,10 @@ pub struct Summary {
     /// Busy share of the server's main thread while measuring, from INFO; none when it has not
     /// said so (before Redis 6.2, or too short a run).
     pub server_busy: Option<f64>,
+    /// The network interface, and how much of it was used; none for a unix socket.
+    pub link: Option<LinkUse>,
+    /// Whether the run was the same from its beginning to its end.
+    pub steadiness: Steadiness,
     /// The client's own costs.
     pub client: Client,
     /// The whole run's sums.

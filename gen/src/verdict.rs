@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::measure::steady::Steadiness;
+
 /// What bounded a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -11,6 +13,8 @@ pub enum Bound {
     Schedule,
     /// The server's event loop.
     Server,
+    /// The link between client and server.
+    Network,
     /// The load generator.
     Generator,
     /// The number of connections and their pipelines.
@@ -65,6 +69,10 @@ pub struct Evidence {
     pub steal_share: f64,
     /// Every request is accounted for.
     pub accounted: bool,
+    /// Share of the link's capacity that the fuller direction used, if it is known.
+    pub link_share: Option<f64>,
+    /// How steady the run was.
+    pub steadiness: Steadiness,
     /// Slow requests, intervals or timeline lines that were dropped.
     pub dropped: u64,
 }
@@ -72,6 +80,16 @@ pub struct Evidence {
 /// A shard thread this busy has nothing left: measured against the null server, throughput
 /// stops growing from 0.95 on.
 const SATURATED: f64 = 0.95;
+
+/// A link this full is what bounds a run: of a gigabit of Ethernet with TCP timestamps 94 % is
+/// payload, and the counters of an interface whose card cuts segments leave out their headers.
+const LINK_IS_FULL: f64 = 0.90;
+
+/// Answers of whole seconds that differ by more than this are no steady throughput.
+const SWINGS: f64 = 0.10;
+
+/// A median response time that grows to this multiple is that of a queue that grows.
+const DRIFTS: f64 = 1.5;
 
 /// Waiting for a core for more of the time than this bends every latency.
 const STARVED: f64 = 0.10;
@@ -123,7 +141,15 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     }
     let missed = evidence.unsent as f64 / (evidence.due.max(1)) as f64;
     let rate_missed = evidence.open && missed > MISSED;
-    if rate_missed && !generator {
+    let link_full = evidence.link_share.is_some_and(|share| share >= LINK_IS_FULL);
+    if rate_missed && !generator && link_full {
+        reasons.push(format!(
+            "network-bound: {:.1} % of the requests were due and never sent, and the link was \
+             {:.0} % full; lower --rate or --value-size, or use a faster link",
+            missed * 100.0,
+            evidence.link_share.unwrap_or_default() * 100.0
+        ));
+    } else if rate_missed && !generator {
         reasons.push(format!(
             "rate-missed: {:.1} % of the requests were due and never sent, because every connection \
              waited for an answer; the rate is above what the server (or --conns x --pipeline) \
@@ -145,17 +171,27 @@ pub fn judge(evidence: &Evidence) -> Verdict {
         reasons
             .push("the sums do not close: this is a bug of stallion, please report it".to_owned());
     }
-    let bound = bound_of(evidence, generator, rate_missed, server_full);
+    let full = Full { generator, server: server_full, link: link_full };
+    let bound = bound_of(evidence, rate_missed, full);
     Verdict { valid: reasons.is_empty(), bound, reasons, warnings: warnings(evidence) }
 }
 
-const fn bound_of(evidence: &Evidence, generator: bool, missed: bool, server_full: bool) -> Bound {
-    match (generator, evidence.open && !missed, server_full) {
-        (true, _, _) => Bound::Generator,
-        (false, true, _) => Bound::Schedule,
-        (false, false, true) => Bound::Server,
-        (false, false, false) if evidence.server_busy.is_some() => Bound::Concurrency,
-        (false, false, false) => Bound::Unknown,
+/// What had nothing left.
+#[derive(Debug, Clone, Copy)]
+struct Full {
+    generator: bool,
+    server: bool,
+    link: bool,
+}
+
+const fn bound_of(evidence: &Evidence, rate_missed: bool, full: Full) -> Bound {
+    match full {
+        Full { generator: true, .. } => Bound::Generator,
+        _ if evidence.open && !rate_missed => Bound::Schedule,
+        Full { server: true, .. } => Bound::Server,
+        Full { link: true, .. } => Bound::Network,
+        _ if evidence.server_busy.is_some() => Bound::Concurrency,
+        _ => Bound::Unknown,
     }
 }
 
@@ -182,10 +218,29 @@ fn warnings(evidence: &Evidence) -> Vec<String> {
             evidence.steal_share * 100.0
         ));
     }
+    warnings.extend(unsteady(evidence));
     if evidence.dropped > 0 {
         warnings.push(format!("{} records were dropped on the way to the file", evidence.dropped));
     }
     warnings
+}
+
+/// In the open model the rate is the schedule's own, so that only the response time tells.
+fn unsteady(evidence: &Evidence) -> Option<String> {
+    let Steadiness { swing, first_p50_us, last_p50_us } = evidence.steadiness;
+    if !evidence.open && swing > SWINGS {
+        return Some(format!(
+            "the throughput of whole seconds differed by {:.0} % (standard deviation): its mean is \
+             not that of a steady state",
+            swing * 100.0
+        ));
+    }
+    (evidence.steadiness.drift() > DRIFTS).then(|| {
+        format!(
+            "the median response time grew from {first_p50_us:.0} to {last_p50_us:.0} us from the \
+             first third to the last: not a steady state; a queue grows, or --warmup is too short"
+        )
+    })
 }
 
 fn null_server(busy: Option<f64>) -> String {
@@ -265,6 +320,27 @@ mod tests {
         let verdict = judge(&Evidence { server_busy: Some(0.98), ..evidence });
         assert!(verdict.warnings[0].contains("--null-cores"));
         assert_eq!(verdict.bound, Bound::Server);
+    }
+
+    #[test]
+    fn a_full_link_bounds_the_run() {
+        let full = Evidence { link_share: Some(0.97), ..healthy() };
+        assert_eq!(judge(&full).bound, Bound::Schedule, "the rate was reached");
+        assert_eq!(judge(&Evidence { open: false, ..full }).bound, Bound::Network);
+        let missed = judge(&Evidence { unsent: 20_000, ..full });
+        assert!(missed.reasons[0].starts_with("network-bound"), "{missed:?}");
+        assert_eq!(missed.bound, Bound::Network);
+        let server = Evidence { open: false, server_busy: Some(0.99), ..full };
+        assert_eq!(judge(&server).bound, Bound::Server, "the server was full first");
+    }
+
+    #[test]
+    fn a_run_that_is_not_steady_is_told() {
+        let steadiness = Steadiness { swing: 0.3, first_p50_us: 100.0, last_p50_us: 400.0 };
+        let open = judge(&Evidence { steadiness, ..healthy() });
+        assert!(open.warnings[0].contains("from 100 to 400 us"), "{open:?}");
+        let closed = judge(&Evidence { steadiness, open: false, ..healthy() });
+        assert!(closed.warnings[0].contains("differed by 30 %"), "{closed:?}");
     }
 
     #[test]

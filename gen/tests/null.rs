@@ -51,6 +51,7 @@ fn plan(server: &NullServer) -> Plan {
         timeout_ns: 10_000_000_000,
         slow_threshold_ns: u64::MAX,
         interval_ns: 100_000_000,
+        link_bits_per_s: None,
         seed: 1,
         labels: Vec::new(),
     }

@@ -125,6 +125,17 @@ fn print_costs(summary: &Summary) {
     if let Some(busy) = summary.server_busy {
         println!("  server   main thread {:.0} % busy", busy * 100.0);
     }
+    if let Some(link) = &summary.link {
+        let share = link.share().map_or_else(String::new, |share| {
+            format!(", {:.0} % of what it carries", share * 100.0)
+        });
+        println!(
+            "  link     {}: {:.1} Mbit/s received, {:.1} sent{share}",
+            link.interface,
+            link.received_bits_per_s / 1e6,
+            link.sent_bits_per_s / 1e6
+        );
+    }
     if summary.hits + summary.misses > 0 {
         let share = summary.hits as f64 * 100.0 / (summary.hits + summary.misses) as f64;
         println!("  reads    {share:.2} % found their key");

@@ -7,3 +7,5 @@ pub mod histogram;
 pub mod slow;
 
 pub mod interval;
+
+pub mod steady;

@@ -45,7 +45,10 @@ pub enum Work {
         distribution: Distribution,
     },
     /// Each key once.
-    Fill,
+    Fill {
+        /// The first key that is to be written: those before it are there already.
+        from: u64,
+    },
 }
 
 /// How arrivals of an open model are spread.
@@ -113,6 +116,8 @@ pub struct Plan {
     pub slow_threshold_ns: u64,
     /// Length of an interval.
     pub interval_ns: u64,
+    /// What the link to the server carries at most, if the user says so.
+    pub link_bits_per_s: Option<u64>,
     /// Seed of everything that is drawn.
     pub seed: u64,
     /// Stretches with names.

@@ -23,6 +23,7 @@ fn plan() -> Plan {
         timeout_ns: 1_000_000_000,
         slow_threshold_ns: 1_000_000,
         interval_ns: 100_000_000,
+        link_bits_per_s: None,
         seed: 1,
         labels: Vec::new(),
     }

@@ -100,7 +100,7 @@ impl<'a> Recorder<'a> {
             waiting: BTreeMap::new(),
             second: Progress::default(),
             second_ends_ns: 0,
-            totals: Totals::new(layout.origin_ns, layout.end_ns),
+            totals: Totals::new(layout.open, layout.origin_ns, layout.end_ns),
             layout,
             progress,
         }

@@ -4,10 +4,12 @@ use stallion_timeline::Server;
 
 use super::merge::Merged;
 use crate::measure::interval::Counts;
+use crate::measure::steady::{Gathered, Steadiness};
 
 /// Sums over the whole run.
 #[derive(Debug)]
 pub struct Totals {
+    open: bool,
     origin_ns: u64,
     end_ns: u64,
     /// Warm-up, measurement and drain.
@@ -19,16 +21,18 @@ pub struct Totals {
     /// Busy time of the busiest shard, summed over the measured intervals.
     busy_ns: f64,
     runqueue_ns: u64,
+    steady: Gathered,
     span_ns: u64,
     server_first: Option<(u64, f64)>,
     server_last: Option<(u64, f64)>,
 }
 
 impl Totals {
-    /// Sums of a run that measures from `origin_ns` to `end_ns`.
+    /// Sums of a run of the open or closed model that measures from `origin_ns` to `end_ns`.
     #[must_use]
-    pub fn new(origin_ns: u64, end_ns: u64) -> Self {
+    pub fn new(open: bool, origin_ns: u64, end_ns: u64) -> Self {
         Self {
+            open,
             origin_ns,
             end_ns,
             all: Counts::default(),
@@ -36,6 +40,7 @@ impl Totals {
             answered_in_time: 0,
             busy_ns: 0.0,
             runqueue_ns: 0,
+            steady: Gathered::default(),
             span_ns: 0,
             server_first: None,
             server_last: None,
@@ -60,6 +65,8 @@ impl Totals {
             self.busy_ns += merged.busy_max * length_ns as f64;
             self.runqueue_ns += merged.runqueue_max_ns;
             self.span_ns += length_ns;
+            let p50_ns = merged.response_of(self.open).value_at_quantile(0.5);
+            self.steady.add(length_ns, answered, p50_ns);
         }
         self.measured.absorb(merged);
     }
@@ -98,6 +105,12 @@ impl Totals {
     #[must_use]
     pub fn runqueue_share(&self) -> f64 {
         self.runqueue_ns as f64 / self.span_ns.max(1) as f64
+    }
+
+    /// Whether it was the same from its beginning to its end.
+    #[must_use]
+    pub fn steadiness(&self) -> Steadiness {
+        self.steady.found()
     }
 
     /// Length of what was measured, without the drain.

@@ -2,6 +2,8 @@
 
 use stallion_timeline::HostFacts;
 
+use crate::audit::host::During;
+use crate::audit::link::LinkUse;
 use crate::plan::{Plan, Rate};
 use crate::record::totals::Totals;
 use crate::shard::ring::WaitPolicy;
@@ -9,47 +11,22 @@ use crate::summary::{Accounting, Client, Percentiles, Redirects, Summary};
 use crate::verdict::{Evidence, judge};
 use crate::workload::arrivals::Schedule;
 
-/// The host's CPU time and the part that the hypervisor took, in ticks.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Steal {
-    all: u64,
-    stolen: u64,
-}
-
-impl Steal {
-    pub(super) fn now() -> Self {
-        let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-        let ticks: Vec<u64> = text
-            .lines()
-            .next()
-            .into_iter()
-            .flat_map(|line| line.split_whitespace().skip(1))
-            .filter_map(|word| word.parse().ok())
-            .collect();
-        // user nice system idle iowait irq softirq steal (proc_stat(5)).
-        Self { all: ticks.iter().take(8).sum(), stolen: ticks.get(7).copied().unwrap_or(0) }
-    }
-
-    /// The share since `self` was read.
-    pub(super) fn share(self) -> f64 {
-        let now = Self::now();
-        now.stolen.saturating_sub(self.stolen) as f64
-            / now.all.saturating_sub(self.all).max(1) as f64
-    }
-}
-
 /// What bears on a run besides its own figures.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Around {
-    /// Share of the host's CPU time that the hypervisor took.
-    pub(super) steal_share: f64,
+    /// What the host did.
+    pub(super) host: During,
+    /// How much of the link was used.
+    pub(super) link: Option<LinkUse>,
+    /// What does not fit into the sockets' buffers.
+    pub(super) sockets: Vec<String>,
     /// The server says that it is the null server.
     pub(super) null_server: bool,
     /// The timeline broke off.
     pub(super) timeline_cut: bool,
 }
 
-pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: &Around) -> Summary {
+pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Around) -> Summary {
     let open = schedule.is_open();
     let measured = &totals.measured;
     let (counts, all) = (measured.counts, totals.all);
@@ -60,7 +37,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: &Aro
     let error = |name: &str| errors.get(name).copied().unwrap_or(0);
     let redirects =
         Redirects { moved: error("MOVED"), ask: error("ASK"), tryagain: error("TRYAGAIN") };
-    let verdict = judge(&Evidence {
+    let mut verdict = judge(&Evidence {
         open,
         due: all.due,
         unsent: accounting.unsent,
@@ -73,11 +50,15 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: &Aro
         runqueue_share: totals.runqueue_share(),
         server_busy: totals.server_busy(),
         duration_s,
-        steal_share: around.steal_share,
+        steal_share: around.host.steal_share,
+        link_share: around.link.as_ref().and_then(LinkUse::share),
+        steadiness: totals.steadiness(),
         null_server: around.null_server,
         accounted: accounting.closes(),
         dropped: u64::from(around.timeline_cut),
     });
+    verdict.warnings.extend(around.sockets);
+    verdict.warnings.extend(around.host.warnings);
     let per_op = |sum: u64| (sum as f64 / counts.answered.max(1) as f64 * 10.0).round() / 10.0;
     Summary {
         model: if open { "open" } else { "closed" },
@@ -104,6 +85,8 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: &Aro
         reconnects: measured.reconnects,
         errors,
         server_busy: totals.server_busy(),
+        link: around.link,
+        steadiness: totals.steadiness(),
         client: Client {
             cpu_ns_per_op: per_op(measured.cpu_ns),
             busy_max: totals.busy_max(),

@@ -215,9 +215,9 @@ fn refusal<R: Ring>(shard: &Shard<R>, target: &str, wanted: usize) -> StartError
 
 fn workload(plan: &Plan, shard: u64, shards: u64, seed: u64, in_flight: usize) -> Workload {
     match plan.work {
-        Work::Fill => {
-            Workload::Fill(Fill::new(0, plan.keys, shard, shards, plan.ttl, plan.seed, in_flight))
-        }
+        Work::Fill { from } => Workload::Fill(Fill::new(
+            from, plan.keys, shard, shards, plan.ttl, plan.seed, in_flight,
+        )),
         Work::Traffic { reads, writes, distribution } => {
             let keys = match distribution {
                 Distribution::Uniform => Keys::Uniform { keys: plan.keys },

@@ -1,5 +1,5 @@
-//! The same work by this engine and by redis-benchmark, in pairs, against a real redis-server and
-//! against the null server.
+//! The same work by this engine and by redis-benchmark, in turn, against a real redis-server and
+//! against the null server, and there by the bare ring loop, too: nobody can be below it.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::child;
 use super::effort::Effort;
 use super::figures::{Sample, ratio, tenth, whole};
-use super::programs::{CONNECTIONS, KEYS, Programs, Server, client_cpu};
+use super::programs::{CONNECTIONS, KEYS, Programs, Server, client_cpu, number};
 use super::publish::{Table, publish};
 use crate::{install, shell};
 
@@ -32,6 +32,8 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
         "ours ns/op",
         "redis-benchmark ns/op",
         "ratio",
+        "floor ns/op",
+        "ours/floor",
         "ours ops/s",
         "redis-benchmark ops/s",
         "ratio",
@@ -43,41 +45,63 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
         };
         for pipeline in PIPELINES {
             println!("{name}, pipeline {pipeline}: {rounds} pairs");
-            let (ours, theirs) = pairs(&programs, &server, pipeline, effort)?;
-            data.push(row(&mut table, name, pipeline, &ours, &theirs));
+            let found = rounds_of(&programs, &server, name == "null", pipeline, effort)?;
+            data.push(row(&mut table, name, pipeline, &found));
         }
     }
     let note = format!(
         "GET of 100 B over {KEYS} keys, {CONNECTIONS} connections, client pinned to one core, server \
          to another; CPU of the whole client process from its start to its end over all of its \
          requests; median [least..most] of {rounds} alternating runs of about {seconds} s, ratios by \
-         pairs."
+         pairs. The floor is the bare ring loop (see engine), its process counted likewise."
     );
     publish("peers", effort, Value::Array(data), &[table], &note)
 }
 
-fn pairs(
+/// Ours, redis-benchmark, and the floor.
+const TURNS: usize = 3;
+
+fn rounds_of(
     programs: &Programs,
     server: &Server,
+    with_floor: bool,
     pipeline: usize,
     effort: Effort,
-) -> anyhow::Result<(Measured, Measured)> {
-    let (mut ours, mut theirs) = (Measured::default(), Measured::default());
+) -> anyhow::Result<[Measured; TURNS]> {
+    let mut found: [Measured; TURNS] = Default::default();
     // How many requests fill the time is found out by a short run.
     let (_, rate) = benchmark(server, pipeline, 20_000 * pipeline as u64)?;
     let requests = (rate * effort.seconds as f64) as u64;
-    for pair in 0..effort.rounds {
-        for half in 0..2 {
-            let (measured, (ns_per_op, ops_per_sec)) = if (pair + half) % 2 == 0 {
-                (&mut ours, drive(programs, server, pipeline, effort.seconds)?)
-            } else {
-                (&mut theirs, benchmark(server, pipeline, requests)?)
+    for round in 0..effort.rounds {
+        for step in 0..TURNS {
+            let turn = (round + step) % TURNS;
+            let (ns_per_op, ops_per_sec) = match turn {
+                0 => drive(programs, server, pipeline, effort.seconds)?,
+                1 => benchmark(server, pipeline, requests)?,
+                _ if with_floor => floor(programs, server, pipeline, effort.seconds)?,
+                _ => continue,
             };
-            measured.ns_per_op.add(ns_per_op);
-            measured.ops_per_sec.add(ops_per_sec);
+            found[turn].ns_per_op.add(ns_per_op);
+            found[turn].ops_per_sec.add(ops_per_sec);
         }
     }
-    Ok((ours, theirs))
+    Ok(found)
+}
+
+fn floor(
+    programs: &Programs,
+    server: &Server,
+    pipeline: usize,
+    seconds: u64,
+) -> anyhow::Result<(f64, f64)> {
+    let (port, cpu) = (server.port.to_string(), client_cpu()?.to_string());
+    let (pipeline, seconds) = (pipeline.to_string(), seconds.to_string());
+    let connections = CONNECTIONS.to_string();
+    let words = ["uring", &port, &pipeline, &connections, &seconds, &cpu];
+    let used = child::run(&programs.words("examples/floor", &words))?;
+    let found: Value = serde_json::from_str(&used.stdout).context("what the floor printed")?;
+    let ops = number(&found, "/ops")?.max(1.0);
+    Ok((used.cpu_ns as f64 / ops, number(&found, "/ops_per_sec")?))
 }
 
 fn drive(
@@ -117,17 +141,21 @@ fn row(
     table: &mut Table,
     server: &str,
     pipeline: usize,
-    ours: &Measured,
-    theirs: &Measured,
+    [ours, theirs, floor]: &[Measured; TURNS],
 ) -> Value {
     let cpu = ours.ns_per_op.ratio_to(&theirs.ns_per_op);
+    let above = ours.ns_per_op.ratio_to(&floor.ns_per_op);
     let rate = ours.ops_per_sec.ratio_to(&theirs.ops_per_sec);
+    let measured = server == "null";
+    let if_measured = |text: String| if measured { text } else { String::new() };
     table.rows.push(vec![
         server.to_owned(),
         pipeline.to_string(),
         ours.ns_per_op.text(tenth),
         theirs.ns_per_op.text(tenth),
         cpu.text(ratio),
+        if_measured(floor.ns_per_op.text(tenth)),
+        if_measured(above.text(ratio)),
         ours.ops_per_sec.text(whole),
         theirs.ops_per_sec.text(whole),
         rate.text(ratio),
@@ -138,6 +166,8 @@ fn row(
         "ours_cpu_ns_per_op": ours.ns_per_op.json(),
         "redis_benchmark_cpu_ns_per_op": theirs.ns_per_op.json(),
         "cpu_ratio": cpu.json(),
+        "floor_cpu_ns_per_op": measured.then(|| floor.ns_per_op.json()),
+        "ours_over_floor": measured.then(|| above.json()),
         "ours_ops_per_sec": ours.ops_per_sec.json(),
         "redis_benchmark_ops_per_sec": theirs.ops_per_sec.json(),
         "rate_ratio": rate.json(),

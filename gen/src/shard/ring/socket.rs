@@ -28,6 +28,15 @@ impl Address {
         })
     }
 
+    /// Whether the server is on this host, as far as the address tells.
+    #[must_use]
+    pub const fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+
     /// As the socket calls take it.
     ///
     /// # Errors
