@@ -1,5 +1,6 @@
 //! Does the engine send when it should? Its lag beside that of a loop that waits for the same
-//! times and sends nothing; what it sent against the schedule; and what it does after a stall.
+//! times and sends nothing, and of one that sends the same bytes each time; what it sent against the
+//! schedule; and what it does after a stall.
 
 use std::path::Path;
 use std::process::Child;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::child;
 use super::effort::Effort;
-use super::figures::{Sample, ratio, tenth, whole};
+use super::figures::{Sample, ratio, whole};
 use super::programs::{Driven, Programs, Server, client_cpu, number};
 use super::publish::{Table, publish};
 
@@ -26,9 +27,11 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
         "lag p50 us",
         "timer p50 us",
         "ratio",
+        "ratio to a bare sender",
         "lag p99 us",
         "timer p99 us",
         "ratio",
+        "ratio to a bare sender",
     ]);
     let mut data = Vec::new();
     for wait in ["spin", "block"] {
@@ -54,7 +57,8 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
     }
     let note = format!(
         "{RATE} requests a second, constant, against `stallion null` on another core; the timer loop \
-         is the same ring waiting for the same times without sending; median [least..most] of \
+         is the same ring waiting for the same times without sending, the bare sender the same ring \
+         sending one prepared request at each of them; median [least..most] of \
          {rounds} alternating runs of {seconds} s, ratios by pairs. Below: requests sent against \
          those due, and the most that any moment had sent beyond what was due by then."
     );
@@ -74,6 +78,9 @@ struct Lag {
     p99_us: Sample,
 }
 
+/// The engine, the timer loop that sends nothing, and the one that sends.
+const TURNS: usize = 3;
+
 fn lag(
     programs: &Programs,
     server: &Server,
@@ -81,44 +88,56 @@ fn lag(
     (wait, connections): (&str, usize),
     effort: Effort,
 ) -> anyhow::Result<Value> {
-    let seconds = effort.seconds * 2;
-    let (mut engine, mut timer) = (Lag::default(), Lag::default());
+    let mut found: [Lag; TURNS] = Default::default();
     for round in 0..effort.rounds {
-        for half in 0..2 {
-            let (found, at, lag) = if (round + half) % 2 == 0 {
-                let driven = programs.drive(server.port, &flags(wait, connections, seconds))?;
-                (driven.summary, "/schedule_lag_us", &mut engine)
-            } else {
-                let (rate, seconds) = (RATE.to_string(), seconds.to_string());
-                let cpu = client_cpu()?.to_string();
-                let words = ["uring", wait, &rate, &seconds, &cpu];
-                (programs.example("timer", &words)?, "/lag_us", &mut timer)
-            };
-            lag.p50_us.add(number(&found, &format!("{at}/p50"))?);
-            lag.p99_us.add(number(&found, &format!("{at}/p99"))?);
+        for step in 0..TURNS {
+            let turn = (round + step) % TURNS;
+            let (p50_us, p99_us) = one_lag(programs, server, turn, (wait, connections), effort)?;
+            found[turn].p50_us.add(p50_us);
+            found[turn].p99_us.add(p99_us);
         }
     }
-    let (p50, p99) = (engine.p50_us.ratio_to(&timer.p50_us), engine.p99_us.ratio_to(&timer.p99_us));
-    table.rows.push(vec![
-        wait.to_owned(),
-        connections.to_string(),
-        engine.p50_us.text(ratio),
-        timer.p50_us.text(ratio),
-        p50.text(ratio),
-        engine.p99_us.text(tenth),
-        timer.p99_us.text(tenth),
-        p99.text(ratio),
-    ]);
-    Ok(json!({
-        "wait": wait,
-        "connections": connections,
-        "engine_p50_us": engine.p50_us.json(),
-        "timer_p50_us": timer.p50_us.json(),
-        "p50_ratio": p50.json(),
-        "engine_p99_us": engine.p99_us.json(),
-        "timer_p99_us": timer.p99_us.json(),
-        "p99_ratio": p99.json(),
-    }))
+    let [engine, timer, sender] = &found;
+    let mut cells = vec![wait.to_owned(), connections.to_string()];
+    let mut data = json!({ "wait": wait, "connections": connections });
+    for (name, engine, timer, sender) in [
+        ("p50", &engine.p50_us, &timer.p50_us, &sender.p50_us),
+        ("p99", &engine.p99_us, &timer.p99_us, &sender.p99_us),
+    ] {
+        let (to_timer, to_sender) = (engine.ratio_to(timer), engine.ratio_to(sender));
+        let lags = [engine.text(ratio), timer.text(ratio)];
+        cells.extend(lags.into_iter().chain([to_timer.text(ratio), to_sender.text(ratio)]));
+        data[format!("engine_{name}_us")] = engine.json();
+        data[format!("timer_{name}_us")] = timer.json();
+        data[format!("bare_sender_{name}_us")] = sender.json();
+        data[format!("{name}_ratio_to_timer")] = to_timer.json();
+        data[format!("{name}_ratio_to_bare_sender")] = to_sender.json();
+    }
+    table.rows.push(cells);
+    Ok(data)
+}
+
+/// Median and 99th percentile of one run's lag in microseconds.
+fn one_lag(
+    programs: &Programs,
+    server: &Server,
+    turn: usize,
+    (wait, connections): (&str, usize),
+    effort: Effort,
+) -> anyhow::Result<(f64, f64)> {
+    let seconds = effort.seconds * 2;
+    let (found, at) = if turn == 0 {
+        let driven = programs.drive(server.port, &flags(wait, connections, seconds))?;
+        (driven.summary, "/schedule_lag_us")
+    } else {
+        let (rate, seconds) = (RATE.to_string(), seconds.to_string());
+        let (cpu, port) = (client_cpu()?.to_string(), server.port.to_string());
+        let connections = connections.to_string();
+        let words = ["uring", wait, &rate, &seconds, &cpu, &port, &connections];
+        let words = if turn == 1 { &words[..5] } else { &words[..] };
+        (programs.example("timer", words)?, "/lag_us")
+    };
+    Ok((number(&found, &format!("{at}/p50"))?, number(&found, &format!("{at}/p99"))?))
 }
 
 /// The flags of a paced run.
