@@ -98,6 +98,10 @@ const STARVED: f64 = 0.10;
 /// 99th percentile of a bare timer loop is 0.05 to 0.7 ms here).
 const OWN_LAG_FLOOR_NS: u64 = 1_000_000;
 
+/// In the open model a busy client is a bottleneck when its own lateness makes up more than this of
+/// the response time, both at their 99th percentile.
+const OWN_SHARE: f64 = 0.25;
+
 /// Share of the requests that may be missing from an open-model run.
 const MISSED: f64 = 0.01;
 
@@ -115,7 +119,7 @@ pub fn judge(evidence: &Evidence) -> Verdict {
             evidence.runqueue_share * 100.0
         ));
     }
-    let client_full = evidence.busy_max >= SATURATED && !evidence.spinning && !server_full;
+    let client_full = is_client_full(evidence) && !server_full;
     if client_full && evidence.null_server {
         generator = true;
     } else if client_full {
@@ -176,6 +180,14 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     Verdict { valid: reasons.is_empty(), bound, reasons, warnings: warnings(evidence) }
 }
 
+/// Whether a client core had nothing left. In the open model a busy core sends what is due in larger
+/// batches, and that it falls behind shows in its own lateness.
+fn is_client_full(evidence: &Evidence) -> bool {
+    let busy = evidence.busy_max >= SATURATED && !evidence.spinning;
+    let own_share = evidence.own_lag_p99_ns as f64 / evidence.response_p99_ns.max(1) as f64;
+    busy && (!evidence.open || own_share > OWN_SHARE)
+}
+
 /// What had nothing left.
 #[derive(Debug, Clone, Copy)]
 struct Full {
@@ -216,6 +228,14 @@ fn warnings(evidence: &Evidence) -> Vec<String> {
         warnings.push(format!(
             "the hypervisor took {:.0} % of this host's CPU time: tails include it",
             evidence.steal_share * 100.0
+        ));
+    }
+    if evidence.open && evidence.busy_max >= SATURATED && !evidence.spinning {
+        warnings.push(format!(
+            "a client core was {:.0} % busy: up to {:.0} us of the p99 response time are its own \
+             lateness; add --cores",
+            evidence.busy_max * 100.0,
+            evidence.own_lag_p99_ns as f64 / 1e3
         ));
     }
     warnings.extend(unsteady(evidence));

@@ -27,8 +27,9 @@ cargo xtask COMMAND
   tidy            checks what a machine can check of the project's rules
   ebpf            builds the eBPF object that the feature `probes` embeds
   bench NAME [--quick]
-                  measures the engine: engine, peers, pacing or hot; writes results/bench/ and
-                  docs/PERFORMANCE.md (on an idle host, up to five minutes; --quick: writes nothing)
+                  measures the engine: engine, peers, pacing, hot, link, load, scale or ceiling;
+                  writes results/bench/ and docs/PERFORMANCE.md (on an idle host, up to ten minutes;
+                  `load` needs 12 GB of memory; --quick: less of all, and writes nothing)
 ";
 
 fn main() -> ExitCode {

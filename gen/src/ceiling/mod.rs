@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 use stallion_timeline::Role;
 
+use crate::measure::steady::Steadiness;
 use crate::plan::{Plan, Rate};
 use crate::record::Progress;
 use crate::run::{Outputs, RunError, run};
@@ -22,6 +23,12 @@ const LOOP_IS_FULL: f64 = 0.90;
 /// A backlog of more than so many seconds' worth of requests at the end of a step is growing, not
 /// fluctuating.
 const BACKLOG_S: f64 = 0.02;
+
+/// A median response time that grows to this multiple within a step is not that of a steady state,
+const DRIFT: f64 = 2.0;
+
+/// unless it grows by less than this, which a few wake-ups of an idle core explain.
+const DRIFT_US: f64 = 100.0;
 
 /// How to search.
 #[derive(Debug, Clone, Serialize)]
@@ -133,6 +140,13 @@ fn broken_because(summary: &Summary, options: &Options, rate: u64, backlog: u64)
     if !options.slo.is_met(&summary.response_us) {
         let found_us = options.slo.measured_us(&summary.response_us);
         return format!("{} was {found_us:.0} us", options.slo);
+    }
+    let Steadiness { first_p50_us, last_p50_us, .. } = summary.steadiness;
+    if summary.steadiness.drift() > DRIFT && last_p50_us - first_p50_us > DRIFT_US {
+        return format!(
+            "the median grew from {first_p50_us:.0} to {last_p50_us:.0} us within the step: no steady \
+             state, the queue was growing"
+        );
     }
     if backlog as f64 > rate as f64 * BACKLOG_S {
         return format!("{backlog} requests were waiting at the end: the queue was growing");

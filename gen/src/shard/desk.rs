@@ -109,10 +109,14 @@ impl Desk {
         if self.ready.is_empty() { Nanos::NEVER } else { self.settings.arrivals.next_due() }
     }
 
-    /// Encodes what is due on connections that have room. In the open model connections take
-    /// turns, one request each; in the closed model each gets a whole pipeline at once.
+    /// Encodes what is due on connections that have room. In the open model what is due at one
+    /// moment goes out on one connection, as far as it has room, and connections take turns from
+    /// moment to moment: a client that is a little late sends batches, which cost less, and is on
+    /// time again. (With one request each, 92 000 a second took a whole core; the closed model at
+    /// the same pipeline of 16 had 900 000.) In the closed model each gets a whole pipeline.
     pub(super) fn issue(&mut self, ring: &mut impl Ring, now: Nanos) {
         let open = self.settings.open;
+        let mut turn_is_over = false;
         while let Some(&id) = self.ready.front() {
             let Some(due) = self.settings.arrivals.due_by(now) else {
                 break;
@@ -142,12 +146,16 @@ impl Desk {
             if connection.flights.room() == 0 || !open && !connection.flights.is_empty() {
                 connection.queued = false;
                 self.ready.pop_front();
-            } else if open {
-                self.ready.rotate_left(1);
+                turn_is_over = false;
+            } else {
+                turn_is_over = open;
             }
             if added < wanted {
                 break;
             }
+        }
+        if turn_is_over {
+            self.ready.rotate_left(1);
         }
     }
 

@@ -28,6 +28,12 @@ pub(super) fn run(words: &[String]) -> anyhow::Result<Used> {
     finish(spawn(words)?).with_context(|| format!("`{}`", words.join(" ")))
 }
 
+/// What a program prints until its end, however it ends.
+pub(super) fn output_of(child: Child) -> anyhow::Result<String> {
+    let output = child.wait_with_output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Waits for a program's end; std knows no resource usage, so the system is asked itself.
 pub(super) fn finish(mut child: Child) -> anyhow::Result<Used> {
     let mut stdout = String::new();

@@ -20,6 +20,16 @@ mod pacing;
 
 mod hot;
 
+mod bed;
+
+mod link;
+
+mod load;
+
+mod scale;
+
+mod ceiling;
+
 use anyhow::bail;
 
 use effort::{FULL, QUICK};
@@ -31,6 +41,13 @@ pub(crate) fn run(name: &str, quick: bool) -> anyhow::Result<()> {
         "peers" => peers::run(effort),
         "pacing" => pacing::run(effort),
         "hot" => hot::run(effort),
-        _ => bail!("`{name}` is no benchmark: there are engine, peers, pacing and hot"),
+        "link" => link::run(effort),
+        "load" => load::run(effort),
+        "scale" => scale::run(effort),
+        "ceiling" => ceiling::run(effort),
+        _ => bail!(
+            "`{name}` is no benchmark: there are engine, peers, pacing, hot, link, load, scale and \
+             ceiling"
+        ),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -86,8 +86,9 @@ impl Programs {
     /// `stallion null` on the server's CPU.
     pub(super) fn null(&self) -> anyhow::Result<Server> {
         let cpu = SERVER_CPU.to_string();
-        let mut process =
-            child::spawn(&self.words("stallion", &["null", "-p", "0", "--cores", &cpu]))?;
+        let mut process = child::spawn(
+            &self.words("stallion", &["null", "-p", "0", "--cores", &cpu, "--conns", "10100"]),
+        )?;
         let mut line = String::new();
         let pipe = process.stdout.as_mut().context("no pipe")?;
         BufReader::new(pipe).read_line(&mut line)?;
@@ -102,23 +103,35 @@ impl Programs {
 
     /// A redis-server on the server's CPU, filled with the keys.
     pub(super) fn redis(&self) -> anyhow::Result<Server> {
+        let server = Self::empty_redis()?;
+        let (port, keys) = (server.port.to_string(), KEYS.to_string());
+        child::run(&self.words("stallion", &["load", "--port", &port, "--keys", &keys]))?;
+        Ok(server)
+    }
+
+    /// A redis-server on the server's CPU without a key.
+    pub(super) fn empty_redis() -> anyhow::Result<Server> {
+        let port = free_port()?;
+        let process = child::spawn(&Self::redis_words(port, "127.0.0.1")?)?;
+        let server = Server { process, port };
+        server.wait_until_open()?;
+        Ok(server)
+    }
+
+    /// The words that start a redis-server on the server's CPU.
+    pub(super) fn redis_words(port: u16, address: &str) -> anyhow::Result<Vec<String>> {
         if !shell::installed(&["redis-server"]) {
             install::ensure_apt(&["redis-server"])?;
         }
-        let port = free_port()?;
-        let (cpu, port_text) = (SERVER_CPU.to_string(), port.to_string());
-        let process = Command::new("taskset")
-            .args(["-c", &cpu, "redis-server", "--port", &port_text])
-            .args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"])
-            .current_dir(std::env::temp_dir())
-            .stdout(Stdio::null())
-            .spawn()
-            .context("cannot start redis-server by taskset")?;
-        let server = Server { process, port };
-        server.wait_until_open()?;
-        let keys = KEYS.to_string();
-        child::run(&self.words("stallion", &["load", "--port", &port_text, "--keys", &keys]))?;
-        Ok(server)
+        let folder = std::env::temp_dir();
+        let text = format!(
+            "taskset -c {SERVER_CPU} redis-server --port {port} --bind {address} --appendonly no \
+             --protected-mode no --logfile /dev/null --dir {}",
+            folder.display()
+        );
+        let mut words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        words.extend(["--save".to_owned(), String::new()]);
+        Ok(words)
     }
 }
 

@@ -1,0 +1,130 @@
+//! `stallion ceiling` against a sweep by hand: each rate driven by itself, the highest that meets
+//! the objective taken.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::child;
+use super::effort::Effort;
+use super::figures::{ratio, whole};
+use super::programs::{Programs, Server, client_cpu, number};
+use super::publish::{Table, publish};
+
+const OBJECTIVE: &str = "p99<2ms";
+
+/// Rates of the sweep, as shares of what the closed model reaches.
+const SHARES: std::ops::RangeInclusive<u32> = 40..=115;
+
+/// Distance between two of them in percent.
+const STEP: usize = 5;
+
+pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
+    let programs = Programs::build()?;
+    let mut table = Table::new(&[
+        "pipeline",
+        "ceiling/s",
+        "± (95 %)",
+        "sweep/s",
+        "ceiling/sweep",
+        "closed model/s",
+        "bound",
+    ]);
+    let mut data = Vec::new();
+    for pipeline in [1, 16] {
+        let server = programs.redis()?;
+        println!("pipeline {pipeline}: the search");
+        let found = search(&programs, &server, pipeline, effort)?;
+        let closed = number(&found, "/closed_ops_per_sec")?;
+        println!("pipeline {pipeline}: the sweep");
+        let swept = sweep(&programs, &server, pipeline, closed, effort)?;
+        let ceiling = number(&found, "/ceiling_ops_per_sec")?;
+        let plus_minus = number(&found, "/plus_minus")?;
+        let evidence = found["evidence"].as_str().unwrap_or_default();
+        table.rows.push(vec![
+            pipeline.to_string(),
+            whole(ceiling),
+            whole(plus_minus),
+            whole(swept),
+            ratio(ceiling / swept),
+            whole(closed),
+            evidence.to_owned(),
+        ]);
+        data.push(json!({
+            "pipeline": pipeline,
+            "ceiling": found,
+            "sweep_ops_per_sec": swept,
+            "ratio": ceiling / swept,
+        }));
+    }
+    let note = format!(
+        "One redis-server, GET of 100 B, 50 connections, objective {OBJECTIVE}. The sweep drives each \
+         rate from {} to {} % of the closed model by itself, {STEP} % apart, and takes the highest \
+         below the first that breaks the objective in two of three runs.",
+        SHARES.start(),
+        SHARES.end()
+    );
+    publish("ceiling", effort, Value::Array(data), &[table], &note)
+}
+
+fn search(
+    programs: &Programs,
+    server: &Server,
+    pipeline: usize,
+    effort: Effort,
+) -> anyhow::Result<Value> {
+    let folder = std::env::temp_dir().join(format!("stallion-ceiling-{}", std::process::id()));
+    let out = folder.display().to_string();
+    let flags = format!(
+        "ceiling --port {} --cores {} --pipeline {pipeline} --keys 100000 --slo {OBJECTIVE} --step {}s \
+         --out {out}",
+        server.port,
+        client_cpu()?,
+        effort.seconds
+    );
+    let words: Vec<&str> = flags.split_whitespace().collect();
+    child::run(&programs.words("stallion", &words))?;
+    let text =
+        std::fs::read_to_string(folder.join("ceiling.json")).context("the ceiling's file")?;
+    std::fs::remove_dir_all(&folder)?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+fn sweep(
+    programs: &Programs,
+    server: &Server,
+    pipeline: usize,
+    closed: f64,
+    effort: Effort,
+) -> anyhow::Result<f64> {
+    let mut highest = 0.0;
+    for share in SHARES.step_by(STEP) {
+        let rate = (closed * f64::from(share) / 100.0).round();
+        let mut met = 0;
+        for _ in 0..3 {
+            met += usize::from(meets(programs, server, pipeline, rate, effort)?);
+        }
+        println!("  {} a second: met in {met} of 3", whole(rate));
+        if met < 2 {
+            break;
+        }
+        highest = rate;
+    }
+    Ok(highest)
+}
+
+fn meets(
+    programs: &Programs,
+    server: &Server,
+    pipeline: usize,
+    rate: f64,
+    effort: Effort,
+) -> anyhow::Result<bool> {
+    let flags = format!(
+        "--rate {rate} --pipeline {pipeline} --conns 50 --duration {}s --warmup 500ms",
+        effort.seconds
+    );
+    let flags: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
+    let driven = programs.drive(server.port, &flags)?;
+    let p99_us = driven.number("/response_us/p99")?;
+    Ok(driven.summary["verdict"]["valid"] == true && p99_us < 2_000.0)
+}
