@@ -8,6 +8,9 @@ use stallion_gen::ceiling::search::Step;
 use stallion_gen::ceiling::{Ceiling, Options, Tried, find};
 use stallion_gen::plan::Plan;
 use stallion_gen::slo::Slo;
+use stallion_gen::verdict::Bound;
+
+use stallion_report::render::ceiling::render;
 
 use crate::client::{self, human_count, human_us};
 use crate::exit::{Failure, Outcome};
@@ -48,7 +51,7 @@ pub(crate) struct Args {
     /// How often to repeat around the result, for its interval
     #[arg(long, value_name = "N", default_value_t = 3)]
     repeats: usize,
-    /// Write DIR/ceiling.json
+    /// Write DIR/ceiling.json, and the curve as DIR/ceiling.html
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -79,7 +82,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
         let text = serde_json::to_string_pretty(&ceiling).context("the ceiling as JSON")? + "\n";
         std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
-        println!("\nwrote {}", path.display());
+        let page = folder.join("ceiling.html");
+        let html = render(&serde_json::to_value(&ceiling).context("the ceiling as JSON")?)
+            .context("the ceiling's page")?;
+        std::fs::write(&page, html).with_context(|| format!("{}", page.display()))?;
+        println!("\nwrote {} and {}", path.display(), page.display());
     }
     conclude(&ceiling)
 }
@@ -108,6 +115,9 @@ fn print_step(tried: &Tried) {
 
 fn conclude(ceiling: &Ceiling) -> Outcome {
     let Some(found) = ceiling.ceiling_ops_per_sec else {
+        if ceiling.bound == Bound::Generator {
+            return Err(Failure::Invalid(ceiling.evidence.clone()));
+        }
         let text = format!("{} is broken even at the lowest rate tried", ceiling.slo);
         return Err(Failure::SloBroken(text));
     };

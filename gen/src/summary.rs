@@ -137,6 +137,10 @@ pub struct Summary {
     pub schedule_lag_us: Percentiles,
     /// The part of it in which a connection was free: the client's own lateness.
     pub own_lag_us: Percentiles,
+    /// How long answers lay in the client's kernel before they were taken, by the kernel's own
+    /// stamps on one connection of each core; none in the closed model, with `--io epoll` and on
+    /// unix sockets.
+    pub receive_delay_us: Option<Percentiles>,
     /// Reads that found something.
     pub hits: u64,
     /// Reads that found nothing.

@@ -51,6 +51,8 @@ pub struct Evidence {
     pub failed: u64,
     /// 99th percentile of the client's own lateness.
     pub own_lag_p99_ns: u64,
+    /// 99th percentile of the time that answers lay in the client's kernel; 0 when unknown.
+    pub receive_delay_p99_ns: u64,
     /// 99th percentile of the response time.
     pub response_p99_ns: u64,
     /// Busy share of the busiest shard thread, 0 to 1.
@@ -108,58 +110,19 @@ const MISSED: f64 = 0.01;
 /// Judges a run.
 #[must_use]
 pub fn judge(evidence: &Evidence) -> Verdict {
-    let mut reasons = Vec::new();
-    let server_full = evidence.server_busy.is_some_and(|busy| busy >= SATURATED);
-    let mut generator = false;
-    if evidence.runqueue_share > STARVED {
-        generator = true;
-        reasons.push(format!(
-            "generator-bound: a client thread was ready to run and had no core for {:.0} % of the \
-             time; give it a core of its own (--cores) and keep other load off it",
-            evidence.runqueue_share * 100.0
-        ));
-    }
-    let client_full = is_client_full(evidence) && !server_full;
-    if client_full && evidence.null_server {
-        generator = true;
-    } else if client_full {
-        generator = true;
-        let server = evidence.server_busy.map_or_else(
-            || "the server's load is unknown".to_owned(),
-            |busy| format!("the server's main thread only {:.0} %", busy * 100.0),
-        );
-        reasons.push(format!(
-            "generator-bound: a client core was {:.0} % busy and {server}; add --cores",
-            evidence.busy_max * 100.0
-        ));
-    }
-    let own = evidence.own_lag_p99_ns;
-    if own > OWN_LAG_FLOOR_NS && own.saturating_mul(2) > evidence.response_p99_ns {
-        generator = true;
-        reasons.push(format!(
-            "generator-bound: the client sent 1 % of the requests {:.1} ms late though a connection \
-             was free, which is more than half of the p99 response time; use --wait spin, add \
-             --cores or lower --rate",
-            own as f64 / 1e6
-        ));
-    }
+    let server = evidence.server_busy.is_some_and(|busy| busy >= SATURATED);
+    let client = is_client_full(evidence) && !server;
+    let mut reasons = generator_reasons(evidence, client);
+    // Against the null server a client that is full is what was to be measured.
+    let full = Full {
+        generator: !reasons.is_empty() || client,
+        server,
+        link: evidence.link_share.is_some_and(|share| share >= LINK_IS_FULL),
+    };
     let missed = evidence.unsent as f64 / (evidence.due.max(1)) as f64;
     let rate_missed = evidence.open && missed > MISSED;
-    let link_full = evidence.link_share.is_some_and(|share| share >= LINK_IS_FULL);
-    if rate_missed && !generator && link_full {
-        reasons.push(format!(
-            "network-bound: {:.1} % of the requests were due and never sent, and the link was \
-             {:.0} % full; lower --rate or --value-size, or use a faster link",
-            missed * 100.0,
-            evidence.link_share.unwrap_or_default() * 100.0
-        ));
-    } else if rate_missed && !generator {
-        reasons.push(format!(
-            "rate-missed: {:.1} % of the requests were due and never sent, because every connection \
-             waited for an answer; the rate is above what the server (or --conns x --pipeline) \
-             can take: lower --rate, or give more connections",
-            missed * 100.0
-        ));
+    if rate_missed && !full.generator {
+        reasons.push(missed_reason(evidence, missed, full.link));
     }
     if evidence.answered == 0 {
         reasons.push("nothing was answered: see the errors, time-outs and losses".to_owned());
@@ -175,16 +138,73 @@ pub fn judge(evidence: &Evidence) -> Verdict {
         reasons
             .push("the sums do not close: this is a bug of stallion, please report it".to_owned());
     }
-    let full = Full { generator, server: server_full, link: link_full };
     let bound = bound_of(evidence, rate_missed, full);
     Verdict { valid: reasons.is_empty(), bound, reasons, warnings: warnings(evidence) }
+}
+
+/// Why the client was the bottleneck; `full` says that one of its cores had nothing left.
+fn generator_reasons(evidence: &Evidence, full: bool) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if evidence.runqueue_share > STARVED {
+        reasons.push(format!(
+            "generator-bound: a client thread was ready to run and had no core for {:.0} % of the \
+             time; give it a core of its own (--cores) and keep other load off it",
+            evidence.runqueue_share * 100.0
+        ));
+    }
+    if full && !evidence.null_server {
+        let server = evidence.server_busy.map_or_else(
+            || "the server's load is unknown".to_owned(),
+            |busy| format!("the server's main thread only {:.0} %", busy * 100.0),
+        );
+        reasons.push(format!(
+            "generator-bound: a client core was {:.0} % busy and {server}; add --cores",
+            evidence.busy_max * 100.0
+        ));
+    }
+    let most = |late_ns: u64| {
+        late_ns > OWN_LAG_FLOOR_NS && late_ns.saturating_mul(2) > evidence.response_p99_ns
+    };
+    if most(evidence.own_lag_p99_ns) {
+        reasons.push(format!(
+            "generator-bound: the client sent 1 % of the requests {:.1} ms late though a connection \
+             was free, which is more than half of the p99 response time; use --wait spin, add \
+             --cores or lower --rate",
+            evidence.own_lag_p99_ns as f64 / 1e6
+        ));
+    }
+    if most(evidence.receive_delay_p99_ns) {
+        reasons.push(format!(
+            "generator-bound: 1 % of the answers lay {:.1} ms in the client's kernel before they were \
+             taken, which is more than half of the p99 response time; add --cores or lower --rate",
+            evidence.receive_delay_p99_ns as f64 / 1e6
+        ));
+    }
+    reasons
+}
+
+fn missed_reason(evidence: &Evidence, missed: f64, link_is_full: bool) -> String {
+    let missed = missed * 100.0;
+    if link_is_full {
+        return format!(
+            "network-bound: {missed:.1} % of the requests were due and never sent, and the link was \
+             {:.0} % full; lower --rate or --value-size, or use a faster link",
+            evidence.link_share.unwrap_or_default() * 100.0
+        );
+    }
+    format!(
+        "rate-missed: {missed:.1} % of the requests were due and never sent, because every connection \
+         waited for an answer; the rate is above what the server (or --conns x --pipeline) can take: \
+         lower --rate, or give more connections"
+    )
 }
 
 /// Whether a client core had nothing left. In the open model a busy core sends what is due in larger
 /// batches, and that it falls behind shows in its own lateness.
 fn is_client_full(evidence: &Evidence) -> bool {
     let busy = evidence.busy_max >= SATURATED && !evidence.spinning;
-    let own_share = evidence.own_lag_p99_ns as f64 / evidence.response_p99_ns.max(1) as f64;
+    let own_ns = evidence.own_lag_p99_ns.max(evidence.receive_delay_p99_ns);
+    let own_share = own_ns as f64 / evidence.response_p99_ns.max(1) as f64;
     busy && (!evidence.open || own_share > OWN_SHARE)
 }
 
@@ -306,6 +326,8 @@ mod tests {
             Evidence { runqueue_share: 0.4, ..healthy() },
             Evidence { open: false, busy_max: 0.99, ..healthy() },
             Evidence { own_lag_p99_ns: 5_000_000, response_p99_ns: 6_000_000, ..healthy() },
+            Evidence { receive_delay_p99_ns: 5_000_000, response_p99_ns: 6_000_000, ..healthy() },
+            Evidence { busy_max: 0.99, own_lag_p99_ns: 150_000, ..healthy() },
         ] {
             let verdict = judge(&evidence);
             assert!(!verdict.valid && verdict.reasons[0].starts_with("generator-bound"));
@@ -340,6 +362,12 @@ mod tests {
         let verdict = judge(&Evidence { server_busy: Some(0.98), ..evidence });
         assert!(verdict.warnings[0].contains("--null-cores"));
         assert_eq!(verdict.bound, Bound::Server);
+    }
+
+    #[test]
+    fn a_busy_client_that_is_on_time_is_told_and_believed() {
+        let verdict = judge(&Evidence { busy_max: 0.99, ..healthy() });
+        assert!(verdict.valid && verdict.warnings[0].contains("99 % busy"), "{verdict:?}");
     }
 
     #[test]

@@ -18,4 +18,8 @@ pub mod markdown;
 
 pub mod html;
 
+pub mod sheet;
+
+pub mod ceiling;
+
 pub mod terminal;

@@ -95,11 +95,13 @@ fn print_percentiles(summary: &Summary) {
         "\n  {:<22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
         "", "p50", "p90", "p99", "p99.9", "p99.99", "max"
     );
-    for (name, found) in [
-        ("response (from due)", summary.response_us),
-        ("service (from send)", summary.service_us),
-        ("schedule lag", summary.schedule_lag_us),
-    ] {
+    let found = [
+        ("response (from due)", Some(summary.response_us)),
+        ("service (from send)", Some(summary.service_us)),
+        ("schedule lag", Some(summary.schedule_lag_us)),
+        ("receive delay (sample)", summary.receive_delay_us),
+    ];
+    for (name, found) in found.into_iter().filter_map(|(name, found)| Some((name, found?))) {
         println!(
             "  {:<22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
             name,

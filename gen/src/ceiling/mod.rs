@@ -157,8 +157,13 @@ fn broken_because(summary: &Summary, options: &Options, rate: u64, backlog: u64)
 fn conclude(options: &Options, closed: &Summary, search: &Search, steps: Vec<Tried>) -> Ceiling {
     let found = search.ceiling();
     let broken = steps.iter().filter(|tried| tried.step == Step::Broken);
-    // The lowest rate that broke stands right at the ceiling.
-    let knee = broken.min_by_key(|tried| tried.rate).map_or(closed, |tried| &tried.summary);
+    let starved = |tried: &&Tried| tried.summary.verdict.bound == Bound::Generator;
+    // The lowest rate that broke stands right at the ceiling; when none was met, the first that
+    // the client itself broke says why.
+    let knee = match broken.clone().find(starved) {
+        Some(tried) if found.is_none() => &tried.summary,
+        _ => broken.min_by_key(|tried| tried.rate).map_or(closed, |tried| &tried.summary),
+    };
     let (bound, evidence) = bound_at(knee);
     Ceiling {
         slo: options.slo.clone(),

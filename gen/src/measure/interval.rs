@@ -64,6 +64,8 @@ pub struct Interval {
     pub lag: Recording,
     /// The part of it in which a connection was free: the client's own.
     pub own_lag: Recording,
+    /// How long answers had lain in the kernel (a sample, and only where it is measured).
+    pub receive_delay: Recording,
     /// Slow requests.
     pub slow: SlowSample,
     /// Bytes handed to the kernel.
@@ -99,6 +101,7 @@ impl Interval {
             service: Recording::default(),
             lag: Recording::default(),
             own_lag: Recording::default(),
+            receive_delay: Recording::default(),
             slow: SlowSample::new(seed),
             bytes_sent: 0,
             bytes_received: 0,

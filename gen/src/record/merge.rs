@@ -36,6 +36,8 @@ pub struct Merged {
     pub lag: Histogram<u64>,
     /// The client's own part of it.
     pub own_lag: Histogram<u64>,
+    /// How long answers had lain in the kernel; a sample, empty where it is not measured.
+    pub receive_delay: Histogram<u64>,
     /// Slow requests.
     pub slow_count: u64,
     /// Those of which a sample was kept.
@@ -76,6 +78,7 @@ impl Default for Merged {
             service: empty(),
             lag: empty(),
             own_lag: empty(),
+            receive_delay: empty(),
             slow_count: 0,
             slow_kept: 0,
             slow_sum_ns: 0,
@@ -104,6 +107,7 @@ impl Merged {
         interval.response.drain_into(&mut self.response);
         interval.lag.drain_into(&mut self.lag);
         interval.own_lag.drain_into(&mut self.own_lag);
+        interval.receive_delay.drain_into(&mut self.receive_delay);
         self.slow_count += interval.slow.seen();
         self.slow_kept += interval.slow.kept().len() as u64;
         self.slow_sum_ns += interval.slow.sum_ns();
@@ -136,6 +140,7 @@ impl Merged {
             (&mut self.service, &later.service),
             (&mut self.lag, &later.lag),
             (&mut self.own_lag, &later.own_lag),
+            (&mut self.receive_delay, &later.receive_delay),
         ] {
             // Both have the same bounds, so there is nothing that could not be added.
             let _ = sum.add(part);

@@ -137,12 +137,12 @@ fn write_key(number: u64, digits: &mut [u8; KEY_DIGITS]) {
 /// Paul Khuong, "How to print integers really fast", pvk.ca 2017): 2 ns.
 #[inline]
 const fn eight_digits(number: u64) -> [u8; 8] {
-    let fours = number / 10_000 | (number % 10_000) << 32;
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
     // x / 100 for x < 10^4.
-    let hundreds = (fours * 10_486 >> 20) & 0x7f_0000_007f;
+    let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
     let pairs = (fours - 100 * hundreds) << 16 | hundreds;
     // x / 10 for x < 100.
-    let tens = (pairs * 103 >> 10) & 0x000f_000f_000f_000f;
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
     let digits = (pairs - 10 * tens) << 8 | tens;
     (digits | 0x3030_3030_3030_3030).to_le_bytes()
 }

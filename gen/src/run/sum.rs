@@ -37,26 +37,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
     let error = |name: &str| errors.get(name).copied().unwrap_or(0);
     let redirects =
         Redirects { moved: error("MOVED"), ask: error("ASK"), tryagain: error("TRYAGAIN") };
-    let mut verdict = judge(&Evidence {
-        open,
-        due: all.due,
-        unsent: accounting.unsent,
-        answered: counts.answered,
-        failed: counts.failed,
-        own_lag_p99_ns: measured.own_lag.value_at_quantile(0.99),
-        response_p99_ns: measured.response_of(open).value_at_quantile(0.99),
-        busy_max: totals.busy_max(),
-        spinning: plan.wait == WaitPolicy::Spin,
-        runqueue_share: totals.runqueue_share(),
-        server_busy: totals.server_busy(),
-        duration_s,
-        steal_share: around.host.steal_share,
-        link_share: around.link.as_ref().and_then(LinkUse::share),
-        steadiness: totals.steadiness(),
-        null_server: around.null_server,
-        accounted: accounting.closes(),
-        dropped: u64::from(around.timeline_cut),
-    });
+    let mut verdict = judge(&evidence(plan, open, totals, &around, accounting));
     verdict.warnings.extend(around.sockets);
     verdict.warnings.extend(around.host.warnings);
     let per_op = |sum: u64| (sum as f64 / counts.answered.max(1) as f64 * 10.0).round() / 10.0;
@@ -76,6 +57,8 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         service_us: Percentiles::of(&measured.service),
         schedule_lag_us: Percentiles::of(&measured.lag),
         own_lag_us: Percentiles::of(&measured.own_lag),
+        receive_delay_us: (!measured.receive_delay.is_empty())
+            .then(|| Percentiles::of(&measured.receive_delay)),
         hits: measured.commands.iter().map(|command| command.hits).sum(),
         misses: measured.commands.iter().map(|command| command.misses).sum(),
         redirects,
@@ -96,5 +79,38 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         },
         accounting,
         verdict,
+    }
+}
+
+/// The figures that the verdict is made of.
+fn evidence(
+    plan: &Plan,
+    open: bool,
+    totals: &Totals,
+    around: &Around,
+    accounting: Accounting,
+) -> Evidence {
+    let (measured, all) = (&totals.measured, totals.all);
+    let counts = measured.counts;
+    Evidence {
+        open,
+        due: all.due,
+        unsent: accounting.unsent,
+        answered: counts.answered,
+        failed: counts.failed,
+        own_lag_p99_ns: measured.own_lag.value_at_quantile(0.99),
+        receive_delay_p99_ns: measured.receive_delay.value_at_quantile(0.99),
+        response_p99_ns: measured.response_of(open).value_at_quantile(0.99),
+        busy_max: totals.busy_max(),
+        spinning: plan.wait == WaitPolicy::Spin,
+        runqueue_share: totals.runqueue_share(),
+        server_busy: totals.server_busy(),
+        duration_s: totals.span_ns() as f64 / 1e9,
+        steal_share: around.host.steal_share,
+        link_share: around.link.as_ref().and_then(LinkUse::share),
+        steadiness: totals.steadiness(),
+        null_server: around.null_server,
+        accounted: accounting.closes(),
+        dropped: u64::from(around.timeline_cut),
     }
 }

@@ -145,8 +145,11 @@ impl Worker {
         }
         let wanted = self.settings.connections;
         let (target, io) = (self.target, self.io);
-        let ring = make(self.address, wanted, self.half_bytes, self.wait)
+        let mut ring = make(self.address, wanted, self.half_bytes, self.wait)
             .map_err(|error| no_ring(io, error, target.clone(), wanted))?;
+        if self.settings.open {
+            ring.stamp_receives();
+        }
         let (ledger, outlet) = Ledger::new(self.interval_ns, self.seed);
         let mut shard = Shard::new(ring, self.settings, ledger);
         let deadline = shard.ring().now() + 2 * CONNECT_TIMEOUT_NS;

@@ -143,6 +143,7 @@ impl<R: Ring> Shard<R> {
         }
         if now >= self.desk.ledger.boundary() {
             let usage = self.ring.usage();
+            self.ring.swap_receive_delays(&mut self.desk.ledger.current.receive_delay);
             self.desk.hand_over(now, usage);
         }
         match self.stage {

@@ -116,13 +116,13 @@ pub fn render(analysis: &Analysis) -> String {
 }
 
 /// JSON inside a script element: `</script>` in a text would end it.
-fn for_script(json: String) -> String {
+pub(super) fn for_script(json: String) -> String {
     json.replace('<', "\\u003c")
 }
 
 /// The plotting crate's own script. It hands out a second one for formulas, 2 MB that no plot
 /// here needs.
-fn plotly_script() -> String {
+pub(super) fn plotly_script() -> String {
     let scripts = Plot::offline_js_sources();
     let end = scripts.find("</script>").map_or(scripts.len(), |at| at + "</script>".len());
     scripts[..end].to_owned()

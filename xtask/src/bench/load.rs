@@ -62,30 +62,7 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
     ensure!(dbsize as u64 == keys, "DBSIZE is {dbsize}, not {keys}");
     let wrong = at(&second, "/fill/wrong")? + at(&second, "/fill/absent")?;
     ensure!(wrong < 0.5, "{wrong} of the keys read back were absent or wrong");
-    let mut table = Table::new(&[
-        "part",
-        "keys written",
-        "seconds",
-        "keys/s",
-        "server's main thread busy",
-        "client core busy",
-        "loader's memory early, late (MB)",
-    ]);
-    for (name, part) in [("until Ctrl-C", &first), ("--resume", &second)] {
-        let busy = |pointer: &str| part.json.pointer(pointer).and_then(Value::as_f64);
-        let percent = |share: Option<f64>| {
-            share.map_or("-".to_owned(), |share| format!("{:.0} %", share * 100.0))
-        };
-        table.rows.push(vec![
-            name.to_owned(),
-            whole(at(part, "/fill/written")?),
-            format!("{:.1}", part.seconds),
-            whole(at(part, "/fill/ops_per_sec")?),
-            percent(busy("/run/server_busy")),
-            percent(busy("/run/client/busy_max")),
-            format!("{:.1}, {:.1}", part.early_bytes as f64 / 1e6, part.late_bytes as f64 / 1e6),
-        ]);
-    }
+    let table = table(&[("until Ctrl-C", &first), ("--resume", &second)])?;
     let note = format!(
         "{keys} keys of 16 bytes with values of {VALUE_BYTES}, into one redis-server on another core. \
          Stopped once by SIGINT; the second part found {} keys there and wrote {} of {} again, which \
@@ -109,6 +86,34 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
     let data =
         json!({ "keys": keys, "until_interrupted": object(&first), "resumed": object(&second) });
     publish("load", effort, data, &[table], &note)
+}
+
+fn table(parts: &[(&str, &Part)]) -> anyhow::Result<Table> {
+    let mut table = Table::new(&[
+        "part",
+        "keys written",
+        "seconds",
+        "keys/s",
+        "server's main thread busy",
+        "client core busy",
+        "loader's memory early, late (MB)",
+    ]);
+    for (name, part) in parts {
+        let busy = |pointer: &str| part.json.pointer(pointer).and_then(Value::as_f64);
+        let percent = |share: Option<f64>| {
+            share.map_or("-".to_owned(), |share| format!("{:.0} %", share * 100.0))
+        };
+        table.rows.push(vec![
+            (*name).to_owned(),
+            whole(at(part, "/fill/written")?),
+            format!("{:.1}", part.seconds),
+            whole(at(part, "/fill/ops_per_sec")?),
+            percent(busy("/run/server_busy")),
+            percent(busy("/run/client/busy_max")),
+            format!("{:.1}, {:.1}", part.early_bytes as f64 / 1e6, part.late_bytes as f64 / 1e6),
+        ]);
+    }
+    Ok(table)
 }
 
 fn at(part: &Part, pointer: &str) -> anyhow::Result<f64> {

@@ -324,7 +324,7 @@ impl Ring for Epoll {
             let event = self.events[self.left.next()?];
             told = self.understand(event);
         }
-        told.map(|told| told.with(&self.input))
+        told.map(|told| told.with(&self.input, &[]))
     }
 
     fn usage(&mut self) -> Usage {

@@ -14,6 +14,7 @@ pub mod epoll;
 
 pub mod simulated;
 
+use crate::measure::histogram::Recording;
 use crate::units::{ConnId, Nanos};
 
 /// By which means of the kernel a shard talks to its server.
@@ -120,6 +121,13 @@ pub trait Ring {
     /// Hands everything to the kernel and waits, as the ring's [`WaitPolicy`] says, for the
     /// first completion, but not beyond `until`.
     fn wait(&mut self, until: Nanos);
+
+    /// From now on measures how long what is received had lain in the kernel, where it can:
+    /// before connections are opened.
+    fn stamp_receives(&mut self) {}
+
+    /// Swaps the delays found since the last time for an empty recording.
+    fn swap_receive_delays(&mut self, _empty: &mut Recording) {}
 
     /// The next completion of those that [`Ring::wait`] found.
     fn next(&mut self) -> Option<Completion<'_>>;

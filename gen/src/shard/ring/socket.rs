@@ -28,6 +28,12 @@ impl Address {
         })
     }
 
+    /// Whether it is reached by TCP.
+    #[must_use]
+    pub const fn is_tcp(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
     /// Whether the server is on this host, as far as the address tells.
     #[must_use]
     pub const fn is_local(&self) -> bool {

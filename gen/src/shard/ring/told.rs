@@ -10,16 +10,21 @@ use crate::units::ConnId;
 pub(super) enum Told {
     Opened(ConnId),
     Received(ConnId, Range<usize>),
+    /// So many bytes of the memory for stamped receives.
+    Stamped(ConnId, usize),
     Sent(ConnId),
     Closed(ConnId, Reason),
 }
 
 impl Told {
     #[inline]
-    pub(super) fn with(self, memory: &[u8]) -> Completion<'_> {
+    pub(super) fn with<'a>(self, memory: &'a [u8], stamped: &'a [u8]) -> Completion<'a> {
         match self {
             Self::Opened(connection) => Completion::Opened(connection),
             Self::Received(connection, range) => Completion::Received(connection, &memory[range]),
+            Self::Stamped(connection, length) => {
+                Completion::Received(connection, &stamped[..length])
+            }
             Self::Sent(connection) => Completion::Sent(connection),
             Self::Closed(connection, reason) => Completion::Closed(connection, reason),
         }
@@ -29,6 +34,7 @@ impl Told {
         match self {
             Self::Opened(connection)
             | Self::Received(connection, _)
+            | Self::Stamped(connection, _)
             | Self::Sent(connection)
             | Self::Closed(connection, _) => *connection,
         }

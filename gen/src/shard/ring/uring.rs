@@ -6,15 +6,19 @@
 
 mod setup;
 
+mod enter;
+
 mod accept;
+
+mod stamp;
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
 
 use io_uring::squeue::Flags;
-use io_uring::types::{Fixed, SubmitArgs, Timespec};
-use io_uring::{IoUring, cqueue, opcode, squeue};
+use io_uring::types::Fixed;
+use io_uring::{IoUring, cqueue, opcode};
 use socket2::{SockAddr, Socket};
 use stallion_timeline::clock::monotonic_ns;
 
@@ -23,15 +27,15 @@ use super::socket::Address;
 use super::told::Told;
 use super::{Completion, HALVES, Reason, Ring, Usage, WaitPolicy, thread};
 use crate::limits::{RECEIVE_BUFFER_BYTES, SUBMISSION_QUEUE};
+use crate::measure::histogram::Recording;
 use crate::shard::token::{Purpose, Token};
 use crate::units::{ConnId, Nanos};
 
 pub use setup::{Features, TaskWork};
 
+use enter::Event;
 use setup::setup;
-
-/// `IORING_ENTER_GETEVENTS` of linux/io_uring.h.
-const GET_EVENTS: u32 = 1;
+use stamp::{Stamps, ask_for_stamps};
 
 /// The kernel's ring and everything it points to.
 pub struct Uring {
@@ -53,6 +57,7 @@ pub struct Uring {
     rearms: u64,
     /// The system call after which a buffer was added last: one for each is enough.
     widened_at: u64,
+    stamps: Option<Stamps>,
 }
 
 /// One connection as the ring sees it.
@@ -69,14 +74,6 @@ struct Sending {
     half: usize,
     at: usize,
     length: usize,
-}
-
-/// A completion, copied out of the queue so that the queue has room again at once.
-#[derive(Debug, Clone, Copy)]
-struct Event {
-    user_data: u64,
-    result: i32,
-    flags: u32,
 }
 
 impl Uring {
@@ -127,6 +124,7 @@ impl Uring {
             syscalls: 0,
             rearms: 0,
             widened_at: 0,
+            stamps: None,
         })
     }
 
@@ -141,18 +139,10 @@ impl Uring {
         Token { connection, generation, purpose }.pack()
     }
 
-    fn push(&mut self, entry: &squeue::Entry) {
-        loop {
-            // SAFETY: every entry points into `outgoing`, `sockaddr` or a registered buffer,
-            // which live as long as the ring.
-            if unsafe { self.ring.submission().push(entry) }.is_ok() {
-                return;
-            }
-            self.enter(0, None);
-        }
-    }
-
     fn arm_receive(&mut self, connection: ConnId) {
+        if self.is_stamped(connection) {
+            return self.arm_stamped();
+        }
         let file = Fixed(connection.0);
         let entry = if self.features.multishot_receive {
             opcode::RecvMulti::new(file, GROUP).build()
@@ -177,41 +167,6 @@ impl Uring {
             .flags(if notify { Flags::empty() } else { Flags::SKIP_SUCCESS })
             .user_data(self.token(connection, Purpose::Send));
         self.push(&entry);
-    }
-
-    /// Submits, runs the kernel's deferred work, and waits for `want` completions at most
-    /// `timeout_ns` long.
-    fn enter(&mut self, want: usize, timeout_ns: Option<u64>) {
-        self.syscalls += 1;
-        let submitter = self.ring.submitter();
-        // Errors are time-outs, interruptions and a full completion queue; whatever could not be
-        // submitted stays in the queue and goes with the next call.
-        if let Some(timeout_ns) = timeout_ns {
-            let timeout = Timespec::new()
-                .sec(timeout_ns / 1_000_000_000)
-                .nsec((timeout_ns % 1_000_000_000) as u32);
-            let _ = submitter.submit_with_args(want, &SubmitArgs::new().timespec(&timeout));
-        } else {
-            let pending = {
-                // SAFETY: no other submission queue handle is alive; this one only reads.
-                let mut queue = unsafe { self.ring.submission_shared() };
-                queue.sync();
-                queue.len() as u32
-            };
-            // SAFETY: no argument is passed.
-            let _ = unsafe {
-                submitter.enter::<libc::sigset_t>(pending, want as u32, GET_EVENTS, None)
-            };
-        }
-        let mut completions = self.ring.completion();
-        completions.sync();
-        for entry in &mut completions {
-            self.batch.push_back(Event {
-                user_data: entry.user_data(),
-                result: entry.result(),
-                flags: entry.flags(),
-            });
-        }
     }
 
     /// What an event means; none when it needs no answer from the engine.
@@ -242,6 +197,9 @@ impl Uring {
                 if result < 0 && !no_buffer {
                     return broken(-result);
                 }
+                if self.is_stamped(connection) {
+                    return self.received_stamped(result as usize);
+                }
                 if no_buffer && self.widened_at != self.syscalls {
                     self.widened_at = self.syscalls;
                     self.buffers.provide_another();
@@ -254,6 +212,17 @@ impl Uring {
             }
             (Purpose::Send, result) if result < 0 => broken(-result),
             (Purpose::Send, result) => self.sent(connection, result as usize),
+        }
+    }
+
+    /// The bytes that were lent out last are done with.
+    #[inline]
+    fn take_back(&mut self) {
+        if let Some(id) = self.held.take() {
+            self.buffers.recycle(id);
+        }
+        if self.stamps.as_mut().is_some_and(Stamps::take_back) {
+            self.arm_stamped();
         }
     }
 
@@ -295,6 +264,9 @@ impl Ring for Uring {
         });
         match opened {
             Ok(socket) => {
+                if self.is_stamped(connection) {
+                    ask_for_stamps(&socket);
+                }
                 self.slots[connection.index()].socket = Some(socket);
                 let entry = opcode::Connect::new(
                     Fixed(connection.0),
@@ -355,9 +327,7 @@ impl Ring for Uring {
 
     #[inline]
     fn next(&mut self) -> Option<Completion<'_>> {
-        if let Some(id) = self.held.take() {
-            self.buffers.recycle(id);
-        }
+        self.take_back();
         if let Some((connection, errno)) = self.failed.pop_front() {
             return Some(Completion::Closed(connection, Reason::Refused(errno)));
         }
@@ -368,12 +338,19 @@ impl Ring for Uring {
                 if let Told::Closed(connection, _) = told {
                     self.close(connection);
                 }
-                return Some(told.with(self.buffers.memory()));
+                let stamped = self.stamps.as_ref().map_or(&[][..], Stamps::memory);
+                return Some(told.with(self.buffers.memory(), stamped));
             }
-            if let Some(id) = self.held.take() {
-                self.buffers.recycle(id);
-            }
+            self.take_back();
         }
+    }
+
+    fn stamp_receives(&mut self) {
+        self.stamp();
+    }
+
+    fn swap_receive_delays(&mut self, empty: &mut Recording) {
+        self.swap_delays(empty);
     }
 
     fn usage(&mut self) -> Usage {
