@@ -33,10 +33,13 @@ use crate::units::Nanos;
 use crate::workload::arrivals::Schedule;
 use crate::workload::values::Values;
 
+mod aside;
+
 mod sum;
 
 mod worker;
 
+use aside::Aside;
 use worker::{Opened, Start, Worker};
 
 /// Between the last connection's opening and the first request: every shard has begun by then.
@@ -105,6 +108,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
         .rate
         .schedule(plan.arrivals, plan.duration_ns, plan.warmup_ns)
         .map_err(PlanError::from)?;
+    let _aside = Aside::of(&plan.cores);
     let info = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?.info()?;
     let address = resolve(&plan.target)?;
     let mut crew = Crew::open(plan, &address, &encoder, &schedule, &outputs.stop)?;

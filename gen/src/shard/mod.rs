@@ -51,13 +51,25 @@ pub struct Shard<R: Ring> {
     stage: Stage,
     end: Nanos,
     next_scan: Nanos,
+    /// The clock at the end of the last wait.
+    now: Nanos,
+    /// Something came then, and taking it in took time.
+    taken_in: bool,
 }
 
 impl<R: Ring> Shard<R> {
     /// A shard that will begin to open its connections with its first tick.
     pub fn new(ring: R, settings: Settings, ledger: Ledger) -> Self {
         let desk = Desk::new(settings, ledger);
-        Self { ring, desk, stage: Stage::Opening, end: Nanos::NEVER, next_scan: Nanos(0) }
+        Self {
+            ring,
+            desk,
+            stage: Stage::Opening,
+            end: Nanos::NEVER,
+            next_scan: Nanos(0),
+            now: Nanos(0),
+            taken_in: true,
+        }
     }
 
     /// Where it is in its life.
@@ -101,14 +113,17 @@ impl<R: Ring> Shard<R> {
 
     /// One turn: issue, send, wait, take in, keep house.
     pub fn tick(&mut self, stop: &AtomicBool) {
-        let now = self.ring.now();
+        // A turn in which nothing came has just read the clock.
+        let now = if self.taken_in { self.ring.now() } else { self.now };
         if self.stage == Stage::Running {
             self.desk.issue(&mut self.ring, now);
         }
         self.desk.flush(&mut self.ring);
         self.ring.wait(self.wake_at());
         let now = self.ring.now();
+        (self.now, self.taken_in) = (now, false);
         while let Some(completion) = self.ring.next() {
+            self.taken_in = true;
             match completion {
                 Completion::Received(connection, bytes) => {
                     self.desk.receive(connection, bytes, now);

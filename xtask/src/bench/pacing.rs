@@ -147,7 +147,7 @@ fn flags(wait: &str, connections: usize, seconds: u64) -> Vec<String> {
     let pipeline = RATE as usize / 50 / connections;
     let text = format!(
         "--rate {RATE} --wait {wait} --conns {connections} --pipeline {pipeline} \
-         --duration {seconds}s --warmup 0s --interval 10ms"
+         --duration {seconds}s --warmup 0s"
     );
     text.split_whitespace().map(str::to_owned).collect()
 }
@@ -172,7 +172,9 @@ fn schedule(
     let out = folder.display().to_string();
     std::fs::create_dir_all(&folder)?;
     let mut words = programs.drive_words(server.port, &flags("block", 50, seconds))?;
-    words.extend(["--out".to_owned(), out]);
+    // Short intervals, so that a burst of a few milliseconds cannot hide in one.
+    words.extend(["--interval", "10ms", "--out"].map(str::to_owned));
+    words.push(out);
     let client = child::spawn(&words)?;
     match stall {
         Stall::None => {}

@@ -1,0 +1,66 @@
+//! Keeps what is not a shard off the shards' cores: the recorder's turns (0.1 ms and more, many
+//! times a second) would otherwise be schedule lag.
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// The calling thread, and those that it starts, stand aside as long as this lives.
+#[derive(Debug)]
+pub(super) struct Aside {
+    before: Option<CpuSet>,
+}
+
+impl Aside {
+    /// Leaves `cores` to the shards, if any other is left for this thread.
+    pub(super) fn of(cores: &[usize]) -> Self {
+        Self { before: leave(cores) }
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _ = sched_setaffinity(Pid::from_raw(0), before);
+        }
+    }
+}
+
+/// What was allowed before; none when nothing was changed.
+fn leave(cores: &[usize]) -> Option<CpuSet> {
+    let this_thread = Pid::from_raw(0);
+    let before = sched_getaffinity(this_thread).ok()?;
+    let mut rest = before;
+    for &core in cores {
+        rest.unset(core).ok()?;
+    }
+    let any_left = (0..CpuSet::count()).any(|cpu| rest.is_set(cpu).unwrap_or(false));
+    (any_left && rest != before).then_some(())?;
+    sched_setaffinity(this_thread, &rest).ok()?;
+    Some(before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed() -> CpuSet {
+        sched_getaffinity(Pid::from_raw(0)).unwrap()
+    }
+
+    #[test]
+    fn a_core_is_left_for_a_while_and_never_the_last_one() {
+        let before = allowed();
+        let all: Vec<usize> =
+            (0..CpuSet::count()).filter(|cpu| before.is_set(*cpu).unwrap()).collect();
+        {
+            let _aside = Aside::of(&all);
+            assert_eq!(allowed(), before, "nothing would be left");
+        }
+        if let [first, _, ..] = all[..] {
+            let aside = Aside::of(&[first]);
+            assert!(!allowed().is_set(first).unwrap());
+            drop(aside);
+        }
+        assert_eq!(allowed(), before);
+    }
+}
