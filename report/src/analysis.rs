@@ -181,7 +181,7 @@ pub fn analyse(paths: &[PathBuf]) -> Result<Analysis, JoinError> {
         traffic: traffic(&run),
         total: total(&run, &requests, run.origin_ns, u64::MAX),
         phases: phases(&run, &requests),
-        onsets: onsets(&run, &requests),
+        onsets: onsets(&run, &ledger, &requests),
         spikes: spikes.into_iter().map(tell).collect(),
         spikes_untold: (untold.len() as u64, untold_ns),
         worst: worst(&run, requests.iter(), WORST_OF_RUN),

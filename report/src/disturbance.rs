@@ -4,7 +4,9 @@ use serde::Serialize;
 use stallion_timeline::Chaos;
 
 use crate::attribute::{Attribution, Request, Tally};
+use crate::cause::{self, Cause};
 use crate::evidence;
+use crate::ledger::Ledger;
 use crate::run::Run;
 
 /// How long after its begin a request counts as met by a disturbance's onset: long enough for a
@@ -19,6 +21,11 @@ pub struct Onset {
     /// When it began.
     #[serde(skip)]
     pub begin_ns: u64,
+    /// When it ended.
+    #[serde(skip)]
+    pub end_ns: u64,
+    /// Stalled time of the main thread from its begin to its end, by cause; only causes with any.
+    pub stalled_ns: Vec<(Cause, u64)>,
     /// The slowest request that it met, due to done.
     pub slowest_ns: u64,
     /// Where the time of the slow requests that it met went.
@@ -29,14 +36,14 @@ pub struct Onset {
 
 /// The onsets of all disturbances within what was measured, in their order.
 #[must_use]
-pub fn onsets(run: &Run, requests: &[Request]) -> Vec<Onset> {
+pub fn onsets(run: &Run, ledger: &Ledger, requests: &[Request]) -> Vec<Onset> {
     let measured = run.chaos.iter().filter(|chaos| run.measured(chaos.begin_ns));
-    let mut all: Vec<Onset> = measured.map(|chaos| onset(run, requests, chaos)).collect();
+    let mut all: Vec<Onset> = measured.map(|chaos| onset(run, ledger, requests, chaos)).collect();
     all.sort_by_key(|onset| onset.begin_ns);
     all
 }
 
-fn onset(run: &Run, requests: &[Request], chaos: &Chaos) -> Onset {
+fn onset(run: &Run, ledger: &Ledger, requests: &[Request], chaos: &Chaos) -> Onset {
     let until_ns = chaos.begin_ns + ONSET_NS;
     let mut tally = Tally::default();
     let mut slowest_ns = 0;
@@ -53,6 +60,14 @@ fn onset(run: &Run, requests: &[Request], chaos: &Chaos) -> Onset {
     Onset {
         action: chaos.action.clone(),
         begin_ns: chaos.begin_ns,
+        end_ns: chaos.end_ns,
+        stalled_ns: ledger
+            .within(chaos.begin_ns, chaos.end_ns)
+            .into_iter()
+            .enumerate()
+            .filter(|(_, busy_ns)| *busy_ns > 0)
+            .map(|(place, busy_ns)| (cause::at(place), busy_ns))
+            .collect(),
         slowest_ns,
         attribution,
         labels,

@@ -39,6 +39,10 @@ pub fn render(analysis: &Analysis) -> String {
         "disturbances": analysis.onsets.iter().map(|onset| json!({
             "action": onset.action,
             "begin_axis_ns": run.axis_ns(onset.begin_ns),
+            "end_axis_ns": run.axis_ns(onset.end_ns),
+            "stalled": onset.stalled_ns.iter().map(|(cause, busy_ns)| {
+                json!({"cause": cause, "busy_ns": busy_ns})
+            }).collect::<Vec<_>>(),
             "slowest_ns": onset.slowest_ns,
             "attribution": attribution(&onset.attribution, Some(&onset.labels)),
         })).collect::<Vec<_>>(),
