@@ -4,6 +4,8 @@ mod shell;
 
 mod install;
 
+mod child;
+
 mod ebpf;
 
 mod tidy;
@@ -12,7 +14,11 @@ mod test;
 
 mod demo;
 
+mod host;
+
 mod bench;
+
+mod truth;
 
 use std::process::ExitCode;
 
@@ -26,6 +32,9 @@ cargo xtask COMMAND
   test            installs what the tests need, then runs all of them, and all checks
   tidy            checks what a machine can check of the project's rules
   ebpf            builds the eBPF object that the feature `probes` embeds
+  truth [--quick] [--seed N]
+                  induces stalls whose length is known, and writes what the probes and the report
+                  make of them to results/truth/ (root, an idle host, four minutes)
   bench NAME [--quick]
                   measures the engine: engine, peers, pacing, hot, link, load, scale or ceiling;
                   writes results/bench/ and docs/PERFORMANCE.md (on an idle host, up to ten minutes;
@@ -43,6 +52,16 @@ fn main() -> ExitCode {
     }
 }
 
+fn truth(flags: &[&str]) -> anyhow::Result<()> {
+    match flags {
+        [] => truth::run(1, false),
+        ["--quick"] => truth::run(1, true),
+        ["--seed", seed] => truth::run(seed.parse()?, false),
+        ["--quick", "--seed", seed] => truth::run(seed.parse()?, true),
+        _ => bail!("truth takes --quick and --seed N"),
+    }
+}
+
 fn run(args: &[String]) -> anyhow::Result<()> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
@@ -51,6 +70,7 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(&[]),
         ["ebpf"] => ebpf::run(),
+        ["truth", flags @ ..] => truth(flags),
         ["bench", name] => bench::run(name, false),
         ["bench", name, "--quick"] => bench::run(name, true),
         ["help" | "--help" | "-h"] => {

@@ -4,11 +4,11 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::child;
 use super::effort::Effort;
 use super::figures::{ratio, whole};
 use super::programs::{Programs, Server, client_cpu, number};
 use super::publish::{Table, publish};
+use crate::child;
 
 const OBJECTIVE: &str = "p99<2ms";
 

@@ -4,11 +4,11 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use super::bed::{Bed, PAYLOAD_SHARE, SERVER};
-use super::child;
 use super::effort::Effort;
 use super::figures::{Sample, ratio, whole};
 use super::programs::{CONNECTIONS, Programs, Server, client_cpu, number};
 use super::publish::{Table, publish};
+use crate::child;
 
 const LINK_BITS_PER_S: f64 = 1e9;
 

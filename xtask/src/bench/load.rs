@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::child;
 use super::effort::Effort;
 use super::figures::whole;
 use super::programs::{Programs, client_cpu, number};
 use super::publish::{Table, publish};
+use crate::child;
 
 /// Bytes of a value: with its key some 90 bytes of Redis's memory.
 const VALUE_BYTES: &str = "8";

@@ -4,8 +4,6 @@
 
 mod effort;
 
-mod child;
-
 mod figures;
 
 mod programs;

@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::child;
 use super::effort::Effort;
 use super::figures::{Sample, ratio, whole};
 use super::programs::{Driven, Programs, Server, client_cpu, number};
 use super::publish::{Table, publish};
+use crate::child;
 
 const RATE: u64 = 50_000;
 

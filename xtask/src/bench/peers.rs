@@ -4,11 +4,11 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::child;
 use super::effort::Effort;
 use super::figures::{Sample, ratio, tenth, whole};
 use super::programs::{CONNECTIONS, KEYS, Programs, Server, client_cpu, number};
 use super::publish::{Table, publish};
+use crate::child;
 use crate::{install, shell};
 
 const PIPELINES: [usize; 3] = [1, 16, 64];

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use super::child;
+use crate::child;
 use crate::{install, shell};
 
 /// Connections of every benchmark that does not say otherwise.

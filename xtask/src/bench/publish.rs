@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::effort::Effort;
-use crate::shell;
+use crate::{host, shell};
 
 const PAGE: &str = "docs/PERFORMANCE.md";
 
@@ -37,24 +37,12 @@ pub(super) fn publish(
     tables: &[Table],
     note: &str,
 ) -> anyhow::Result<()> {
-    let facts = shell::output(&[
-        "cargo",
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "stallion-timeline",
-        "--example",
-        "host",
-    ])?;
-    let host: Value = serde_json::from_str(&facts).context("the host's facts")?;
-    let result = json!({ "bench": name, "host": host, "results": data });
-    let word = |key: &str| host[key].as_str().unwrap_or_default().to_owned();
-    let guest = if host["virtualised"] == true { "virtual machine, " } else { "" };
-    let (cpus, cpu, kernel) = (&host["cpus"], word("cpu"), word("kernel"));
+    let facts = host::facts()?;
+    let result = json!({ "bench": name, "host": facts, "results": data });
     let tables: Vec<String> = tables.iter().map(Table::markdown).collect();
     let text = format!(
-        "`cargo xtask bench {name}` on {guest}{cpus} x {cpu}, Linux {kernel}. {note}\n\n{}",
+        "`cargo xtask bench {name}` on {}. {note}\n\n{}",
+        host::line(&facts),
         tables.join("\n")
     );
     println!("\n{text}");

@@ -5,11 +5,11 @@ use std::process::Child;
 
 use serde_json::{Value, json};
 
-use super::child;
 use super::effort::Effort;
 use super::figures::{Sample, tenth, whole};
 use super::programs::{Programs, client_cpu, number};
 use super::publish::{Table, publish};
+use crate::child;
 
 const KEYS: [u64; 6] = [10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 

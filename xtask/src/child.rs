@@ -7,14 +7,14 @@ use anyhow::{Context as _, bail};
 
 /// What a process printed and used.
 #[derive(Debug)]
-pub(super) struct Used {
-    pub(super) stdout: String,
+pub(crate) struct Used {
+    pub(crate) stdout: String,
     /// User and system time of all of its threads.
-    pub(super) cpu_ns: u64,
+    pub(crate) cpu_ns: u64,
 }
 
 /// Starts a program whose output is to be read; its errors are shown.
-pub(super) fn spawn(words: &[String]) -> anyhow::Result<Child> {
+pub(crate) fn spawn(words: &[String]) -> anyhow::Result<Child> {
     let (program, arguments) = words.split_first().context("no program to start")?;
     Command::new(program)
         .args(arguments)
@@ -24,18 +24,18 @@ pub(super) fn spawn(words: &[String]) -> anyhow::Result<Child> {
 }
 
 /// Runs a program to its end.
-pub(super) fn run(words: &[String]) -> anyhow::Result<Used> {
+pub(crate) fn run(words: &[String]) -> anyhow::Result<Used> {
     finish(spawn(words)?).with_context(|| format!("`{}`", words.join(" ")))
 }
 
 /// What a program prints until its end, however it ends.
-pub(super) fn output_of(child: Child) -> anyhow::Result<String> {
+pub(crate) fn output_of(child: Child) -> anyhow::Result<String> {
     let output = child.wait_with_output()?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Waits for a program's end; std knows no resource usage, so the system is asked itself.
-pub(super) fn finish(mut child: Child) -> anyhow::Result<Used> {
+pub(crate) fn finish(mut child: Child) -> anyhow::Result<Used> {
     let mut stdout = String::new();
     if let Some(mut pipe) = child.stdout.take() {
         pipe.read_to_string(&mut stdout)?;
@@ -59,7 +59,7 @@ fn nanoseconds(time: libc::timeval) -> u64 {
 }
 
 /// A signal to a child of ours that has not been waited for.
-pub(super) fn signal(child: &Child, signal: libc::c_int) -> anyhow::Result<()> {
+pub(crate) fn signal(child: &Child, signal: libc::c_int) -> anyhow::Result<()> {
     let pid = libc::pid_t::try_from(child.id())?;
     // SAFETY: touches no memory; the pid is that of a child that still has its entry.
     if unsafe { libc::kill(pid, signal) } != 0 {

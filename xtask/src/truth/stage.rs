@@ -1,0 +1,235 @@
+//! A server, its load and its probes; set up for a stretch of induced stalls and taken down after it.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+
+use super::redis::Redis;
+use crate::{child, shell};
+
+/// Where the server runs, and where the client does.
+pub(super) const SERVER_CPU: usize = 0;
+const CLIENT_CPU: usize = 1;
+
+/// Requests a second of the steady load: enough that the server is a third busy.
+const RATE: &str = "15000";
+
+/// Keys of the plain server: a fork of half a gigabyte takes some ten milliseconds.
+const KEYS: &str = "2000000";
+
+/// How the server keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Session {
+    Plain,
+    Always,
+    Everysec,
+}
+
+impl Session {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "no persistence",
+            Self::Always => "appendfsync always",
+            Self::Everysec => "appendfsync everysec",
+        }
+    }
+
+    /// What is loaded, and what the load is made of: the append-only sessions write.
+    const fn load(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Plain => (KEYS, "9:1"),
+            Self::Always | Self::Everysec => ("20000", "1:1"),
+        }
+    }
+
+    fn server_flags(self) -> Vec<&'static str> {
+        match self {
+            Self::Plain => vec!["--appendonly", "no"],
+            Self::Always => vec!["--appendonly", "yes", "--appendfsync", "always"],
+            Self::Everysec => vec!["--appendonly", "yes", "--appendfsync", "everysec"],
+        }
+    }
+}
+
+/// A disturbance as the report is told of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Disturbance {
+    pub(super) name: &'static str,
+    pub(super) begin_ns: u64,
+    pub(super) end_ns: u64,
+}
+
+/// Everything that runs.
+pub(super) struct Stage {
+    pub(super) server: Child,
+    pub(super) drive: Child,
+    pub(super) port: u16,
+    pub(super) folder: PathBuf,
+    probe: Child,
+    begun: Instant,
+}
+
+impl Stage {
+    pub(super) fn set_up(session: Session) -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("stallion-truth-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder)?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let server = start_server(session, port, &folder)?;
+        wait_for(|| Redis::connect(port).and_then(|mut redis| redis.ask(&["PING"])).is_ok())
+            .context("redis-server does not answer")?;
+        let (keys, mix) = session.load();
+        let port_text = port.to_string();
+        child::run(&stallion(&["load", "-p", &port_text, "--keys", keys, "--value-size", "100"]))?;
+        let probe = start_probe(&port_text, &folder)?;
+        let out = folder.display().to_string();
+        let client_cpu = CLIENT_CPU.to_string();
+        let drive = child::spawn(&stallion(&[
+            "drive",
+            "-p",
+            &port_text,
+            "--cores",
+            &client_cpu,
+            "--rate",
+            RATE,
+            "--keys",
+            keys,
+            "--rw-ratio",
+            mix,
+            "--duration",
+            "600s",
+            "--warmup",
+            "1s",
+            "--out",
+            &out,
+            "--json",
+            "-",
+            "--allow-invalid",
+            "--timeout",
+            "20s",
+        ]))?;
+        std::thread::sleep(Duration::from_secs(3));
+        Ok(Self { server, drive, port, folder, probe, begun: Instant::now() })
+    }
+
+    pub(super) fn redis(&self) -> anyhow::Result<Redis> {
+        Redis::connect(self.port)
+    }
+
+    /// Lets the backlog of the last stall be worked off.
+    pub(super) fn settle(&self) {
+        std::thread::sleep(Duration::from_secs(2));
+    }
+
+    /// Ends load, probes and server, and gives back the report on what was induced.
+    pub(super) fn finish(mut self, induced: &[Disturbance]) -> anyhow::Result<Value> {
+        child::signal(&self.drive, libc::SIGINT)?;
+        let _ = self.drive.wait()?;
+        child::signal(&self.probe, libc::SIGINT)?;
+        let _ = self.probe.wait()?;
+        self.write_chaos(induced)?;
+        let folder = self.folder.display().to_string();
+        child::run(&stallion(&["report", &folder, "--out", &folder]))?;
+        let text = fs::read_to_string(self.folder.join("report.json"))?;
+        let mut report: Value = serde_json::from_str(&text)?;
+        report["stage_seconds"] = json!(self.begun.elapsed().as_secs_f64());
+        Ok(report)
+    }
+
+    /// The induced stalls as a timeline of their own, with the header of the load's.
+    fn write_chaos(&self, induced: &[Disturbance]) -> anyhow::Result<()> {
+        let drive = BufReader::new(File::open(self.folder.join("drive.jsonl"))?);
+        let first = drive.lines().next().context("the load wrote no timeline")??;
+        let mut header: Value = serde_json::from_str(&first)?;
+        header["role"] = json!("chaos");
+        header["plan"] = json!({ "suite": "truth" });
+        let mut file = File::create(self.folder.join("chaos.jsonl"))?;
+        writeln!(file, "{header}")?;
+        let mut end_ns = header["clock"]["monotonic_ns"].as_u64().unwrap_or(0);
+        for found in induced {
+            let record = json!({
+                "record": "chaos", "action": found.name, "target": header["target"],
+                "begin_ns": found.begin_ns, "end_ns": found.end_ns, "outcome": "ok",
+            });
+            writeln!(file, "{record}")?;
+            end_ns = end_ns.max(found.end_ns);
+        }
+        let footer = json!({
+            "record": "footer", "end_ns": end_ns, "reason": "complete", "summary": {},
+        });
+        writeln!(file, "{footer}")?;
+        Ok(())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for process in [&mut self.drive, &mut self.probe, &mut self.server] {
+            let _ = child::signal(process, libc::SIGCONT);
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn start_server(session: Session, port: u16, folder: &PathBuf) -> anyhow::Result<Child> {
+    let cpu = SERVER_CPU.to_string();
+    Command::new("taskset")
+        .args(["-c", &cpu, "redis-server", "--port", &port.to_string(), "--save", ""])
+        .args(["--slowlog-log-slower-than", "1000", "--enable-debug-command", "local"])
+        .args(session.server_flags())
+        .arg("--dir")
+        .arg(folder)
+        .stdout(Stdio::null())
+        .spawn()
+        .context("cannot start redis-server by taskset")
+}
+
+/// Starts the probes and waits until they say that they are attached.
+fn start_probe(port: &str, folder: &std::path::Path) -> anyhow::Result<Child> {
+    let out = folder.join("probe.jsonl").display().to_string();
+    let words = stallion(&["probe", "-p", port, "--out", &out]);
+    let (program, arguments) = words.split_first().context("no program")?;
+    let mut probe = Command::new(program)
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let errors = probe.stderr.take().context("no pipe")?;
+    let mut lines = BufReader::new(errors).lines();
+    let mut said = String::new();
+    while let Some(Ok(line)) = lines.next() {
+        if line.trim() == "ready" {
+            // Somebody must go on reading, or the prober would block on a full pipe.
+            std::thread::spawn(move || lines.for_each(drop));
+            return Ok(probe);
+        }
+        said += &(line + "\n");
+    }
+    bail!("the probes could not be attached:\n{said}")
+}
+
+/// A command line of the program that was built.
+fn stallion(arguments: &[&str]) -> Vec<String> {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let program = shell::root().join(target).join("release/stallion").display().to_string();
+    std::iter::once(program).chain(arguments.iter().map(ToString::to_string)).collect()
+}
+
+/// Waits up to twenty seconds until something holds.
+pub(super) fn wait_for(mut holds: impl FnMut() -> bool) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        if Instant::now() > deadline {
+            bail!("nothing happened for twenty seconds");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
