@@ -36,7 +36,7 @@ cargo xtask COMMAND
                   induces stalls whose length is known, and writes what the probes and the report
                   make of them to results/truth/ (root, an idle host, four minutes)
   bench NAME [--quick]
-                  measures the engine: engine, peers, pacing, hot, link, load, scale or ceiling;
+                  measures: engine, peers, pacing, hot, link, load, scale, ceiling or probes;
                   writes results/bench/ and docs/PERFORMANCE.md (on an idle host, up to ten minutes;
                   `load` needs 12 GB of memory; --quick: less of all, and writes nothing)
 ";

@@ -28,6 +28,8 @@ mod scale;
 
 mod ceiling;
 
+mod probes;
+
 use anyhow::bail;
 
 use effort::{FULL, QUICK};
@@ -43,9 +45,10 @@ pub(crate) fn run(name: &str, quick: bool) -> anyhow::Result<()> {
         "load" => load::run(effort),
         "scale" => scale::run(effort),
         "ceiling" => ceiling::run(effort),
+        "probes" => probes::run(effort),
         _ => bail!(
-            "`{name}` is no benchmark: there are engine, peers, pacing, hot, link, load, scale and \
-             ceiling"
+            "`{name}` is no benchmark: there are engine, peers, pacing, hot, link, load, scale, ceiling \
+             and probes"
         ),
     }
 }

@@ -91,7 +91,9 @@ mod tests {
     #[test]
     fn the_page_has_a_place_for_each_benchmark() {
         let page = fs::read_to_string(shell::root().join(PAGE)).unwrap();
-        for name in ["engine", "peers", "pacing", "hot", "link", "load", "scale", "ceiling"] {
+        for name in
+            ["engine", "peers", "pacing", "hot", "link", "load", "scale", "ceiling", "probes"]
+        {
             assert!(replaced(&page, name, "").is_ok(), "{name}");
         }
     }
