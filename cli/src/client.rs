@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -204,6 +204,7 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         slow_threshold_ns: u64::MAX,
         interval_ns: work.interval.as_nanos() as u64,
         link_bits_per_s: work.link_speed,
+        clock: None,
         seed: work.seed,
         labels: Vec::new(),
     })
@@ -269,6 +270,13 @@ fn bits_per_s(text: &str) -> Result<u64, String> {
         .ok_or_else(wrong)?;
     let number: f64 = number.trim().parse().map_err(|_| wrong())?;
     if number > 0.0 && number.is_finite() { Ok((number * factor) as u64) } else { Err(wrong()) }
+}
+
+/// An address by name or number, with its port.
+pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = |why: &str| format!("{text:?}: {why}; give HOST:PORT, for example 10.0.0.5:7979");
+    let mut found = text.to_socket_addrs().map_err(|error| wrong(&error.to_string()))?;
+    found.next().ok_or_else(|| wrong("it has no address"))
 }
 
 fn ttl_range(text: &str) -> Result<(u32, u32), String> {

@@ -2,6 +2,7 @@
 
 mod terminal;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,6 +59,10 @@ pub(crate) struct Args {
     /// Requests slower than this are kept one by one, for attribution
     #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = client::duration)]
     slow_threshold: Duration,
+    /// Measure the clock of the server's host at the start and the end, by the prober that runs
+    /// there with --listen at this address: the report then joins both hosts' timelines
+    #[arg(long, value_name = "HOST:PORT", value_parser = client::socket_address)]
+    clock: Option<SocketAddr>,
     /// Name a stretch of the run, from this time on; may be given again
     #[arg(long, value_name = "TIME=TEXT", value_parser = label)]
     phase_label: Vec<Label>,
@@ -75,7 +80,7 @@ pub(crate) struct Args {
 fn label(text: &str) -> Result<Label, String> {
     let wrong = || format!("{text:?}: give TIME=TEXT, for example 12s=\"appendfsync always\"");
     let (at, name) = text.split_once('=').ok_or_else(wrong)?;
-    let at = humantime::parse_duration(at).map_err(|_| wrong())?;
+    let at = client::duration(at).map_err(|_| wrong())?;
     Ok(Label { at_ns: at.as_nanos() as u64, text: name.to_owned() })
 }
 
@@ -107,6 +112,7 @@ impl Args {
             warmup_ns: ns(self.warmup),
             slow_threshold_ns: ns(self.slow_threshold),
             labels: self.phase_label.clone(),
+            clock: self.clock,
             ..plan
         })
     }

@@ -74,6 +74,7 @@ impl Args {
             slow_threshold_ns: u64::MAX,
             interval_ns: self.work.interval.as_nanos() as u64,
             link_bits_per_s: self.work.link_speed,
+            clock: None,
             seed: self.work.seed,
             labels: Vec::new(),
         })

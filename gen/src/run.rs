@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stallion_timeline::clock::monotonic_ns;
+use stallion_timeline::exchange;
 use stallion_timeline::{
     Clock, Footer, Header, HostFacts, Phase, PhaseName, Record, Role, SCHEMA_VERSION, Server,
     Writer,
@@ -111,6 +112,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let _aside = Aside::of(&plan.cores);
     let info = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?.info()?;
     let address = resolve(&plan.target)?;
+    let peer = peer_clock(plan)?;
     let mut crew = Crew::open(plan, &address, &encoder, &schedule, &outputs.stop)?;
     let times = Times::of(plan, monotonic_ns() + LEAD_NS);
     let writer = create_timeline(plan, outputs).map_err(RunError::Timeline)?;
@@ -131,6 +133,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let sources = crew.sources();
     let mut recorder = Recorder::new(sources, servers, writer, layout, &mut *outputs.progress);
     write_phases(plan, &times, &mut recorder);
+    recorder.write_all(peer);
     crew.start(&times);
     crew.record_until_done(&mut recorder, &mut meter);
     watcher.stop();
@@ -139,6 +142,8 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let interrupted = outputs.stop.load(Ordering::Relaxed);
     let drain_ns = times.end_ns.min(end_ns);
     recorder.write(&phase(PhaseName::Drain, drain_ns, ""));
+    // A prober that has ended by now leaves the first measurement to stand alone.
+    recorder.write_all(peer_clock(plan).ok().flatten());
     let (totals, writer, mut timeline_error) = recorder.finish();
     let around = sum::Around {
         host: host.end(&plan.cores, server_is_local),
@@ -154,6 +159,14 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
         timeline_error = writer.finish(footer).err();
     }
     Ok(Finished { summary, info, interrupted, timeline_error })
+}
+
+/// The clock of the server's host, if it is to be asked.
+fn peer_clock(plan: &Plan) -> Result<Option<Record>, StartError> {
+    let asked = plan.clock.map(|peer| {
+        exchange::ask(peer, monotonic_ns).map_err(|error| StartError::Clock { peer, error })
+    });
+    Ok(asked.transpose()?.map(Record::PeerClock))
 }
 
 /// Requests and answers of a pipeline that do not fit into a socket's buffers.

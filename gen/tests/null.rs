@@ -52,6 +52,7 @@ fn plan(server: &NullServer) -> Plan {
         slow_threshold_ns: u64::MAX,
         interval_ns: 100_000_000,
         link_bits_per_s: None,
+        clock: None,
         seed: 1,
         labels: Vec::new(),
     }

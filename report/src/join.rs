@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use stallion_timeline::{
-    Header, Interval, PhaseName, ReadError, Record, Role, Timeline, histogram,
+    Clock, Header, Interval, PeerClock, PhaseName, ReadError, Record, Role, Timeline, histogram,
 };
 use thiserror::Error;
 
@@ -31,8 +31,8 @@ pub enum JoinError {
     /// Two files were written under different clocks.
     #[error(
         "{path} was written on another boot than {reference} ({found} against {expected}), so \
-         their clocks share no zero; give the file of the same run, or one recorded through \
-         `stallion probe --listen`, which measures the offset"
+         their clocks share no zero; give the file of the same run, or run `stallion probe --listen` \
+         there and `stallion drive --clock` here, which measures the offset"
     )]
     OtherBoot {
         /// The file that does not fit.
@@ -69,7 +69,11 @@ pub fn join(paths: &[PathBuf]) -> Result<Run, JoinError> {
         .iter()
         .map(|(_, timeline)| timeline.header.role)
         .find(|role| matches!(role, Role::Drive | Role::Ceiling | Role::Load));
-    for (path, timeline) in files {
+    let peers = peer_clocks(first);
+    for (path, mut timeline) in files {
+        if timeline.header.clock.boot_id != boot_id {
+            adopt(&mut timeline.header.clock, &peers);
+        }
         check_clock(&path, &timeline.header, &reference, &boot_id)?;
         let keep_intervals = Some(timeline.header.role) == client;
         absorb(&mut run, &path, timeline, keep_intervals)?;
@@ -109,6 +113,34 @@ fn empty_run(first: &Timeline) -> Run {
         probes: Vec::new(),
         losses: Vec::new(),
     }
+}
+
+/// What the leading file measured of other hosts' clocks.
+fn peer_clocks(first: &Timeline) -> Vec<PeerClock> {
+    let clocks = first.records.iter().filter_map(|record| match record {
+        Record::PeerClock(clock) => Some(clock.clone()),
+        _ => None,
+    });
+    clocks.collect()
+}
+
+/// Gives a file of another host the offset that was measured for its boot. Clocks drift (some
+/// microseconds a second): the mean of all measurements is taken, and how far they lie from it is
+/// a part of the bound.
+fn adopt(clock: &mut Clock, peers: &[PeerClock]) {
+    let mut measured = peers.iter().filter(|peer| peer.boot_id == clock.boot_id).peekable();
+    if clock.offset_ns != 0 || measured.peek().is_none() {
+        return;
+    }
+    let ends = |fold: fn(i64, i64) -> i64| {
+        let offsets = measured.clone().map(|peer| peer.offset_ns);
+        offsets.reduce(fold).unwrap_or(0)
+    };
+    let (least_ns, most_ns) = (ends(i64::min), ends(i64::max));
+    let drift_ns = least_ns.abs_diff(most_ns);
+    clock.offset_ns = i64::midpoint(least_ns, most_ns);
+    let error_ns = measured.map(|peer| peer.error_ns).max().unwrap_or(0);
+    clock.offset_error_ns = error_ns + drift_ns.div_ceil(2);
 }
 
 fn check_clock(
@@ -189,7 +221,7 @@ fn for_each_time(record: &mut Record, apply: &impl Fn(&mut u64)) {
         Record::Stall(stall) => vec![&mut stall.start_ns, &mut stall.end_ns],
         Record::SlowOp(op) => vec![&mut op.due_ns, &mut op.sent_ns, &mut op.done_ns],
         Record::Loss(loss) => vec![&mut loss.at_ns],
-        Record::Header(_) | Record::Footer(_) => Vec::new(),
+        Record::Header(_) | Record::Footer(_) | Record::PeerClock(_) => Vec::new(),
     };
     for time in times {
         apply(time);
@@ -251,4 +283,26 @@ fn last_instant(run: &Run) -> u64 {
     let chaos = run.chaos.iter().map(|chaos| chaos.end_ns);
     let servers = run.servers.iter().map(|server| server.at_ns);
     stalls.chain(chaos).chain(servers).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(boot_id: &str, offset_ns: i64, error_ns: u64) -> PeerClock {
+        let (at_ns, peer) = (0, "10.0.0.5:7979".to_owned());
+        PeerClock { at_ns, peer, boot_id: boot_id.to_owned(), offset_ns, error_ns }
+    }
+
+    #[test]
+    fn another_hosts_clock_gets_its_offset_with_the_drift_in_the_bound() {
+        let peers =
+            [measured("there", 1_000, 30), measured("else", 7, 7), measured("there", 1_100, 40)];
+        let mut clock = Clock { boot_id: "there".to_owned(), ..Clock::of_this_host() };
+        adopt(&mut clock, &peers);
+        assert_eq!((clock.offset_ns, clock.offset_error_ns), (1_050, 90));
+        let mut unknown = Clock { boot_id: "nowhere".to_owned(), ..Clock::of_this_host() };
+        adopt(&mut unknown, &peers);
+        assert_eq!((unknown.offset_ns, unknown.offset_error_ns), (0, 0));
+    }
 }

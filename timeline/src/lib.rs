@@ -25,6 +25,8 @@ pub mod histogram;
 
 pub mod schema;
 
+pub mod exchange;
+
 pub mod writer;
 
 pub mod reader;
@@ -33,8 +35,8 @@ pub use clock::Clock;
 pub use host::HostFacts;
 pub use reader::{ReadError, Timeline};
 pub use schema::{
-    Chaos, Footer, Header, Interval, Loss, OpCounts, Outcome, Phase, PhaseName, ProbeState,
-    ProbeStatus, Record, Role, SCHEMA_VERSION, Server, SlowOp, SlowlogEntry, Stall, StallClass,
-    ThreadRole,
+    Chaos, Footer, Header, Interval, Loss, OpCounts, Outcome, PeerClock, Phase, PhaseName,
+    ProbeState, ProbeStatus, Record, Role, SCHEMA_VERSION, Server, SlowOp, SlowlogEntry, Stall,
+    StallClass, ThreadRole,
 };
 pub use writer::Writer;

@@ -35,6 +35,8 @@ pub enum Record {
     SlowOp(SlowOp),
     /// Something was not recorded.
     Loss(Loss),
+    /// Another host's clock, as it was measured.
+    PeerClock(PeerClock),
     /// Last line: the totals. Without it the run was cut off.
     Footer(Footer),
 }
@@ -53,6 +55,22 @@ pub enum Role {
     Chaos,
     /// The search for the highest rate.
     Ceiling,
+}
+
+/// Another host's clock against that of the file: from the fastest of many exchanges of four
+/// timestamps, at the start and at the end of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PeerClock {
+    /// When, on the file's own clock.
+    pub at_ns: u64,
+    /// Who was asked, as address and port.
+    pub peer: String,
+    /// The peer's boot id, which its own timeline carries in its header.
+    pub boot_id: String,
+    /// Add this to a time of the peer to get a time of this file.
+    pub offset_ns: i64,
+    /// Right to within plus or minus this.
+    pub error_ns: u64,
 }
 
 /// The first line of a file.

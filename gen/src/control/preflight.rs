@@ -94,6 +94,17 @@ pub enum StartError {
         /// What to do.
         remedy: &'static str,
     },
+    /// The prober's clock cannot be asked.
+    #[error(
+        "--clock {peer}: {error}; is `stallion probe --listen` running on the server's host, and is \
+         this its address?"
+    )]
+    Clock {
+        /// As asked.
+        peer: std::net::SocketAddr,
+        /// The reason.
+        error: std::io::Error,
+    },
     /// The user ended it.
     #[error("interrupted before the first request: nothing was measured")]
     Interrupted,

@@ -4,6 +4,8 @@ pub mod target;
 
 pub mod rate;
 
+use std::net::SocketAddr;
+
 use serde::Serialize;
 use thiserror::Error;
 
@@ -118,6 +120,8 @@ pub struct Plan {
     pub interval_ns: u64,
     /// What the link to the server carries at most, if the user says so.
     pub link_bits_per_s: Option<u64>,
+    /// Where a prober answers questions about the clock of the server's host.
+    pub clock: Option<SocketAddr>,
     /// Seed of everything that is drawn.
     pub seed: u64,
     /// Stretches with names.

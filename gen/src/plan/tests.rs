@@ -24,6 +24,7 @@ fn plan() -> Plan {
         slow_threshold_ns: 1_000_000,
         interval_ns: 100_000_000,
         link_bits_per_s: None,
+        clock: None,
         seed: 1,
         labels: Vec::new(),
     }

@@ -141,6 +141,11 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// Writes records of the run's own.
+    pub fn write_all(&mut self, records: impl IntoIterator<Item = Record>) {
+        records.into_iter().for_each(|record| self.write(&record));
+    }
+
     fn fail(&mut self, error: io::Error) {
         // A full disk ends the file, not the run: the sums go on, and the user is told.
         self.writer = None;
