@@ -67,6 +67,12 @@ pub(super) const PLAIN: &[Inducer] = &[
     Inducer { name: "a hog on the core", expected: &["run_queue"], truth: "schedstat", act: hog },
     Inducer { name: "CPU quota", expected: &["throttle"], truth: "cpu.stat", act: throttle },
     Inducer {
+        name: "the client stopped",
+        expected: &["client"],
+        truth: "the schedule",
+        act: stop_client,
+    },
+    Inducer {
         name: "KEYS under SIGSTOP",
         expected: &["stopped", "command"],
         truth: "the schedule and SLOWLOG",
@@ -124,13 +130,21 @@ fn fork(stage: &mut Stage, _: &mut Random) -> anyhow::Result<Induced> {
 }
 
 fn stop(stage: &mut Stage, random: &mut Random) -> anyhow::Result<Induced> {
+    pause(&stage.server, random)
+}
+
+/// Nothing is wrong with the server then, and nothing must be said of it.
+fn stop_client(stage: &mut Stage, random: &mut Random) -> anyhow::Result<Induced> {
+    pause(&stage.drive, random)
+}
+
+fn pause(process: &Child, random: &mut Random) -> anyhow::Result<Induced> {
     let pause = random.between_ms(150, 400);
-    let server = &stage.server;
     let mut found = timed(
         || {
-            child::signal(server, libc::SIGSTOP)?;
+            child::signal(process, libc::SIGSTOP)?;
             std::thread::sleep(pause);
-            child::signal(server, libc::SIGCONT)
+            child::signal(process, libc::SIGCONT)
         },
         || Ok(0),
     )?;
@@ -225,18 +239,24 @@ fn keys_stopped(stage: &mut Stage, random: &mut Random) -> anyhow::Result<Induce
 
 /// The server's disk takes half a megabyte a second from it.
 fn slow_disk(stage: &mut Stage, random: &mut Random) -> anyhow::Result<Induced> {
-    traced(stage, random.between_ms(800, 1_500), "fdatasync")
+    traced(stage, random.between_ms(800, 1_500), "fdatasync", 0)
 }
 
 fn blocked_write(stage: &mut Stage, random: &mut Random) -> anyhow::Result<Induced> {
     // Redis writes in spite of a running fsync after two seconds of waiting.
-    traced(stage, random.between_ms(5_000, 7_000), "write")
+    // Writes to sockets never take a millisecond.
+    traced(stage, random.between_ms(5_000, 7_000), "write", 1_000_000)
 }
 
-/// Traces one system call of the main thread while its disk is slow; the sum of its durations is
-/// the truth.
-fn traced(stage: &mut Stage, lasts: Duration, call: &'static str) -> anyhow::Result<Induced> {
-    let disk = disk_of(&stage.folder)?;
+/// Traces one system call of the main thread while its disk is slow; the sum of its durations from
+/// `least_ns` on is the truth.
+fn traced(
+    stage: &mut Stage,
+    lasts: Duration,
+    call: &'static str,
+    least_ns: u64,
+) -> anyhow::Result<Induced> {
+    let disk = disk_of(&stage.data)?;
     let group = Group::new("blkio", stage.server.id())?;
     let tracer = Tracer::start(stage.server.id(), call)?;
     let begin_ns = now_ns();
@@ -247,7 +267,8 @@ fn traced(stage: &mut Stage, lasts: Duration, call: &'static str) -> anyhow::Res
     std::thread::sleep(Duration::from_millis(500));
     let end_ns = now_ns();
     let durations_ns = tracer.durations_ns()?;
-    Ok(Induced { begin_ns, end_ns, truth_ns: durations_ns.into_iter().sum() })
+    let long = durations_ns.into_iter().filter(|duration_ns| *duration_ns >= least_ns);
+    Ok(Induced { begin_ns, end_ns, truth_ns: long.sum() })
 }
 
 /// Major and minor number of the disk that a folder lies on.

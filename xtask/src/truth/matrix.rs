@@ -28,9 +28,10 @@ impl Row {
         self.expected.iter().filter_map(|cause| by_cause.get(*cause)).sum()
     }
 
-    /// Share of the induced time that was attributed to the right causes.
-    pub(super) fn found(&self) -> f64 {
-        self.right(&self.stalled_ns) as f64 / self.truth_ns.max(1) as f64
+    /// Share of the induced time that was attributed to the right causes; none when there was none.
+    pub(super) fn found(&self) -> Option<f64> {
+        let right = self.right(&self.stalled_ns) as f64;
+        (self.truth_ns > 0).then(|| right / self.truth_ns as f64)
     }
 
     /// Share of the attributed time that is right.
@@ -147,7 +148,7 @@ mod tests {
         let mut matrix = Matrix::default();
         matrix.add(&report, &[(inducer, induced)]).unwrap();
         let row = &matrix.rows[0];
-        assert!((row.found() - 0.96).abs() < 1e-9 && (row.purity() - 0.96).abs() < 1e-9);
+        assert!((row.found().unwrap() - 0.96).abs() < 1e-9 && (row.purity() - 0.96).abs() < 1e-9);
         assert!((row.of_delay() - 0.8).abs() < 1e-9);
         assert_eq!(matrix.causes(), ["command", "fork"]);
         assert!(matrix.add(&json!({ "disturbances": [] }), &[(inducer, induced)]).is_err());

@@ -3,6 +3,8 @@
 
 mod redis;
 
+mod disk;
+
 mod stage;
 
 mod tracer;

@@ -62,14 +62,27 @@ fn markdown(matrix: &Matrix, facts: &Value, seed: u64, repeats: usize) -> anyhow
     )?;
     writeln!(
         text,
-        "In {:.0} s without a disturbance {:.2} % of the time was attributed to anything (at most {:.0} % \
-         are wanted). {} events of the probes were lost.",
+        "In {:.0} s without a disturbance {:.2} % of the time was attributed to anything{}; at most {:.0} % \
+         are wanted. {} events of the probes were lost.",
         matrix.quiet_s,
         matrix.quiet_share() * 100.0,
+        quiet_causes(matrix),
         QUIET * 100.0,
         matrix.lost_events
     )?;
     Ok(text)
+}
+
+/// What it was attributed to, where that was a hundredth of a per cent or more.
+fn quiet_causes(matrix: &Matrix) -> String {
+    let share = |ns: u64| ns as f64 / (matrix.quiet_s * 1e7);
+    let said: Vec<String> = matrix
+        .quiet_ns
+        .iter()
+        .filter(|(_, ns)| share(**ns) >= 0.01)
+        .map(|(cause, ns)| format!("{cause} {:.2} %", share(*ns)))
+        .collect();
+    if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
 }
 
 fn line(row: &Row, causes: &[&str]) -> String {
@@ -84,13 +97,14 @@ fn line(row: &Row, causes: &[&str]) -> String {
             (false, false) => format!("{ms:.1}"),
         }
     });
-    let found = row.found();
-    let good = (FOUND..=2.0 - FOUND).contains(&found);
+    let good = |found| (FOUND..=2.0 - FOUND).contains(&found);
+    let found =
+        row.found().map_or_else(|| "not provoked".to_owned(), |found| percent(found, good(found)));
     let mut all = vec![
         row.name.to_owned(),
         row.count.to_string(),
         format!("{:.1}, {}", row.truth_ns as f64 / 1e6, row.truth_source),
-        percent(found, good),
+        found,
         percent(row.purity(), true),
         percent(row.of_delay(), true),
     ];

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
+use super::disk::Disk;
 use super::redis::Redis;
 use crate::{child, shell};
 
@@ -69,7 +70,12 @@ pub(super) struct Stage {
     pub(super) server: Child,
     pub(super) drive: Child,
     pub(super) port: u16,
+    /// Timelines and reports.
     pub(super) folder: PathBuf,
+    /// The server's files.
+    pub(super) data: PathBuf,
+    /// Where those are on a disk of their own.
+    disk: Option<Disk>,
     probe: Child,
     begun: Instant,
 }
@@ -80,7 +86,9 @@ impl Stage {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let server = start_server(session, port, &folder)?;
+        let disk = (session == Session::Everysec).then(|| Disk::new(&folder)).transpose()?;
+        let data = disk.as_ref().map_or(folder.as_path(), Disk::folder).to_owned();
+        let server = start_server(session, port, &data)?;
         wait_for(|| Redis::connect(port).and_then(|mut redis| redis.ask(&["PING"])).is_ok())
             .context("redis-server does not answer")?;
         let (keys, mix) = session.load();
@@ -114,7 +122,7 @@ impl Stage {
             "20s",
         ]))?;
         std::thread::sleep(Duration::from_secs(3));
-        Ok(Self { server, drive, port, folder, probe, begun: Instant::now() })
+        Ok(Self { server, drive, port, folder, data, disk, probe, begun: Instant::now() })
     }
 
     pub(super) fn redis(&self) -> anyhow::Result<Redis> {
@@ -174,11 +182,12 @@ impl Drop for Stage {
             let _ = process.kill();
             let _ = process.wait();
         }
+        self.disk = None;
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-fn start_server(session: Session, port: u16, folder: &PathBuf) -> anyhow::Result<Child> {
+fn start_server(session: Session, port: u16, folder: &std::path::Path) -> anyhow::Result<Child> {
     let cpu = SERVER_CPU.to_string();
     Command::new("taskset")
         .args(["-c", &cpu, "redis-server", "--port", &port.to_string(), "--save", ""])

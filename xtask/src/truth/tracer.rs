@@ -26,6 +26,8 @@ impl Tracer {
         let tracer = Self { folder: mount.join("instances").join(name), mount, call };
         fs::create_dir(&tracer.folder).context("an instance of tracefs")?;
         tracer.write("trace_clock", "mono")?;
+        // A write for each of 15 000 answers a second, for some seconds.
+        tracer.write("buffer_size_kb", "65536")?;
         tracer.write("set_event_pid", &tid.to_string())?;
         for side in ["enter", "exit"] {
             tracer.write(&format!("events/syscalls/sys_{side}_{call}/enable"), "1")?;

@@ -1,0 +1,46 @@
+//! A file system of its own on a loop device that, as RAID does, lets nobody change a page while it
+//! is being written. Gone with the value.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::shell;
+
+const IMAGE_BYTES: u64 = 512 << 20;
+
+pub(super) struct Disk {
+    device: String,
+    mount: PathBuf,
+}
+
+impl Disk {
+    /// Makes one, with its image and its mount in `folder`.
+    pub(super) fn new(folder: &Path) -> anyhow::Result<Self> {
+        let image = folder.join("image");
+        fs::File::create(&image)?.set_len(IMAGE_BYTES)?;
+        let image = image.display().to_string();
+        shell::run(&["mkfs.ext4", "-q", "-F", "-O", "^has_journal", &image])?;
+        let device = shell::output(&["losetup", "--find", "--show", &image])?.trim().to_owned();
+        let disk = Self { device, mount: folder.join("disk") };
+        let name = disk.device.trim_start_matches("/dev/");
+        let stable = format!("/sys/block/{name}/queue/stable_writes");
+        fs::write(&stable, "1").with_context(|| stable.clone())?;
+        fs::create_dir(&disk.mount)?;
+        shell::run(&["mount", &disk.device, &disk.mount.display().to_string()])?;
+        Ok(disk)
+    }
+
+    /// Where its files are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.mount
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = shell::output_quietly(&["umount", "--lazy", &self.mount.display().to_string()]);
+        let _ = shell::output_quietly(&["losetup", "--detach", &self.device]);
+    }
+}
