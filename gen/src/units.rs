@@ -70,3 +70,11 @@ impl OpKind {
         }
     }
 }
+
+/// A hash slot of a cluster, below 16 384.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotId(pub u16);
+
+/// A node of a cluster: its place in the map.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u16);

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::Receiver;
 
-use crc16::{State, XMODEM};
 use stallion_timeline::{Record, Server, SlowOp, Writer};
 
+use crate::cluster::slots::slot_of;
 use crate::measure::interval::Interval;
 use crate::measure::outcome::Outcome;
 use crate::measure::slow::Sample;
@@ -19,9 +19,6 @@ use crate::resp::command::key_text;
 use crate::shard::ledger::Outlet;
 use merge::Merged;
 use totals::Totals;
-
-/// Hash slots of a Redis cluster.
-const SLOTS: u16 = 16_384;
 
 /// One second of a run, for a line on the terminal.
 #[derive(Debug, Default)]
@@ -220,7 +217,7 @@ impl<'a> Recorder<'a> {
 }
 
 fn slow_op(sample: &Sample, first_connection: u32, prefix: &str) -> SlowOp {
-    let slot = State::<XMODEM>::calculate(key_text(prefix, sample.key).as_bytes()) % SLOTS;
+    let slot = slot_of(key_text(prefix, sample.key).as_bytes()).0;
     SlowOp {
         due_ns: sample.due.0,
         sent_ns: sample.sent.0,
