@@ -8,6 +8,7 @@ use serde_json::json;
 use stallion_lab::chaos::{self, ACTIONS, Action, ChaosError, Log, Parameters, Site, log};
 use stallion_lab::{Interrupt, Target, duration};
 
+use crate::client::Place;
 use crate::exit::{Failure, Outcome};
 
 const EXAMPLES: &str = "\
@@ -26,21 +27,8 @@ started, unless --allow-foreign.";
 pub(crate) struct Args {
     #[arg(long, value_name = "NAME", help = action_help())]
     action: String,
-    /// Server to disturb, as redis://[user:password@]host[:port] or unix:///path
-    #[arg(long, value_name = "URL", conflicts_with_all = ["host", "port", "user", "pass"])]
-    target: Option<String>,
-    /// Host of the server
-    #[arg(short = 'h', long, default_value = "127.0.0.1")]
-    host: String,
-    /// Port of the server
-    #[arg(short, long, default_value_t = 6379)]
-    port: u16,
-    /// User name (ACL)
-    #[arg(long)]
-    user: Option<String>,
-    /// Password; REDISCLI_AUTH in the environment hides it from `ps`
-    #[arg(short = 'a', long, env = "REDISCLI_AUTH", hide_env_values = true)]
-    pass: Option<String>,
+    #[command(flatten)]
+    place: Place,
     /// Wait this long before it begins, for example 5s
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration::parse)]
     after: Duration,
@@ -59,9 +47,6 @@ pub(crate) struct Args {
     /// Harm a server that Stallion did not start
     #[arg(long)]
     allow_foreign: bool,
-    /// Print help
-    #[arg(long, action = clap::ArgAction::Help)]
-    help: Option<bool>,
 }
 
 fn action_help() -> String {
@@ -75,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let parameters =
         Parameters { lasts: args.lasts, policy: args.policy.clone(), fields: args.fields };
     chaos::check(action, &parameters).map_err(Failure::usage)?;
-    let target = target(args)?;
+    let target = target(&args.place)?;
     let interrupt = Interrupt::on_signals().context("cannot handle Ctrl-C")?;
     let mut site =
         Site::connect(&target, &interrupt, args.allow_foreign).map_err(Failure::usage)?;
@@ -97,12 +82,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
 }
 
-fn target(args: &Args) -> Result<Target, Failure> {
-    if let Some(url) = &args.target {
+fn target(place: &Place) -> Result<Target, Failure> {
+    if let Some(url) = &place.target {
         return Target::parse(url).map_err(Failure::usage);
     }
-    let (user, password) = (args.user.as_deref(), args.pass.as_deref());
-    Ok(Target::tcp(&args.host, args.port, user, password))
+    let (user, password) = (place.user.as_deref(), place.password());
+    Ok(Target::tcp(&place.host, place.port, user, password.as_deref()))
 }
 
 fn open_log(

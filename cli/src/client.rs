@@ -20,48 +20,66 @@ use crate::exit::Failure;
 
 /// Which server, and who to be there.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Server {
+pub(crate) struct Place {
     /// Server, as redis://[user:password@]host[:port] or unix:///path; `drive` also takes null, the
     /// null server, which it starts itself
     #[arg(long, value_name = "URL", conflicts_with_all = ["host", "port", "user", "pass"])]
-    target: Option<String>,
+    pub(crate) target: Option<String>,
     /// Host of the server
     #[arg(short = 'h', long, default_value = "127.0.0.1")]
-    host: String,
+    pub(crate) host: String,
     /// Port of the server
     #[arg(short, long, default_value_t = 6379)]
-    port: u16,
+    pub(crate) port: u16,
     /// User name (ACL)
     #[arg(long)]
-    user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Password; REDISCLI_AUTH in the environment hides it from `ps`
-    #[arg(short = 'a', long, env = "REDISCLI_AUTH", hide_env_values = true)]
+    #[arg(short = 'a', long)]
     pass: Option<String>,
-    /// Speak RESP3 (HELLO 3) instead of RESP2
-    #[arg(long)]
-    pub(crate) resp3: bool,
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,
 }
 
+impl Place {
+    /// The password of --host and --port: the flag's, or the environment's. (A flag that clap reads
+    /// from the environment itself counts as given, and would conflict with --target.)
+    pub(crate) fn password(&self) -> Option<String> {
+        self.pass.clone().or_else(|| std::env::var("REDISCLI_AUTH").ok())
+    }
+}
+
+/// The server, and how to speak to it.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Server {
+    #[command(flatten)]
+    place: Place,
+    /// Speak RESP3 (HELLO 3) instead of RESP2
+    #[arg(long)]
+    pub(crate) resp3: bool,
+}
+
 impl Server {
     /// Whether the server is to be the null server, in this process.
     pub(crate) fn is_null(&self) -> bool {
-        self.target.as_deref() == Some("null")
+        self.place.target.as_deref() == Some("null")
     }
 
     /// The same flags, with a server of ours.
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
-        Self { target: Some(format!("redis://{address}")), user: None, pass: None, ..self.clone() }
+        let target = Some(format!("redis://{address}"));
+        let place = Place { target, user: None, pass: None, ..self.place.clone() };
+        Self { place, ..*self }
     }
 
     pub(crate) fn resolve(&self) -> Result<(Target, Credentials), Failure> {
-        if let Some(url) = &self.target {
+        let Place { target, host, port, user, .. } = &self.place;
+        if let Some(url) = target {
             return Target::parse(url).map_err(Failure::usage);
         }
-        let target = Target::Tcp { host: self.host.clone(), port: self.port };
-        Ok((target, Credentials { user: self.user.clone(), password: self.pass.clone() }))
+        let credentials = Credentials { user: user.clone(), password: self.place.password() };
+        Ok((Target::Tcp { host: host.clone(), port: *port }, credentials))
     }
 }
 

@@ -60,9 +60,29 @@ fn ctrl_c_leaves_what_was_written() {
     let run = Running::start(&[&args[..], &out].concat(), None);
     eventually("keys come in", || dbsize(&server) > 1_000);
     run.signal(Signal::SIGINT);
-    run.end().expect(1, &["interrupted", "load again"]);
+    run.end().expect(1, &["interrupted", "--resume"]);
     let file = stallion_timeline::Timeline::read(&folder.path().join("load.jsonl")).unwrap();
     assert_eq!(file.footer.unwrap().reason, "interrupted");
+}
+
+#[test]
+fn a_load_that_broke_off_goes_on_where_it_was() {
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        let server = Redis::start(&[]);
+        let args = ["load", "-p", &server.port, "--keys", "1500000", "--value-size", "10"];
+        let run = Running::start(&args, None);
+        eventually("keys come in", || dbsize(&server) > 50_000);
+        run.signal(signal);
+        let _ = run.end();
+        let before = dbsize(&server);
+        assert!(before < 1_500_000, "it was stopped in its middle");
+        let resumed = stallion(&[&args[..], &["--resume", "--json", "-"]].concat());
+        let fill = resumed.expect(0, &[]).json()["fill"].clone();
+        assert_eq!(dbsize(&server), 1_500_000);
+        let found = fill["found"].as_u64().unwrap();
+        assert!(found <= before && before - found < 10_000, "{before} there, {found} left alone");
+        assert_eq!(fill["written"].as_u64().unwrap(), 1_500_000 - found);
+    }
 }
 
 #[test]

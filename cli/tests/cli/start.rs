@@ -136,3 +136,18 @@ fn too_many_connections_for_the_server_name_maxclients() {
     let args = drive(&server.port, &["--conns", "50", "--duration", "500ms"]);
     stallion(&args).expect(2, &["of 50 connections", "maxclients", "--conns"]);
 }
+
+#[test]
+fn a_password_in_the_environment_is_used_and_stands_in_no_urls_way() {
+    let server = Redis::start(&["--requirepass", "right"]);
+    let run = |args: &[&str], password: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stallion"));
+        command.args(args).args(SHORT).env("REDISCLI_AUTH", password).output().unwrap()
+    };
+    let at_port = ["drive", "-p", &server.port];
+    assert_eq!(run(&at_port, "right").status.code(), Some(0));
+    assert_eq!(run(&at_port, "wrong").status.code(), Some(2));
+    let url = format!("redis://:right@127.0.0.1:{}", server.port);
+    let ended = run(&["drive", "--target", &url], "wrong");
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+}
