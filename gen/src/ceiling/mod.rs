@@ -98,19 +98,48 @@ pub fn find(
     let mut search = Search::new(from, highest, options.precision, options.repeats);
     let mut steps = Vec::new();
     while let Some(asked) = search.next() {
-        let rate = asked.1.round().max(1.0) as u64;
+        let Some(step) = try_rate(plan, options, asked, stop, &mut |tried| {
+            tell(&tried);
+            steps.push(tried);
+        })?
+        else {
+            break;
+        };
+        search.learn(asked, step);
+    }
+    Ok(conclude(options, &closed, &search, steps))
+}
+
+/// Tries one rate: once if that meets the objective, otherwise until two of three agree, since one
+/// stall of the host breaks a step of seconds. None when it was interrupted.
+fn try_rate(
+    plan: &Plan,
+    options: &Options,
+    (stage, rate): (Stage, f64),
+    stop: &Arc<AtomicBool>,
+    note: &mut dyn FnMut(Tried),
+) -> Result<Option<Step>, RunError> {
+    let rate = rate.round().max(1.0) as u64;
+    let (mut met, mut broken) = (0, 0);
+    loop {
         let (summary, backlog) = one_run(plan, Rate::Steady(rate), stop)?;
         if stop.load(Ordering::Relaxed) {
-            break;
+            return Ok(None);
         }
         let reason = broken_because(&summary, options, rate, backlog);
         let step = if reason.is_empty() { Step::Met } else { Step::Broken };
-        search.learn(asked, step);
-        let tried = Tried { stage: asked.0, rate, step, reason, summary };
-        tell(&tried);
-        steps.push(tried);
+        note(Tried { stage, rate, step, reason, summary });
+        match step {
+            Step::Met => met += 1,
+            Step::Broken => broken += 1,
+        }
+        if broken == 2 {
+            return Ok(Some(Step::Broken));
+        }
+        if met == 2 || broken == 0 {
+            return Ok(Some(Step::Met));
+        }
     }
-    Ok(conclude(options, &closed, &search, steps))
 }
 
 /// One run with connections of its own, so that no backlog is left over; its summary and the
@@ -156,7 +185,10 @@ fn broken_because(summary: &Summary, options: &Options, rate: u64, backlog: u64)
 
 fn conclude(options: &Options, closed: &Summary, search: &Search, steps: Vec<Tried>) -> Ceiling {
     let found = search.ceiling();
-    let broken = steps.iter().filter(|tried| tried.step == Step::Broken);
+    // Below the ceiling a step was broken by chance, and outvoted.
+    let from = found.map_or(0.0, |(rate, _)| rate);
+    let broken =
+        steps.iter().filter(|tried| tried.step == Step::Broken && tried.rate as f64 >= from);
     let starved = |tried: &&Tried| tried.summary.verdict.bound == Bound::Generator;
     // The lowest rate that broke stands right at the ceiling; when none was met, the first that
     // the client itself broke says why.
