@@ -1,20 +1,25 @@
 //! The flags that `drive` and `load` share, the stop flag, and lines on the terminal.
 
-use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write as _};
-use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::Path;
+mod read;
+
+mod words;
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde::Serialize;
-use stallion_gen::measure::outcome::ErrorKind;
 use stallion_gen::plan::{self, Credentials, Distribution, Plan, Rate, Spread, Target};
 use stallion_gen::run::RunError;
 use stallion_gen::shard::ring::{Io as RingIo, WaitPolicy};
 use stallion_gen::workload::mix::Ttl;
+
+pub(crate) use read::{CoreList, cores, duration, socket_address};
+pub(crate) use words::{error_lines, human_count, human_us, write_json};
+
+use read::{bits_per_s, ratio, shares, ttl_range};
 
 use crate::exit::Failure;
 
@@ -154,6 +159,12 @@ pub(crate) struct Traffic {
     /// Exponent of --dist zipfian
     #[arg(long, value_name = "S", default_value_t = 0.99)]
     zipf_s: f64,
+    /// Shares of --dist hotspot: of the keys, and of the requests that they get
+    #[arg(long, value_name = "KEYS:REQUESTS", default_value = "0.1:0.9", value_parser = shares)]
+    hot_spot: (f64, f64),
+    /// Standard deviation of --dist gaussian, as a share of the keys
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    deviation: f64,
     /// Reads to writes
     #[arg(long, value_name = "R:W", default_value = "1:0", value_parser = ratio)]
     rw_ratio: (u32, u32),
@@ -178,13 +189,9 @@ enum Arrivals {
 enum Dist {
     Uniform,
     Zipfian,
+    Hotspot,
+    Gaussian,
     Sequential,
-}
-
-fn ratio(text: &str) -> Result<(u32, u32), String> {
-    text.split_once(':')
-        .and_then(|(reads, writes)| reads.parse().ok().zip(writes.parse().ok()))
-        .ok_or_else(|| format!("{text:?} is no ratio: give reads:writes, for example 9:1"))
 }
 
 /// A plan of measured traffic, ten seconds in the closed model until its verb says otherwise.
@@ -194,6 +201,11 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
     let distribution = match traffic.dist {
         Dist::Uniform => Distribution::Uniform,
         Dist::Zipfian => Distribution::Zipfian { s: traffic.zipf_s },
+        Dist::Hotspot => {
+            let (keys, requests) = traffic.hot_spot;
+            Distribution::HotSpot { keys, requests }
+        }
+        Dist::Gaussian => Distribution::Gaussian { deviation: traffic.deviation },
         Dist::Sequential => Distribution::Sequential,
     };
     Ok(Plan {
@@ -228,10 +240,6 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
     })
 }
 
-/// CPUs by number.
-#[derive(Debug, Clone)]
-pub(crate) struct CoreList(pub(crate) Vec<usize>);
-
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Io {
     Uring,
@@ -264,46 +272,6 @@ impl From<Wait> for WaitPolicy {
     }
 }
 
-pub(crate) fn cores(text: &str) -> Result<CoreList, String> {
-    let wrong = || format!("{text:?} is no list of CPUs: give 1 or 2-5 or 1,3");
-    let mut list = Vec::new();
-    for part in text.split(',') {
-        let (from, to) = part.split_once('-').unwrap_or((part, part));
-        let (from, to) = (from.parse::<u16>(), to.parse::<u16>());
-        let (from, to) = from.ok().zip(to.ok()).ok_or_else(wrong)?;
-        list.extend(usize::from(from)..=usize::from(to));
-    }
-    if list.is_empty() { Err(wrong()) } else { Ok(CoreList(list)) }
-}
-
-/// Bits a second as tc(8) writes them: 10gbit, 600mbit, 1.5gbit.
-fn bits_per_s(text: &str) -> Result<u64, String> {
-    let lower = text.to_ascii_lowercase();
-    let wrong =
-        || format!("{text:?} is no speed: give bits a second, for example 10gbit or 600mbit");
-    let units = [("gbit", 1e9), ("mbit", 1e6), ("kbit", 1e3), ("bit", 1.0)];
-    let (number, factor) = units
-        .into_iter()
-        .find_map(|(unit, factor)| Some((lower.strip_suffix(unit)?, factor)))
-        .ok_or_else(wrong)?;
-    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
-    if number > 0.0 && number.is_finite() { Ok((number * factor) as u64) } else { Err(wrong()) }
-}
-
-/// An address by name or number, with its port.
-pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, String> {
-    let wrong = |why: &str| format!("{text:?}: {why}; give HOST:PORT, for example 10.0.0.5:7979");
-    let mut found = text.to_socket_addrs().map_err(|error| wrong(&error.to_string()))?;
-    found.next().ok_or_else(|| wrong("it has no address"))
-}
-
-fn ttl_range(text: &str) -> Result<(u32, u32), String> {
-    let (min, max) = text.split_once('-').unwrap_or((text, text));
-    min.parse().ok().zip(max.parse().ok()).ok_or_else(|| {
-        format!("{text:?} is no range of seconds: give MIN-MAX, for example 60-3600")
-    })
-}
-
 /// A flag that Ctrl-C and SIGTERM set; the second signal ends the process at once.
 pub(crate) fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
@@ -325,99 +293,5 @@ pub(crate) fn start_failure(error: RunError) -> Failure {
     match error {
         RunError::Unchecked { .. } => Failure::Failed(error.into()),
         _ => Failure::Usage(error.into()),
-    }
-}
-
-/// Errors by kind, one line each, with what to do about them.
-pub(crate) fn error_lines(errors: &BTreeMap<String, u64>) -> impl Iterator<Item = String> {
-    errors.iter().map(|(name, count)| {
-        let remedy = ErrorKind::named(name).map_or("", ErrorKind::remedy);
-        format!("{name}: {count} ({remedy})")
-    })
-}
-
-/// Writes `--json FILE|-`.
-pub(crate) fn write_json(path: &Path, object: &impl Serialize) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(object)? + "\n";
-    if path == Path::new("-") {
-        std::io::stdout().write_all(text.as_bytes()).context("standard output")
-    } else {
-        std::fs::write(path, text).with_context(|| format!("--json {}", path.display()))
-    }
-}
-
-/// A duration such as 10s, 500ms or 2min; a bare number counts seconds, as redis-cli's do.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds)
-            .map_err(|error| format!("{text:?}: {error}; give a time such as 10s or 500ms"));
-    }
-    humantime::parse_duration(text).map_err(|error| error.to_string())
-}
-
-/// A duration in the unit that fits it, three digits: `412 us`, `3.07 ms`, `1.20 s`.
-pub(crate) fn human_us(us: f64) -> String {
-    match us {
-        us if us >= 999_500.0 => format!("{:.2} s", us / 1e6),
-        us if us >= 99_950.0 => format!("{:.0} ms", us / 1e3),
-        us if us >= 9_995.0 => format!("{:.1} ms", us / 1e3),
-        us if us >= 999.5 => format!("{:.2} ms", us / 1e3),
-        us if us >= 9.95 => format!("{us:.0} us"),
-        us => format!("{us:.1} us"),
-    }
-}
-
-/// A count with thin groups of thousands: `1 234 567`.
-pub(crate) fn human_count(count: f64) -> String {
-    let digits = format!("{count:.0}");
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 && digit.is_ascii_digit() {
-            grouped.push(' ');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bare_number_is_seconds() {
-        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
-        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
-        for text in ["", "-1", "nan", "ten"] {
-            assert!(duration(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn speeds_are_read_as_tc_writes_them() {
-        assert_eq!(bits_per_s("1gbit"), Ok(1_000_000_000));
-        assert_eq!(bits_per_s("1.5Mbit"), Ok(1_500_000));
-        for text in ["", "1", "gbit", "-1gbit", "infgbit"] {
-            assert!(bits_per_s(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn lists_of_cpus_are_read() {
-        assert_eq!(cores("2-4,7").unwrap().0, [2, 3, 4, 7]);
-        for text in ["", "a", "1-", "5-2", "99999999"] {
-            assert!(cores(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn figures_are_written_for_people() {
-        assert_eq!(human_us(412.3), "412 us");
-        assert_eq!(human_us(3_071.0), "3.07 ms");
-        assert_eq!(human_us(1_200_000.0), "1.20 s");
-        assert_eq!(human_us(7.25), "7.2 us");
-        assert_eq!(human_count(1_234_567.0), "1 234 567");
-        assert_eq!(human_count(999.0), "999");
     }
 }

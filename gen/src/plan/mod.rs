@@ -29,6 +29,18 @@ pub enum Distribution {
         /// The exponent s.
         s: f64,
     },
+    /// A share of the keys gets a share of the requests, each above 0 and below 1.
+    HotSpot {
+        /// Share of the keys.
+        keys: f64,
+        /// Share of the requests.
+        requests: f64,
+    },
+    /// By the normal distribution around the middle key.
+    Gaussian {
+        /// Standard deviation as a share of the keys.
+        deviation: f64,
+    },
     /// One after the other.
     Sequential,
 }
@@ -184,6 +196,15 @@ pub enum PlanError {
     /// An exponent that is none.
     #[error("--zipf-s {0} is out of range: give 0.1 to 5")]
     Exponent(String),
+    /// Shares that are none.
+    #[error(
+        "--hot-spot {0} is out of range: give KEYS:REQUESTS, each above 0 and below 1, for example \
+         0.1:0.9"
+    )]
+    HotSpot(String),
+    /// A deviation that is none.
+    #[error("--deviation {0} is out of range: give a share of the keys above 0 and up to 1")]
+    Deviation(String),
     /// A share that is none, or a range that is empty.
     #[error("--ttl-frac must be 0 to 1 and --ttl-range MIN-MAX seconds with 1 <= MIN <= MAX")]
     Ttl,
@@ -259,11 +280,7 @@ impl Plan {
             if reads == 0 && writes == 0 {
                 return Err(PlanError::Ratio);
             }
-            if let Distribution::Zipfian { s } = distribution
-                && !(0.1..=5.0).contains(&s)
-            {
-                return Err(PlanError::Exponent(s.to_string()));
-            }
+            check_distribution(distribution)?;
         }
         let Ttl { fraction, min_s, max_s } = self.ttl;
         let range_is_wrong = fraction > 0.0 && (min_s == 0 || max_s < min_s);
@@ -287,6 +304,22 @@ impl Plan {
         let schedule = self.rate.schedule(self.arrivals, self.duration_ns, self.warmup_ns)?;
         drop(schedule);
         Ok(())
+    }
+}
+
+fn check_distribution(distribution: Distribution) -> Result<(), PlanError> {
+    let is_share = |share: f64| share > 0.0 && share < 1.0;
+    match distribution {
+        Distribution::Zipfian { s } if !(0.1..=5.0).contains(&s) => {
+            Err(PlanError::Exponent(s.to_string()))
+        }
+        Distribution::HotSpot { keys, requests } if !is_share(keys) || !is_share(requests) => {
+            Err(PlanError::HotSpot(format!("{keys}:{requests}")))
+        }
+        Distribution::Gaussian { deviation } if !(deviation > 0.0 && deviation <= 1.0) => {
+            Err(PlanError::Deviation(deviation.to_string()))
+        }
+        _ => Ok(()),
     }
 }
 

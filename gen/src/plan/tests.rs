@@ -30,6 +30,10 @@ fn plan() -> Plan {
     }
 }
 
+fn spread(plan: &mut Plan, distribution: Distribution) {
+    plan.work = Work::Traffic { reads: 1, writes: 0, distribution };
+}
+
 fn refused(change: impl FnOnce(&mut Plan)) -> String {
     let mut plan = plan();
     change(&mut plan);
@@ -57,6 +61,11 @@ fn each_flag_out_of_range_is_named_with_a_remedy() {
         (refused(|plan| plan.rate = Rate::Ramp(0, 0)), "--rate"),
         (refused(|plan| plan.cores = vec![70_000]), "--cores"),
         (refused(|plan| plan.cores = vec![0, 0]), "--cores"),
+        (
+            refused(|plan| spread(plan, Distribution::HotSpot { keys: 0.0, requests: 0.9 })),
+            "--hot-spot",
+        ),
+        (refused(|plan| spread(plan, Distribution::Gaussian { deviation: 2.0 })), "--deviation"),
         (refused(|plan| plan.ttl = Ttl { fraction: 2.0, min_s: 1, max_s: 2 }), "--ttl-frac"),
         (refused(|plan| plan.ttl = Ttl { fraction: 0.5, min_s: 3, max_s: 2 }), "--ttl-range"),
         (

@@ -225,6 +225,12 @@ fn workload(plan: &Plan, shard: u64, shards: u64, seed: u64, in_flight: usize) -
             let keys = match distribution {
                 Distribution::Uniform => Keys::Uniform { keys: plan.keys },
                 Distribution::Zipfian { s } => Keys::Zipfian(Box::new(Zipf::new(plan.keys, s))),
+                Distribution::HotSpot { keys, requests } => {
+                    Keys::hot_spot(plan.keys, keys, requests)
+                }
+                Distribution::Gaussian { deviation } => {
+                    Keys::Gaussian { keys: plan.keys, deviation: deviation * plan.keys as f64 }
+                }
                 Distribution::Sequential => {
                     let next = shard % plan.keys;
                     Keys::Sequential { keys: plan.keys, next, step: shards.min(plan.keys) }
