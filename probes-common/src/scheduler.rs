@@ -61,6 +61,9 @@ const _: () = assert!(size_of::<Wait>() == 88);
 /// Bits of `task_struct.__state` that mean "stopped" and "traced" (stable since Linux 2.6).
 pub const STATE_STOPPED: u64 = 0x4 | 0x8;
 
+/// The bit of a sleep that no signal ends, mostly for a disk (`TASK_UNINTERRUPTIBLE`).
+pub const STATE_DISK: u64 = 0x2;
+
 /// Bits of the state that name a sleep; without them the thread was preempted while runnable.
 pub const STATE_SLEEPS: u64 = 0xff;
 

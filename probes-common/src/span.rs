@@ -18,6 +18,8 @@ pub enum Kind {
     Stack = 6,
     /// [`crate::command::Call`].
     Call = 7,
+    /// [`crate::block_io::Disk`].
+    Disk = 8,
 }
 
 impl Kind {
@@ -32,6 +34,7 @@ impl Kind {
             5 => Self::Stretch,
             6 => Self::Stack,
             7 => Self::Call,
+            8 => Self::Disk,
             _ => return None,
         })
     }

@@ -16,8 +16,8 @@ use aya::{Ebpf, EbpfLoader};
 use stallion_probes_common::command::SAMPLE_PERIOD_NS;
 use stallion_timeline::{ProbeState, ProbeStatus};
 
-use crate::btf::TaskOffsets;
 use crate::error::ProbeError;
+use crate::offsets::Offsets;
 use crate::server::Server;
 use crate::stalls::command::RARE;
 use crate::syscalls;
@@ -52,17 +52,18 @@ struct Scope {
     pid: u32,
     libc: Option<PathBuf>,
     program: PathBuf,
-    offsets: TaskOffsets,
+    offsets: Offsets,
 }
 
 /// One probe: its name is the stem of its files.
 struct Probe {
     name: &'static str,
     hook: &'static str,
-    attach: fn(&mut Ebpf, &Scope) -> Result<(), String>,
+    /// What an attached one lacks here; empty when it lacks nothing.
+    attach: fn(&mut Ebpf, &Scope) -> Result<String, String>,
 }
 
-const PROBES: [Probe; 5] = [
+const PROBES: [Probe; 6] = [
     Probe { name: "fork", hook: "uprobe libc fork, raw_tp sched_process_fork/exit", attach: fork },
     Probe {
         name: "page_fault",
@@ -70,6 +71,11 @@ const PROBES: [Probe; 5] = [
         attach: page_fault,
     },
     Probe { name: "fsync", hook: "uprobe libc fsync, fdatasync", attach: fsync },
+    Probe {
+        name: "block_io",
+        hook: "raw_tp block_rq_issue/complete, while a thread waits for a disk",
+        attach: block_io,
+    },
     Probe { name: "scheduler", hook: "raw_tp sched_switch, sched_waking", attach: scheduler },
     Probe {
         name: "command",
@@ -88,7 +94,7 @@ pub fn attach(server: &Server, threshold_ns: u64) -> Result<Attached, ProbeError
         pid: server.pid,
         libc: server.symbols.file(is_libc),
         program: PathBuf::from(format!("/proc/{}/exe", server.pid)),
-        offsets: TaskOffsets::of_this_kernel(),
+        offsets: Offsets::of_this_kernel(),
     };
     let mut ebpf = load(&scope, threshold_ns)?;
     let states: Vec<ProbeState> =
@@ -114,10 +120,11 @@ fn load(scope: &Scope, threshold_ns: u64) -> Result<Ebpf, ProbeError> {
         .override_global("TGID", &scope.pid, true)
         .override_global("FLOOR_NS", &FLOOR_NS.min(threshold_ns), true)
         .override_global("STRETCH_NS", &threshold_ns, true)
-        .override_global("PID_OFFSET", &scope.offsets.pid, true)
-        .override_global("TGID_OFFSET", &scope.offsets.tgid, true)
-        .override_global("COMM_OFFSET", &scope.offsets.comm, true)
-        .override_global("IO_COUNT_OFFSET", &scope.offsets.io_count, true)
+        .override_global("PID_OFFSET", &scope.offsets.task.pid, true)
+        .override_global("TGID_OFFSET", &scope.offsets.task.tgid, true)
+        .override_global("COMM_OFFSET", &scope.offsets.task.comm, true)
+        .override_global("IO_COUNT_OFFSET", &scope.offsets.task.io_count, true)
+        .override_global("REQUEST_OFFSETS", &scope.offsets.request, true)
         .override_global("IDLE_SYSCALLS", &syscalls::IDLE, true)
         .load(OBJECT)
         .map_err(|error| ProbeError::Load(words(&error)))
@@ -130,43 +137,58 @@ fn raise_memlock_limit() {
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
 }
 
-fn state(probe: &Probe, result: Result<(), String>) -> ProbeState {
+fn state(probe: &Probe, result: Result<String, String>) -> ProbeState {
     let (status, reason) = match result {
-        Ok(()) => (ProbeStatus::Active, String::new()),
+        Ok(lacks) => (ProbeStatus::Active, lacks),
         Err(reason) => (ProbeStatus::Failed, reason),
     };
     ProbeState { name: probe.name.to_owned(), hook: probe.hook.to_owned(), status, reason }
 }
 
-fn fork(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
+fn fork(ebpf: &mut Ebpf, scope: &Scope) -> Result<String, String> {
     raw_tracepoint(ebpf, "sched_process_fork")?;
     raw_tracepoint(ebpf, "sched_process_exit")?;
     let libc = scope.libc()?;
     uprobe(ebpf, "fork_enter", &libc, &["fork"], scope.pid)?;
-    uprobe(ebpf, "fork_return", &libc, &["fork"], scope.pid)
+    uprobe(ebpf, "fork_return", &libc, &["fork"], scope.pid)?;
+    Ok(String::new())
 }
 
-fn page_fault(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
+fn page_fault(ebpf: &mut Ebpf, scope: &Scope) -> Result<String, String> {
     for name in ["page_fault_user", "page_fault_kernel", "mm_page_alloc"] {
         raw_tracepoint(ebpf, name)?;
     }
     perf_event(ebpf, "minor_fault", SoftwareEvent::PageFaultsMin, 1, scope.pid)?;
-    perf_event(ebpf, "major_fault", SoftwareEvent::PageFaultsMaj, 1, scope.pid)
+    perf_event(ebpf, "major_fault", SoftwareEvent::PageFaultsMaj, 1, scope.pid)?;
+    Ok(String::new())
 }
 
-fn fsync(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
+fn fsync(ebpf: &mut Ebpf, scope: &Scope) -> Result<String, String> {
     let libc = scope.libc()?;
     uprobe(ebpf, "sync_enter", &libc, &["fsync", "fdatasync"], scope.pid)?;
-    uprobe(ebpf, "sync_return", &libc, &["fsync", "fdatasync"], scope.pid)
+    uprobe(ebpf, "sync_return", &libc, &["fsync", "fdatasync"], scope.pid)?;
+    Ok(String::new())
 }
 
-fn scheduler(ebpf: &mut Ebpf, _scope: &Scope) -> Result<(), String> {
+fn block_io(ebpf: &mut Ebpf, scope: &Scope) -> Result<String, String> {
+    for name in ["block_rq_complete", "block_rq_issue"] {
+        if scope.offsets.request_after_queue {
+            raw_tracepoint_by(ebpf, &format!("{name}_of_queue"), name)?;
+        } else {
+            raw_tracepoint(ebpf, name)?;
+        }
+    }
+    Ok(scope.lacks_types("devices and bytes are not told"))
+}
+
+fn scheduler(ebpf: &mut Ebpf, _scope: &Scope) -> Result<String, String> {
     raw_tracepoint(ebpf, "sched_waking")?;
-    raw_tracepoint(ebpf, "sched_switch")
+    raw_tracepoint(ebpf, "sched_switch")?;
+    Ok(String::new())
 }
 
-fn command(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
-    if scope.offsets.io_count == 0 {
+fn command(ebpf: &mut Ebpf, scope: &Scope) -> Result<String, String> {
+    if scope.offsets.task.io_count == 0 {
         return Err("the kernel shows no task_struct.ioac in its BTF (CONFIG_TASK_IO_ACCOUNTING, \
              CONFIG_DEBUG_INFO_BTF); SLOWLOG still names slow commands"
             .to_owned());
@@ -176,10 +198,19 @@ fn command(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
     let exported: Vec<&str> =
         RARE.into_iter().filter(|name| crate::symbols::exports(&scope.program, name)).collect();
     uprobe(ebpf, "command_enter", &scope.program, &exported, scope.pid)?;
-    uprobe(ebpf, "command_return", &scope.program, &exported, scope.pid)
+    uprobe(ebpf, "command_return", &scope.program, &exported, scope.pid)?;
+    Ok(String::new())
 }
 
 impl Scope {
+    /// What is lost without the kernel's type information; empty with it.
+    fn lacks_types(&self, loss: &str) -> String {
+        match self.offsets.task.pid {
+            0 => format!("the kernel shows no types (CONFIG_DEBUG_INFO_BTF): {loss}"),
+            _ => String::new(),
+        }
+    }
+
     fn libc(&self) -> Result<PathBuf, String> {
         self.libc.clone().ok_or_else(|| {
             "the server maps no libc (a static binary?): its fork and fsync cannot be probed"
@@ -193,9 +224,13 @@ fn is_libc(name: &str) -> bool {
 }
 
 fn raw_tracepoint(ebpf: &mut Ebpf, name: &str) -> Result<(), String> {
-    let program: &mut RawTracePoint = program(ebpf, name)?;
+    raw_tracepoint_by(ebpf, name, name)
+}
+
+fn raw_tracepoint_by(ebpf: &mut Ebpf, by: &str, name: &str) -> Result<(), String> {
+    let program: &mut RawTracePoint = program(ebpf, by)?;
     program.load().map_err(|error| words(&error))?;
-    program.attach(name).map_err(|error| words(&error))?;
+    program.attach(name).map_err(|error| format!("{name}: {}", words(&error)))?;
     Ok(())
 }
 

@@ -13,7 +13,10 @@ const MAGIC: u16 = 0xeb9f;
 
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_POINTER: u32 = 2;
+const KIND_TYPEDEF: u32 = 8;
 const KIND_FUNCTION: u32 = 12;
+const KIND_PROTOTYPE: u32 = 13;
 
 /// Extra bytes after a type's 12-byte head, by kind: a fixed number, and a number per member.
 const EXTRA_BYTES: [(usize, usize); 20] = [
@@ -140,6 +143,30 @@ impl Btf {
         u32::try_from(index + 1).ok()
     }
 
+    /// How many parameters a function has that a type is the pointer to; each tracepoint has
+    /// such a type, `btf_trace_NAME`.
+    #[must_use]
+    pub fn parameters(&self, typedef: &str) -> Option<usize> {
+        let at = self
+            .offsets
+            .iter()
+            .skip(1)
+            .find(|at| self.is_kind(**at, KIND_TYPEDEF) && self.name(**at) == Some(typedef))?;
+        let pointer = self.target(*at)?;
+        let prototype = self.target(pointer).filter(|_| self.is_kind(pointer, KIND_POINTER))?;
+        let known = self.is_kind(prototype, KIND_PROTOTYPE);
+        known.then(|| word(&self.types, prototype + 4).map(members)).flatten()
+    }
+
+    fn is_kind(&self, at: usize, wanted: u32) -> bool {
+        word(&self.types, at + 4).is_some_and(|info| kind(info) as u32 == wanted)
+    }
+
+    /// The type that a typedef or a pointer refers to.
+    fn target(&self, at: usize) -> Option<usize> {
+        self.offsets.get(word(&self.types, at + 8)? as usize).copied()
+    }
+
     /// Bit offset and type of a member of the struct at `at`.
     fn member(&self, at: usize, field: &str) -> Option<(u32, u32)> {
         let info = word(&self.types, at + 4)?;
@@ -226,6 +253,16 @@ mod tests {
         assert_eq!(btf.offset("outer", &["in", "d"]), Some(12));
         assert_eq!(btf.offset("outer", &["in", "x"]), None);
         assert_eq!(btf.offset("nobody", &["a"]), None);
+    }
+
+    #[test]
+    fn tracepoints_have_the_parameters_that_this_kernel_gives_them() {
+        if let Some(btf) = Btf::read(Path::new(VMLINUX)) {
+            // The program's own pointer, preempt, previous, next and, since 5.18, the state.
+            let count = btf.parameters("btf_trace_sched_switch").unwrap();
+            assert!((4..=5).contains(&count), "{count}");
+            assert_eq!(btf.parameters("btf_trace_nothing"), None);
+        }
     }
 
     #[test]

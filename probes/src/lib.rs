@@ -11,6 +11,8 @@ pub mod error;
 
 pub mod btf;
 
+pub mod offsets;
+
 pub mod procfs;
 
 pub mod resolve;

@@ -1,12 +1,31 @@
 //! What is known of the watched process: its threads' roles, its files, its functions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 
 use stallion_probes_common::Span;
+use stallion_probes_common::block_io::Disk;
 use stallion_timeline::ThreadRole;
 
 use crate::symbols::Symbols;
+
+/// Disk events that are kept for the call around them, which is told after them.
+const DISKS_KEPT: usize = 32;
+
+/// What one device did within a stretch of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskUse {
+    /// Major and minor number.
+    pub device: u32,
+    /// Time with a request in it.
+    pub busy_ns: u64,
+    /// Requests completed.
+    pub requests: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The longest of them.
+    pub slowest_ns: u64,
+}
 
 /// One watched server.
 #[derive(Debug)]
@@ -25,6 +44,8 @@ pub struct Server {
     pub active: Vec<String>,
     /// Start and end of the last stall of the main thread's own doing that a uprobe timed.
     last_exact: (u64, u64),
+    /// The newest events of disks.
+    disks: VecDeque<Disk>,
 }
 
 impl Server {
@@ -38,6 +59,7 @@ impl Server {
             command_on_stack: None,
             active: Vec::new(),
             last_exact: (0, 0),
+            disks: VecDeque::new(),
         }
     }
 
@@ -69,6 +91,37 @@ impl Server {
         let (start_ns, end_ns) = self.last_exact;
         let common_ns = end_ns.min(stretch.end_ns).saturating_sub(start_ns.max(stretch.start_ns));
         common_ns * 2 > stretch.busy_ns
+    }
+
+    /// Remembers what a disk did, for the call that waited for it.
+    pub fn note_disk(&mut self, event: &Disk) {
+        if self.disks.len() == DISKS_KEPT {
+            self.disks.pop_front();
+        }
+        self.disks.push_back(*event);
+    }
+
+    /// What the busiest device did within a wait.
+    #[must_use]
+    pub fn disk_within(&self, start_ns: u64, end_ns: u64) -> Option<DiskUse> {
+        let mut uses: Vec<DiskUse> = Vec::new();
+        for event in &self.disks {
+            let span = &event.span;
+            if span.end_ns <= start_ns || span.start_ns >= end_ns {
+                continue;
+            }
+            let at = uses.iter().position(|known| known.device == event.device);
+            let index = at.unwrap_or_else(|| {
+                uses.push(DiskUse { device: event.device, ..DiskUse::default() });
+                uses.len() - 1
+            });
+            let known = &mut uses[index];
+            known.busy_ns += span.busy_ns;
+            known.requests += span.count;
+            known.bytes += event.bytes;
+            known.slowest_ns = known.slowest_ns.max(event.slowest_ns);
+        }
+        uses.into_iter().max_by_key(|known| known.busy_ns)
     }
 
     /// The role of a thread.

@@ -9,6 +9,8 @@ mod shared;
 
 mod command;
 
+mod block_io;
+
 mod scheduler;
 
 mod fork;

@@ -9,10 +9,12 @@ use aya_ebpf::helpers::bpf_get_current_comm;
 use aya_ebpf::macros::{map, raw_tracepoint};
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::RawTracePointContext;
-use stallion_probes_common::scheduler::{COMM_LEN, WAIT_CLASSES, Wait, WaitClass, class_of};
+use stallion_probes_common::scheduler::{
+    COMM_LEN, STATE_DISK, WAIT_CLASSES, Wait, WaitClass, class_of,
+};
 use stallion_probes_common::{Kind, Span, Window};
 
-use crate::command;
+use crate::{block_io, command};
 use crate::shared::{
     BACKGROUND_SYNC_NS, MAIN_TASK, comm_of, current_tid, emit, floor_ns, io_count_of, main_tid,
     now_ns, tid_of, user_regs,
@@ -109,6 +111,9 @@ fn leave(ctx: &RawTracePointContext) {
         (*away).other_tid = taker.0;
         (*away).other_comm = taker.1;
     }
+    if matches!(class, WaitClass::OffCpu) && ctx.arg::<u64>(3) & STATE_DISK != 0 {
+        block_io::sleep_begins(now);
+    }
     if matches!(class, WaitClass::OffCpu | WaitClass::Stopped) {
         command::sleep(now, io_count_of(task).unwrap_or(0));
     }
@@ -127,6 +132,7 @@ fn arrive(task: u64) {
         }
         (*away).out_ns = 0;
         let class = (*away).class;
+        block_io::sleep_ends(now);
         if matches!(class, WaitClass::RunQueue | WaitClass::Throttle) {
             waited(class, out_ns, now, now);
             return;

@@ -116,11 +116,22 @@ fn count_lost() {
 /// Reads `T` at an offset of a task.
 #[inline(always)]
 fn read_task<T>(task: u64, offset: u32) -> Option<T> {
-    if offset == 0 || task == 0 {
+    if offset == 0 { None } else { read_at(task, offset) }
+}
+
+/// Reads a field of a kernel struct, given 1 more than its offset; none for 0, that is unknown.
+#[inline(always)]
+pub(crate) fn read_field<T>(object: u64, after: u32) -> Option<T> {
+    if after == 0 { None } else { read_at(object, after - 1) }
+}
+
+#[inline(always)]
+fn read_at<T>(object: u64, offset: u32) -> Option<T> {
+    if object == 0 {
         return None;
     }
     // SAFETY: the helper checks the address; a bad one is an error.
-    unsafe { bpf_probe_read_kernel((task + u64::from(offset)) as *const T) }.ok()
+    unsafe { bpf_probe_read_kernel((object + u64::from(offset)) as *const T) }.ok()
 }
 
 /// Thread id of a task; none without type information.

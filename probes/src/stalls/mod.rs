@@ -1,6 +1,8 @@
 //! From what travelled over the ring buffer to a stall of the timeline: one file per stall, with
 //! the same stem as in `probes/ebpf` and `probes-common`.
 
+pub mod block_io;
+
 pub mod fork;
 
 pub mod page_fault;
@@ -33,6 +35,7 @@ pub fn stall(bytes: &[u8], server: &mut Server) -> Option<Stall> {
             None
         }
         Kind::Call => Some(command::call(&event(bytes)?, server)),
+        Kind::Disk => Some(block_io::stall(&event(bytes)?, server)),
     }
 }
 

@@ -5,7 +5,7 @@
 use stallion_probes_common::scheduler::{Wait, WaitClass};
 use stallion_timeline::{Stall, StallClass};
 
-use super::{comm, from_span};
+use super::{block_io, comm, from_span};
 use crate::server::{Server, is_append_only_file};
 use crate::syscalls;
 
@@ -23,6 +23,9 @@ pub fn stall(event: &Wait, server: &mut Server) -> Option<Stall> {
         WaitClass::OffCpu => off_cpu(event, server),
     };
     let mut stall = from_span(class, &event.span, server, what);
+    if class != StallClass::RunQueue {
+        block_io::explain(&mut stall, server);
+    }
     if event.background_sync_ns != 0 {
         stall.detail.insert("background_sync_ns".into(), event.background_sync_ns as f64);
     }

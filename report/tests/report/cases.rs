@@ -78,6 +78,10 @@ fn a_phase_of_fsyncs() {
     assert_eq!(phase.span.label, "appendfsync always");
     assert!(percent(&phase.attribution, StallClass::Fsync) > 90.0);
     assert_eq!(analysis.phases[0].attribution.delay_ns, 0);
+    let disk = percent(&phase.attribution, StallClass::BlockIo);
+    assert!(disk < 0.01, "{disk}: what the disk did is within the fsync, not beside it");
+    let label = &analysis.spikes[0].labels[0];
+    assert!(label.contains("on vda (of ") && label.contains("the disk was busy for"), "{label}");
     assert_eq!(analysis.crosscheck.missed[0].cause, Cause::Stall(StallClass::Fsync));
 }
 

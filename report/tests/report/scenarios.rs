@@ -42,13 +42,20 @@ fn fork() -> Scenario {
     }
 }
 
-/// Two quiet seconds, then an fsync of 6 ms every 40 ms.
+/// Two quiet seconds, then an fsync of 4 to 12 ms every 40 ms, of which the disk is busy all but
+/// the last millisecond.
 fn fsync() -> Scenario {
-    let fsyncs = (0..50).map(|number| {
-        let mut stall =
-            stall(StallClass::Fsync, (2_000 + number * 40) * MS, (4 + number % 3 * 4) * MS);
-        stall.what = "fdatasync".to_owned();
-        stall
+    let fsyncs = (0..50).flat_map(|number| {
+        let (at, length) = ((2_000 + number * 40) * MS, (4 + number % 3 * 4) * MS);
+        let mut disk = sum(StallClass::BlockIo, at, length, length - MS, 3);
+        disk.what = "vda".to_owned();
+        let mut stall = stall(StallClass::Fsync, at, length);
+        stall.what = "fdatasync appendonly.aof on vda".to_owned();
+        let figures = [("ns", (length - MS) as f64), ("bytes", 262_144.0), ("requests", 3.0)];
+        for (name, value) in figures {
+            stall.detail.insert(format!("device_{name}"), value);
+        }
+        [stall, disk]
     });
     Scenario {
         stalls: fsyncs.collect(),

@@ -1,13 +1,9 @@
-//! The probes on a real redis-server: induced stalls are seen, with the server's own figures.
-#![cfg(feature = "ebpf")]
-
-mod common;
-
+//! Stalls of the server's own doing, with the server's own figures; and who may watch.
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Server, assert_near, may_probe, plan, watched};
+use crate::harness::{Server, assert_near, may_probe, plan, watched};
 use stallion_probes::{ProbeError, Target, watch};
 use stallion_timeline::{ProbeStatus, Stall, StallClass, ThreadRole};
 
@@ -232,7 +228,7 @@ fn sigkill_leaves_nothing_attached() {
     }
     let server = Server::start(&[]);
     let mut prober = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "prober", "--ignored", "--nocapture"])
+        .args(["--exact", "own_doing::prober", "--ignored", "--nocapture"])
         .env("STALLION_TEST_PORT", server.port.to_string())
         .stdout(Stdio::null())
         .spawn()

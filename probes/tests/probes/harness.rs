@@ -37,7 +37,8 @@ impl Server {
     /// Starts one on a free port with further settings.
     pub(crate) fn start(settings: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = TempDir::new().unwrap();
+        // Below the target folder, which is on a disk: /tmp may be memory.
+        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--enable-debug-command", "yes", "--slowlog-log-slower-than", "1000"])

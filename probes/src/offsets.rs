@@ -1,0 +1,60 @@
+//! Where the running kernel keeps the fields that the probes read, from its type information.
+
+use std::path::Path;
+
+use crate::btf::{Btf, TaskOffsets, VMLINUX};
+
+/// All that the kernel side is told of the kernel's structs; 0 stands for unknown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Offsets {
+    /// Of a task.
+    pub task: TaskOffsets,
+    /// 1 more than those of `request.{__data_len, start_time_ns, rq_disk, q}`,
+    /// `request_queue.disk` and `gendisk.{major, first_minor}`: some are at 0.
+    pub request: [u32; 7],
+    /// Whether the queue stands before the request among the arguments of `block_rq_issue`.
+    pub request_after_queue: bool,
+}
+
+impl Offsets {
+    /// Those of the running kernel; all unknown when it shows no types.
+    #[must_use]
+    pub fn of_this_kernel() -> Self {
+        Btf::read(Path::new(VMLINUX)).map_or_else(Self::default, |btf| Self::from(&btf))
+    }
+}
+
+impl From<&Btf> for Offsets {
+    fn from(btf: &Btf) -> Self {
+        let after = |name: &str, path: &[&str]| btf.offset(name, path).map_or(0, |at| at + 1);
+        Self {
+            task: TaskOffsets::from(btf),
+            request: [
+                after("request", &["__data_len"]),
+                after("request", &["start_time_ns"]),
+                after("request", &["rq_disk"]),
+                after("request", &["q"]),
+                after("request_queue", &["disk"]),
+                after("gendisk", &["major"]),
+                after("gendisk", &["first_minor"]),
+            ],
+            // The tracepoint's own first argument is not counted; before Linux 5.11 the queue
+            // stood before the request.
+            request_after_queue: btf.parameters("btf_trace_block_rq_issue") == Some(3),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_kernel_has_requests_of_disks() {
+        if Path::new(VMLINUX).exists() {
+            let offsets = Offsets::of_this_kernel();
+            assert!(offsets.request[0] > 0 && offsets.request[5] > 0, "{offsets:?}");
+        }
+        assert_eq!(Offsets::default().request, [0; 7]);
+    }
+}

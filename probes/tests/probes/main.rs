@@ -1,0 +1,8 @@
+//! The probes on a real redis-server: every kind of stall is provoked, and seen.
+#![cfg(feature = "ebpf")]
+
+mod harness;
+
+mod own_doing;
+
+mod disk;
