@@ -22,6 +22,12 @@ pub mod fsync;
 
 pub mod block_io;
 
+pub mod reclaim;
+
+pub mod softirq;
+
+pub mod network;
+
 pub mod command;
 
 pub use span::{Kind, Span};

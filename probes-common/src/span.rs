@@ -20,6 +20,12 @@ pub enum Kind {
     Call = 7,
     /// [`crate::block_io::Disk`].
     Disk = 8,
+    /// [`crate::reclaim::Reclaim`].
+    Reclaim = 9,
+    /// [`crate::softirq::Softirq`].
+    Softirq = 10,
+    /// [`crate::network::Network`].
+    Network = 11,
 }
 
 impl Kind {
@@ -35,6 +41,9 @@ impl Kind {
             6 => Self::Stack,
             7 => Self::Call,
             8 => Self::Disk,
+            9 => Self::Reclaim,
+            10 => Self::Softirq,
+            11 => Self::Network,
             _ => return None,
         })
     }

@@ -25,6 +25,8 @@ pub mod syscalls;
 
 pub mod stalls;
 
+pub mod sockets;
+
 pub mod capability;
 
 pub mod attach;

@@ -12,6 +12,9 @@ pub struct Offsets {
     /// 1 more than those of `request.{__data_len, start_time_ns, rq_disk, q}`,
     /// `request_queue.disk` and `gendisk.{major, first_minor}`: some are at 0.
     pub request: [u32; 7],
+    /// 1 more than those of `sock_common.{skc_num, skc_dport, skc_family, skc_daddr, skc_v6_daddr,
+    /// skc_net}` and `net.ns.inum`.
+    pub socket: [u32; 7],
     /// Whether the queue stands before the request among the arguments of `block_rq_issue`.
     pub request_after_queue: bool,
 }
@@ -38,6 +41,15 @@ impl From<&Btf> for Offsets {
                 after("gendisk", &["major"]),
                 after("gendisk", &["first_minor"]),
             ],
+            socket: [
+                after("sock_common", &["skc_num"]),
+                after("sock_common", &["skc_dport"]),
+                after("sock_common", &["skc_family"]),
+                after("sock_common", &["skc_daddr"]),
+                after("sock_common", &["skc_v6_daddr"]),
+                after("sock_common", &["skc_net", "net"]),
+                after("net", &["ns", "inum"]),
+            ],
             // The tracepoint's own first argument is not counted; before Linux 5.11 the queue
             // stood before the request.
             request_after_queue: btf.parameters("btf_trace_block_rq_issue") == Some(3),
@@ -53,6 +65,7 @@ mod tests {
     fn this_kernel_has_requests_of_disks() {
         if Path::new(VMLINUX).exists() {
             let offsets = Offsets::of_this_kernel();
+            assert!(offsets.socket.iter().all(|after| *after > 0), "{offsets:?}");
             assert!(offsets.request[0] > 0 && offsets.request[5] > 0, "{offsets:?}");
         }
         assert_eq!(Offsets::default().request, [0; 7]);

@@ -1,12 +1,14 @@
 //! What is known of the watched process: its threads' roles, its files, its functions.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs;
 
 use stallion_probes_common::Span;
 use stallion_probes_common::block_io::Disk;
+use stallion_probes_common::network::NETWORK_KINDS;
 use stallion_timeline::ThreadRole;
 
+use crate::procfs::{listeners, socket_inode};
 use crate::symbols::Symbols;
 
 /// Disk events that are kept for the call around them, which is told after them.
@@ -46,20 +48,30 @@ pub struct Server {
     last_exact: (u64, u64),
     /// The newest events of disks.
     disks: VecDeque<Disk>,
+    /// Ports on which it listens.
+    pub ports: Vec<u16>,
+    /// The port that names it; 0 when it listens on none.
+    pub port: u16,
+    /// Retransmits and resets that were told, by kind.
+    pub network_told: [u64; NETWORK_KINDS],
 }
 
 impl Server {
     /// Reads what does not change while the process lives.
     #[must_use]
     pub fn of(pid: u32) -> Self {
+        let ports = listening_ports(pid);
         Self {
             pid,
+            port: ports.first().copied().unwrap_or(0),
+            ports,
             symbols: Symbols::of(pid),
             threads: HashMap::new(),
             command_on_stack: None,
             active: Vec::new(),
             last_exact: (0, 0),
             disks: VecDeque::new(),
+            network_told: [0; NETWORK_KINDS],
         }
     }
 
@@ -147,6 +159,27 @@ impl Server {
             .unwrap_or(0)
             * 1024
     }
+}
+
+/// The TCP ports on which a process listens in its own network namespace.
+fn listening_ports(pid: u32) -> Vec<u16> {
+    let Ok(folder) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return Vec::new();
+    };
+    let inodes: HashSet<u64> = folder
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| socket_inode(link.to_str()?))
+        .collect();
+    let mut ports: Vec<u16> = ["tcp", "tcp6"]
+        .into_iter()
+        .filter_map(|table| fs::read_to_string(format!("/proc/{pid}/net/{table}")).ok())
+        .flat_map(|text| listeners(&text))
+        .filter(|(_, inode)| inodes.contains(inode))
+        .map(|(port, _)| port)
+        .collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
 }
 
 /// Whether a file is a part of the append-only log (`appendonly.aof`, `….incr.aof`).

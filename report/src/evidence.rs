@@ -54,6 +54,9 @@ pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
         StallClass::Fsync | StallClass::AofWrite | StallClass::FsyncWait if !what.is_empty() => {
             format!("{what}{}", disk_part(run, class, from_ns, to_ns))
         }
+        StallClass::Reclaim | StallClass::Softirq if !what.is_empty() => {
+            format!("{} ({what})", cause.name())
+        }
         StallClass::BlockIo if !what.is_empty() => format!("requests of {what}"),
         _ => cause.name().to_owned(),
     }

@@ -38,13 +38,8 @@ struct Waits {
     number: u64,
 }
 
-static mut WAITS: Waits = Waits {
-    main_sync_ns: 0,
-    main_asleep_ns: 0,
-    background_ns: 0,
-    background_tid: 0,
-    number: 0,
-};
+static mut WAITS: Waits =
+    Waits { main_sync_ns: 0, main_asleep_ns: 0, background_ns: 0, background_tid: 0, number: 0 };
 
 /// A request that was issued during a wait.
 #[derive(Clone, Copy)]
@@ -238,8 +233,7 @@ fn device_of(request: u64) -> u64 {
     let disk: Option<u64> = if offsets[RQ_DISK] != 0 {
         read_field(request, offsets[RQ_DISK])
     } else {
-        read_field(request, offsets[QUEUE])
-            .and_then(|queue| read_field(queue, offsets[QUEUE_DISK]))
+        read_field(request, offsets[QUEUE]).and_then(|queue| read_field(queue, offsets[QUEUE_DISK]))
     };
     let Some(disk) = disk else {
         return 0;

@@ -19,6 +19,12 @@ mod page_fault;
 
 mod fsync;
 
+mod reclaim;
+
+mod softirq;
+
+mod network;
+
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -14,11 +14,11 @@ use stallion_probes_common::scheduler::{
 };
 use stallion_probes_common::{Kind, Span, Window};
 
-use crate::{block_io, command};
 use crate::shared::{
     BACKGROUND_SYNC_NS, MAIN_TASK, comm_of, current_tid, emit, floor_ns, io_count_of, main_tid,
     now_ns, tid_of, user_regs,
 };
+use crate::{block_io, command};
 
 /// System calls in which the event loop waits for work: `epoll_wait` and its kin.
 #[unsafe(no_mangle)]

@@ -13,6 +13,12 @@ pub mod scheduler;
 
 pub mod command;
 
+pub mod reclaim;
+
+pub mod softirq;
+
+pub mod network;
+
 use std::collections::BTreeMap;
 
 use stallion_probes_common::{Kind, Span};
@@ -35,6 +41,9 @@ pub fn stall(bytes: &[u8], server: &mut Server) -> Option<Stall> {
             None
         }
         Kind::Call => Some(command::call(&event(bytes)?, server)),
+        Kind::Reclaim => reclaim::stall(&event(bytes)?, server),
+        Kind::Softirq => Some(softirq::stall(&event(bytes)?, server)),
+        Kind::Network => network::stall(&event(bytes)?, server),
         Kind::Disk => Some(block_io::stall(&event(bytes)?, server)),
     }
 }
@@ -51,6 +60,7 @@ fn from_span(class: StallClass, span: &Span, server: &mut Server, what: String) 
     Stall {
         class,
         pid: server.pid,
+        port: server.port,
         tid: span.tid,
         thread: server.role(span.tid),
         start_ns: span.start_ns,

@@ -6,3 +6,9 @@ mod harness;
 mod own_doing;
 
 mod disk;
+
+mod memory;
+
+mod cpu;
+
+mod network;

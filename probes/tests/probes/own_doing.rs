@@ -3,22 +3,13 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Server, assert_near, may_probe, plan, watched};
-use stallion_probes::{ProbeError, Target, watch};
-use stallion_timeline::{ProbeStatus, Stall, StallClass, ThreadRole};
+use crate::harness::{Server, assert_near, may_probe, plan, watched, watched_by};
+use stallion_probes::{Plan, ProbeError, Target, watch};
+use stallion_timeline::{ProbeStatus, StallClass, ThreadRole};
 
 fn kill(pid: u32, signal: i32) {
     // SAFETY: a signal to a process that this test started.
     assert_eq!(unsafe { libc::kill(pid as i32, signal) }, 0);
-}
-
-fn pin(pid: u32) {
-    // SAFETY: a zeroed set is an empty one; the process is this test's own.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(0, &mut set);
-        assert_eq!(libc::sched_setaffinity(pid as i32, size_of_val(&set), &raw const set), 0);
-    }
 }
 
 #[test]
@@ -26,7 +17,9 @@ fn every_probe_attaches() {
     if !may_probe() {
         return;
     }
-    let seen = watched(&Server::start(&[]), || {});
+    let server = Server::start(&[]);
+    let everything = Plan { softirq: true, ..plan(Target::Port(server.port)) };
+    let seen = watched_by(everything, || {});
     for state in &seen.states {
         assert_eq!(state.status, ProbeStatus::Active, "{state:?}");
     }
@@ -133,27 +126,6 @@ fn slow_commands_are_named_and_timed() {
     let named = |name| seen.of(StallClass::Command).filter(|stall| stall.what == name).count();
     assert_eq!(named("KEYS"), 1, "told once, by the uprobe and not by the sampler");
     assert!(seen.longest(StallClass::OffCpu).what.contains("nanosleep"));
-}
-
-#[test]
-fn a_hog_on_the_core_is_named() {
-    if !may_probe() {
-        return;
-    }
-    let server = Server::start(&[]);
-    pin(server.pid());
-    let mut hog = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
-    pin(hog.id());
-    let seen = watched(&server, || {
-        server.ask("EVAL 'local x=0; for i=1,10000000 do x=x+i end return x' 0");
-    });
-    hog.kill().unwrap();
-    hog.wait().unwrap();
-    let by_hog = |stall: &Stall| stall.what.starts_with("sh (");
-    let waits: Vec<&Stall> = seen.of(StallClass::RunQueue).collect();
-    assert!(waits.iter().any(|stall| by_hog(stall)), "{waits:#?}");
-    let total_ms = seen.total_ms(StallClass::RunQueue);
-    assert!(total_ms > 10.0, "{total_ms} ms: {waits:#?}");
 }
 
 #[test]

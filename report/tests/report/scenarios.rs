@@ -13,6 +13,7 @@ pub(crate) fn scenario(name: &str) -> Scenario {
         "bigkey" => bigkey(),
         "two_causes" => two_causes(),
         "quiet" => quiet(),
+        "incidents" => incidents(),
         "unexplained" => unexplained(),
         other => panic!("no case {other}"),
     }
@@ -37,6 +38,34 @@ fn fork() -> Scenario {
                 3_500 * MS,
                 &[("latest_fork_usec", 44_743.0), ("rdb_last_cow_size", 56_000_000.0)],
             ),
+        ],
+        ..Scenario::default()
+    }
+}
+
+/// A retransmit now and then, a client that stops to read, and at last the OOM killer.
+fn incidents() -> Scenario {
+    let event = |class, at_ms: u64, length_ms: u64, count, what: &str| {
+        let mut stall = sum(class, at_ms * MS, length_ms * MS, 0, count);
+        stall.what = what.to_owned();
+        stall
+    };
+    let mut reclaim = stall(StallClass::Reclaim, 3_600 * MS, 30 * MS);
+    reclaim.what = "memory cgroup at its limit".to_owned();
+    Scenario {
+        stalls: vec![
+            event(StallClass::Network, 500, 0, 1, "retransmit to 10.0.0.7:51234"),
+            event(StallClass::Network, 700, 0, 3, "retransmit to 10.0.0.9:40000"),
+            event(
+                StallClass::Network,
+                1_000,
+                2_000,
+                1,
+                "zero window: 10.0.0.9:40000 does not read",
+            ),
+            event(StallClass::Network, 3_100, 0, 2, "reset by 10.0.0.9:40000"),
+            reclaim,
+            event(StallClass::Reclaim, 3_700, 0, 1, "chosen by the OOM killer"),
         ],
         ..Scenario::default()
     }
