@@ -50,7 +50,7 @@ pub struct Wait {
     pub syscall: i64,
     /// First argument of that system call: mostly a file descriptor.
     pub argument: u64,
-    /// Start of a background thread's fsync that was in flight at the end; 0 without one.
+    /// Start of a background thread's fsync that was in flight at the start; 0 without one.
     pub background_sync_ns: u64,
     /// Name of `other_tid`.
     pub other_comm: [u8; COMM_LEN],

@@ -35,6 +35,7 @@ struct Away {
     class: WaitClass,
     syscall: i64,
     argument: u64,
+    background_sync_ns: u64,
     other_comm: [u8; COMM_LEN],
 }
 
@@ -45,6 +46,7 @@ static mut AWAY: Away = Away {
     class: WaitClass::RunQueue,
     syscall: -1,
     argument: 0,
+    background_sync_ns: 0,
     other_comm: [0; COMM_LEN],
 };
 
@@ -108,6 +110,8 @@ fn leave(ctx: &RawTracePointContext) {
         (*away).class = class;
         (*away).syscall = regs.syscall;
         (*away).argument = regs.argument;
+        // Now: the write that waits for an fsync may be woken by its very end.
+        (*away).background_sync_ns = BACKGROUND_SYNC_NS;
         (*away).other_tid = taker.0;
         (*away).other_comm = taker.1;
     }
@@ -188,7 +192,7 @@ unsafe fn send(class: WaitClass, span: Span, away: *const Away) {
             other_tid: (*away).other_tid,
             syscall: (*away).syscall,
             argument: (*away).argument,
-            background_sync_ns: BACKGROUND_SYNC_NS,
+            background_sync_ns: (*away).background_sync_ns,
             other_comm: (*away).other_comm,
         });
     }

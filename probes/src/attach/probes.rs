@@ -51,7 +51,7 @@ pub(super) const PROBES: [Probe; 9] = [
     Probe { name: "fork", hook: "uprobe libc fork, raw_tp sched_process_fork/exit", attach: fork },
     Probe {
         name: "page_fault",
-        hook: "raw_tp page_fault_user/kernel, mm_page_alloc, perf minor/major-faults",
+        hook: "raw_tp page_fault_user/kernel, mm_page_alloc, tlb_flush, perf minor/major-faults",
         attach: page_fault,
     },
     Probe { name: "fsync", hook: "uprobe libc fsync, fdatasync", attach: fsync },
@@ -98,7 +98,11 @@ fn page_fault(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
     }
     perf_event(ebpf, "minor_fault", SoftwareEvent::PageFaultsMin, 1, scope.pid)?;
     perf_event(ebpf, "major_fault", SoftwareEvent::PageFaultsMaj, 1, scope.pid)?;
-    Ok(Attaching::WHOLE)
+    // Not every architecture has it.
+    Ok(match raw_tracepoint(ebpf, "tlb_flush") {
+        Ok(()) => Attaching::WHOLE,
+        Err(error) => Attaching::Active(format!("splits of huge pages count as copies: {error}")),
+    })
 }
 
 fn fsync(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {

@@ -38,10 +38,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on a free port with further settings.
     pub(crate) fn start(settings: &[&str]) -> Self {
+        Self::start_by(Command::new("redis-server"), folder(), settings)
+    }
+
+    /// Starts one by a command of its own in a folder.
+    pub(crate) fn start_by(mut command: Command, folder: TempDir, settings: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        // Below the target folder, which is on a disk: /tmp may be memory.
-        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let child = Command::new("redis-server")
+        let child = command
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--enable-debug-command", "yes", "--slowlog-log-slower-than", "1000"])
             .arg("--dir")
@@ -165,6 +168,13 @@ impl Seen {
     }
 }
 
+/// Runs a program that must succeed, and returns what it printed.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 /// Keeps a process, or with 0 this thread, on the first core.
 pub(crate) fn pin(pid: u32) {
     // SAFETY: a zeroed set is an empty one; the process is this test's own.
@@ -173,6 +183,11 @@ pub(crate) fn pin(pid: u32) {
         libc::CPU_SET(0, &mut set);
         assert_eq!(libc::sched_setaffinity(pid as i32, size_of_val(&set), &raw const set), 0);
     }
+}
+
+/// A folder on a disk: below the target folder, because /tmp may be memory.
+pub(crate) fn folder() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 /// A control group of cgroup v1 or v2; removed when dropped.
@@ -184,7 +199,9 @@ impl Cgroup {
     /// Makes one for a controller; the first of the files that the kernel has is given its text.
     pub(crate) fn new(controller: &str, settings: &[(&str, &str)]) -> Self {
         let name = format!("stallion-test-{}-{controller}", std::process::id());
-        let first = Path::new("/sys/fs/cgroup").join(controller);
+        // The one controller whose name changed.
+        let first_name = if controller == "io" { "blkio" } else { controller };
+        let first = Path::new("/sys/fs/cgroup").join(first_name);
         let folder = if first.is_dir() {
             first.join(name)
         } else {

@@ -1,6 +1,9 @@
 //! Memory that is short: reclaim for a cgroup at its limit, and what comes after it.
+#![expect(clippy::unwrap_used, reason = "test code outside of the test functions themselves")]
 
-use crate::harness::{Cgroup, Server, may_probe, watched};
+use std::process::Command;
+
+use crate::harness::{Cgroup, Server, folder, may_probe, watched};
 use stallion_timeline::{StallClass, ThreadRole};
 
 const LIMIT: &str = "100663296";
@@ -65,4 +68,43 @@ fn a_server_that_the_oom_killer_chose_is_told_so() {
     assert_eq!(killed.len(), 1, "{:#?}", seen.stalls);
     assert_eq!((killed[0].tid, killed[0].busy_ns), (server.pid(), 0));
     assert_eq!(seen.ended, [server.pid()]);
+}
+
+/// Host-wide count of huge pages that were split into small ones.
+fn splits() -> f64 {
+    let text = std::fs::read_to_string("/proc/vmstat").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("thp_split_pmd "));
+    line.and_then(|count| count.parse().ok()).unwrap()
+}
+
+#[test]
+fn splits_of_huge_pages_after_a_fork_are_told_apart_from_copies() {
+    if !may_probe() {
+        return;
+    }
+    // The allocator asks for huge pages, whatever the host's default.
+    let mut command = Command::new("redis-server");
+    command.env("MALLOC_CONF", "thp:always");
+    let settings = ["--rdb-key-save-delay", "50", "--disable-thp", "no"];
+    let server = Server::start_by(command, folder(), &settings);
+    server.ask("DEBUG POPULATE 200000 key 1000");
+    let mut by_kernel = 0.0;
+    let seen = watched(&server, || {
+        let before = splits();
+        server.ask("BGSAVE");
+        server.ask_all((0..200_000).step_by(200).map(|key| format!("SETRANGE key:{key} 0 x")));
+        by_kernel = splits() - before;
+    });
+    let told: u64 = seen
+        .of(StallClass::HugePage)
+        .filter(|stall| stall.what == "split")
+        .map(|stall| stall.count)
+        .sum();
+    println!(
+        "{told} splits in {:.2} ms, {by_kernel} by the kernel",
+        seen.total_ms(StallClass::HugePage)
+    );
+    assert!(by_kernel >= 20.0, "the data was not on huge pages: {by_kernel} splits");
+    // Windows with little in them are dropped, and the child splits some for itself.
+    assert!(told as f64 > by_kernel * 0.3 && told as f64 <= by_kernel * 1.1, "{told} {by_kernel}");
 }
