@@ -106,8 +106,12 @@ impl Device {
             count: self.requests,
         };
         let figures = (span, self.bytes, self.slowest_ns);
-        self.begin(self.wait, self.device, now_ns);
-        self.in_flight = in_flight;
+        // Not the number in flight: a completion on another CPU may be counting it down.
+        self.start_ns = now_ns;
+        self.busy_ns = 0;
+        self.requests = 0;
+        self.bytes = 0;
+        self.slowest_ns = 0;
         figures
     }
 

@@ -113,9 +113,14 @@ impl Server {
         self.disks.push_back(*event);
     }
 
-    /// What the busiest device did within a wait.
+    /// What a device did within a wait: `preferred`, or the busiest one where that did nothing.
     #[must_use]
-    pub fn disk_within(&self, start_ns: u64, end_ns: u64) -> Option<DiskUse> {
+    pub fn disk_within(
+        &self,
+        start_ns: u64,
+        end_ns: u64,
+        preferred: Option<u32>,
+    ) -> Option<DiskUse> {
         let mut uses: Vec<DiskUse> = Vec::new();
         for event in &self.disks {
             let span = &event.span;
@@ -133,7 +138,8 @@ impl Server {
             known.bytes += event.bytes;
             known.slowest_ns = known.slowest_ns.max(event.slowest_ns);
         }
-        uses.into_iter().max_by_key(|known| known.busy_ns)
+        let of_file = uses.iter().find(|known| Some(known.device) == preferred).copied();
+        of_file.or_else(|| uses.into_iter().max_by_key(|known| known.busy_ns))
     }
 
     /// The role of a thread.

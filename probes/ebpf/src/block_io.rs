@@ -6,7 +6,6 @@
 //! never by the current thread. While nothing waits, each hook is one comparison.
 
 use aya_ebpf::Global;
-use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::macros::{map, raw_tracepoint};
 use aya_ebpf::maps::{Array, LruHashMap};
 use aya_ebpf::programs::RawTracePointContext;
@@ -157,8 +156,11 @@ fn issue(request: u64) -> i32 {
         slot,
         bytes: read_field(request, offsets[DATA_LEN]).unwrap_or(0),
     };
-    // A request that the driver gave back is issued again, and is in flight already.
-    if REQUESTS.insert(request, issued, u64::from(BPF_NOEXIST)).is_ok() {
+    // A request that the driver gave back is issued again, and is in flight already. One of an
+    // earlier wait was completed when nobody watched: the address is another request's now.
+    // SAFETY: the value is read at once; nobody else issues the same request.
+    let again = unsafe { REQUESTS.get(request) }.is_some_and(|known| known.wait == issued.wait);
+    if !again && REQUESTS.insert(request, issued, 0).is_ok() {
         // SAFETY: an element of an array map lives as long as the program.
         unsafe { (*disk).issued(now) };
     }

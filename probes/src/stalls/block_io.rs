@@ -3,6 +3,7 @@
 //! [`StallClass::BlockIo`]: how long the device was busy in that wait, which it explains.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use stallion_probes_common::block_io::Disk;
 use stallion_timeline::{Stall, StallClass};
@@ -22,10 +23,11 @@ pub fn stall(event: &Disk, server: &mut Server) -> Stall {
     stall
 }
 
-/// Tells a call that waited for a disk how long that was busy: the busiest one, because what lies
-/// below a loop device or a volume is busy for it.
-pub fn explain(stall: &mut Stall, server: &Server) {
-    let Some(disk) = server.disk_within(stall.start_ns, stall.end_ns) else {
+/// Tells a call that waited for a disk how long that was busy: the disk of the call's file, or
+/// else the busiest one, because a volume has no requests of its own.
+pub fn explain(stall: &mut Stall, server: &Server, fd: Option<u64>) {
+    let device = fd.and_then(|fd| device_of(server.pid, fd));
+    let Some(disk) = server.disk_within(stall.start_ns, stall.end_ns, device) else {
         return;
     };
     let detail = &mut stall.detail;
@@ -34,6 +36,19 @@ pub fn explain(stall: &mut Stall, server: &Server) {
     detail.insert("device_requests".into(), disk.requests as f64);
     detail.insert("device_slowest_ns".into(), disk.slowest_ns as f64);
     stall.what = format!("{} on {}", stall.what, name(disk.device));
+}
+
+/// The whole disk below an open file, numbered as the kernel does.
+fn device_of(pid: u32, fd: u64) -> Option<u32> {
+    let dev = fs::metadata(format!("/proc/{pid}/fd/{fd}")).ok()?.dev();
+    let (major, minor) = (libc::major(dev), libc::minor(dev));
+    let folder = format!("/sys/dev/block/{major}:{minor}");
+    if fs::exists(format!("{folder}/partition")).unwrap_or(false) {
+        let text = fs::read_to_string(format!("{folder}/../dev")).ok()?;
+        let (major, minor) = text.trim().split_once(':')?;
+        return Some(major.parse::<u32>().ok()? << MINOR_BITS | minor.parse::<u32>().ok()?);
+    }
+    Some(major << MINOR_BITS | minor)
 }
 
 /// The name that the kernel gives to a device, or its numbers; "a disk" when they are unknown.
@@ -67,9 +82,12 @@ mod tests {
         stall(&disk(0xfff0_0002, 900, 990, 90), &mut server);
         let span = Span::single(Kind::Sync, 1, 90, 310);
         let mut sync = from_span(StallClass::Fsync, &span, &mut server, "fsync x.aof".into());
-        explain(&mut sync, &server);
+        explain(&mut sync, &server, None);
         assert_eq!(sync.what, "fsync x.aof on device 4095:2");
         assert_eq!((sync.detail["device_ns"], sync.detail["device_bytes"]), (120.0, 16_384.0));
+        let busiest = server.disk_within(90, 310, Some(7)).unwrap();
+        let of_file = server.disk_within(90, 310, Some(0xfff0_0001)).unwrap();
+        assert_eq!((busiest.busy_ns, of_file.busy_ns), (120, 40), "the file's own, if it is known");
         assert_eq!((sync.detail["device_requests"], sync.detail["device_slowest_ns"]), (4.0, 7.0));
     }
 
@@ -78,7 +96,7 @@ mod tests {
         let mut server = Server::of(1);
         let span = Span::single(Kind::Sync, 1, 90, 310);
         let mut sync = from_span(StallClass::Fsync, &span, &mut server, "fsync x.aof".into());
-        explain(&mut sync, &server);
+        explain(&mut sync, &server, None);
         assert!(sync.what == "fsync x.aof" && sync.detail.is_empty());
     }
 }

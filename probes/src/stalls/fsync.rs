@@ -17,6 +17,6 @@ pub fn stall(event: &Sync, server: &mut Server) -> Stall {
         what = format!("{what} by {}", server.thread_name(event.span.tid));
     }
     let mut stall = from_span(StallClass::Fsync, &event.span, server, what);
-    block_io::explain(&mut stall, server);
+    block_io::explain(&mut stall, server, Some(event.fd));
     stall
 }

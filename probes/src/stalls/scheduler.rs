@@ -24,7 +24,8 @@ pub fn stall(event: &Wait, server: &mut Server) -> Option<Stall> {
     };
     let mut stall = from_span(class, &event.span, server, what);
     if class != StallClass::RunQueue {
-        block_io::explain(&mut stall, server);
+        let fd = syscalls::is_write(event.syscall) || syscalls::is_sync(event.syscall);
+        block_io::explain(&mut stall, server, fd.then_some(event.argument));
     }
     if event.background_sync_ns != 0 {
         stall.detail.insert("background_sync_ns".into(), event.background_sync_ns as f64);

@@ -112,6 +112,7 @@ fn a_write_behind_a_background_fsync_is_told_as_such() {
     assert!(wait.busy_ns > 50_000_000, "{wait:?}");
     assert!(background.busy_ns > 1_000_000_000, "{background:?}");
     assert!(wait.start_ns < background.end_ns + 1_000_000_000, "{wait:?} {background:?}");
+    assert!(background.what.ends_with(disk.name()), "{background:?}");
     // The quota stands above the device, which is not to blame.
     let device_ns = background.detail.get("device_ns").copied().unwrap_or(0.0);
     assert!(device_ns < background.busy_ns as f64 / 2.0, "{background:?}");
