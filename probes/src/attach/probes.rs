@@ -137,8 +137,7 @@ fn command(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
     }
     perf_event(ebpf, "cpu_clock", SoftwareEvent::CpuClock, SAMPLE_PERIOD_NS, scope.pid)?;
     // A server without these symbols keeps the sampler, whose bounds are right to a millisecond.
-    let exported: Vec<&str> =
-        RARE.into_iter().filter(|name| crate::symbols::exports(&scope.program, name)).collect();
+    let exported = crate::symbols::exported(&scope.program, &RARE);
     uprobe(ebpf, "command_enter", &scope.program, &exported, scope.pid)?;
     uprobe(ebpf, "command_return", &scope.program, &exported, scope.pid)?;
     Ok(Attaching::WHOLE)

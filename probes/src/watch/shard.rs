@@ -136,6 +136,7 @@ impl Watched {
         if let Target::Port(port) = target {
             server.port = port;
         }
+        server.symbols.preload();
         let attached = attach(&server, wanted)?;
         let active = attached.states.iter().filter(|state| state.status == ProbeStatus::Active);
         server.active = active.map(|state| state.name.clone()).collect();

@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -42,8 +42,17 @@ impl Server {
     }
 
     /// Starts one by a command of its own in a folder.
-    pub(crate) fn start_by(mut command: Command, folder: TempDir, settings: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    pub(crate) fn start_by(command: Command, folder: TempDir, settings: &[&str]) -> Self {
+        Self::start_at(free_port(), command, folder, settings)
+    }
+
+    /// Starts one at a port.
+    pub(crate) fn start_at(
+        port: u16,
+        mut command: Command,
+        folder: TempDir,
+        settings: &[&str],
+    ) -> Self {
         let child = command
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--enable-debug-command", "yes", "--slowlog-log-slower-than", "1000"])
@@ -185,6 +194,23 @@ pub(crate) fn pin(pid: u32) {
     }
 }
 
+/// A port at which nobody listens now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Processes that any watch of this test program has attached to.
+static ATTACHED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Waits until a watch has attached to a process.
+pub(crate) fn wait_until_attached(pid: u32) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !ATTACHED.lock().unwrap().contains(&pid) {
+        assert!(Instant::now() < patience, "nobody attached to {pid}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A folder on a disk: below the target folder, because /tmp may be memory.
 pub(crate) fn folder() -> TempDir {
     TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
@@ -256,12 +282,17 @@ pub(crate) fn watched_by(plan: Plan, disturb: impl FnOnce()) -> Seen {
     let (stop, stopped) = mpsc::channel::<()>();
     let thread: JoinHandle<Result<Seen, ProbeError>> = std::thread::spawn(move || {
         let mut seen = Seen::default();
+        let mut awaited = plan.targets.len() as i64;
         let ending = || matches!(stopped.try_recv(), Err(mpsc::TryRecvError::Disconnected));
         watch(&plan, ending, |notice| match notice {
             Notice::Attached { states, pid, .. } => {
                 seen.states = states.to_vec();
                 seen.pids.push(pid);
-                let _ = ready.send(());
+                ATTACHED.lock().unwrap().push(pid);
+                awaited -= 1;
+                if awaited == 0 {
+                    let _ = ready.send(());
+                }
             }
             Notice::Stall(stall) => seen.stalls.push(stall.clone()),
             Notice::Lost(count) => seen.lost += count,

@@ -12,3 +12,5 @@ mod memory;
 mod cpu;
 
 mod network;
+
+mod shards;
