@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stallion_lab::duration;
 use stallion_probes::summary::{Summary, class_name};
-use stallion_probes::{Notice, Plan, ProbeError, Target, watch};
+use stallion_probes::{Notice, Plan, ProbeError, Target, Without, watch};
 use stallion_timeline::{ProbeState, ProbeStatus, Stall, StallClass, ThreadRole};
 
 use crate::exit::{Failure, Outcome};
@@ -98,6 +98,7 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
         threshold: args.threshold,
         follow: args.follow,
         softirq: args.softirq,
+        without: Without::default(),
     })
 }
 
@@ -121,8 +122,12 @@ fn print_states(pid: u32, port: u16, states: &[ProbeState]) {
             ProbeStatus::Disabled => "disabled",
             ProbeStatus::Failed => "failed",
         };
-        let reason = if state.reason.is_empty() { &state.hook } else { &state.reason };
-        eprintln!("  {:<12} {status:<9} {reason}", state.name);
+        let text = match (state.status, state.reason.as_str()) {
+            (_, "") => state.hook.clone(),
+            (ProbeStatus::Active, lacks) => format!("{} ({lacks})", state.hook),
+            (_, reason) => reason.to_owned(),
+        };
+        eprintln!("  {:<12} {status:<9} {text}", state.name);
     }
 }
 

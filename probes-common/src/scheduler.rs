@@ -36,6 +36,9 @@ impl WaitClass {
     }
 }
 
+/// Stands for the number of a system call that the kernel does not let programs read.
+pub const UNKNOWN_SYSCALL: i64 = i64::MIN;
+
 /// One wait off the core, or a window of short ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
@@ -46,7 +49,8 @@ pub struct Wait {
     pub class: u32,
     /// Thread that took the core (preempted), had it (woken and waiting), or woke it (off-CPU).
     pub other_tid: u32,
-    /// Number of the system call the thread was in; negative in user mode or in a page fault.
+    /// Number of the system call the thread was in; negative in user mode or in a page fault, or
+    /// [`UNKNOWN_SYSCALL`].
     pub syscall: i64,
     /// First argument of that system call: mostly a file descriptor.
     pub argument: u64,

@@ -12,7 +12,7 @@ use stallion_probes_common::network::NETWORK_KINDS;
 use stallion_timeline::{ProbeState, ProbeStatus};
 
 use crate::error::ProbeError;
-use crate::offsets::Offsets;
+use crate::offsets::{Offsets, Without};
 use crate::server::Server;
 use crate::syscalls;
 
@@ -69,6 +69,8 @@ pub struct Wanted {
     pub threshold_ns: u64,
     /// Watch softirqs, at their price.
     pub softirq: bool,
+    /// What to do without.
+    pub without: Without,
 }
 
 /// Loads and attaches everything for one server.
@@ -79,9 +81,9 @@ pub struct Wanted {
 pub fn attach(server: &Server, wanted: Wanted) -> Result<Attached, ProbeError> {
     let scope = Scope {
         pid: server.pid,
-        libc: server.symbols.file(is_libc),
+        libc: server.symbols.file(is_libc).filter(|_| !wanted.without.libc),
         program: PathBuf::from(format!("/proc/{}/exe", server.pid)),
-        offsets: Offsets::of_this_kernel(),
+        offsets: if wanted.without.types { Offsets::default() } else { Offsets::of_this_kernel() },
         ports: server.ports.clone(),
         softirq: wanted.softirq,
     };
@@ -125,6 +127,7 @@ fn load(scope: &Scope, threshold_ns: u64) -> Result<Ebpf, ProbeError> {
         .override_global("SOCKET_OFFSETS", &scope.offsets.socket, true)
         .override_global("PORTS", &ports, true)
         .override_global("NET_NAMESPACE", &net_namespace(scope.pid), true)
+        .override_global("REGISTERS", &u32::from(scope.offsets.registers), true)
         .override_global("IDLE_SYSCALLS", &syscalls::IDLE, true)
         .load(OBJECT)
         .map_err(|error| ProbeError::Load(words(&error)))

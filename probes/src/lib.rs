@@ -27,16 +27,19 @@ pub mod stalls;
 
 pub mod sockets;
 
+pub mod summary;
+
+pub mod table;
+
 pub mod capability;
 
 pub mod attach;
 
 pub mod drain;
 
-pub mod summary;
-
 pub mod watch;
 
 pub use error::ProbeError;
+pub use offsets::Without;
 pub use resolve::Target;
 pub use watch::{Notice, Plan, watch};

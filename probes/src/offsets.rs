@@ -4,6 +4,15 @@ use std::path::Path;
 
 use crate::btf::{Btf, TaskOffsets, VMLINUX};
 
+/// What to do without, although this host has it: rehearses a poorer one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Without {
+    /// The kernel's type information (BTF).
+    pub types: bool,
+    /// The functions of libc (a static binary).
+    pub libc: bool,
+}
+
 /// All that the kernel side is told of the kernel's structs; 0 stands for unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Offsets {
@@ -15,6 +24,8 @@ pub struct Offsets {
     /// 1 more than those of `sock_common.{skc_num, skc_dport, skc_family, skc_daddr, skc_v6_daddr,
     /// skc_net}` and `net.ns.inum`.
     pub socket: [u32; 7],
+    /// Whether programs may read the registers with which a thread entered the kernel.
+    pub registers: bool,
     /// Whether the queue stands before the request among the arguments of `block_rq_issue`.
     pub request_after_queue: bool,
 }
@@ -50,6 +61,7 @@ impl From<&Btf> for Offsets {
                 after("sock_common", &["skc_net", "net"]),
                 after("net", &["ns", "inum"]),
             ],
+            registers: btf.function("bpf_task_pt_regs").is_some(),
             // The tracepoint's own first argument is not counted; before Linux 5.11 the queue
             // stood before the request.
             request_after_queue: btf.parameters("btf_trace_block_rq_issue") == Some(3),

@@ -10,7 +10,7 @@ use aya_ebpf::macros::{map, raw_tracepoint};
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::RawTracePointContext;
 use stallion_probes_common::scheduler::{
-    COMM_LEN, STATE_DISK, WAIT_CLASSES, Wait, WaitClass, class_of,
+    COMM_LEN, STATE_DISK, UNKNOWN_SYSCALL, WAIT_CLASSES, Wait, WaitClass, class_of,
 };
 use stallion_probes_common::{Kind, Span, Window};
 
@@ -33,6 +33,8 @@ struct Away {
     /// Who woke it, or took the core from it.
     other_tid: u32,
     class: WaitClass,
+    /// In a sleep that no signal ends: no event loop waits for work like that.
+    deep: bool,
     syscall: i64,
     argument: u64,
     background_sync_ns: u64,
@@ -44,6 +46,7 @@ static mut AWAY: Away = Away {
     woken_ns: 0,
     other_tid: 0,
     class: WaitClass::RunQueue,
+    deep: false,
     syscall: -1,
     argument: 0,
     background_sync_ns: 0,
@@ -108,6 +111,7 @@ fn leave(ctx: &RawTracePointContext) {
         (*away).out_ns = now;
         (*away).woken_ns = 0;
         (*away).class = class;
+        (*away).deep = ctx.arg::<u64>(3) & STATE_DISK != 0;
         (*away).syscall = regs.syscall;
         (*away).argument = regs.argument;
         // Now: the write that waits for an fsync may be woken by its very end.
@@ -142,7 +146,7 @@ fn arrive(task: u64) {
             return;
         }
         let woken = if (*away).woken_ns == 0 { now } else { (*away).woken_ns };
-        if !is_idle((*away).syscall) || matches!(class, WaitClass::Stopped) {
+        if !is_idle((*away).syscall, (*away).deep) || matches!(class, WaitClass::Stopped) {
             waited(class, out_ns, woken, now);
         }
         // Woken, and kept waiting by whoever has the core until now.
@@ -154,7 +158,10 @@ fn arrive(task: u64) {
 }
 
 #[inline(always)]
-fn is_idle(syscall: i64) -> bool {
+fn is_idle(syscall: i64, deep: bool) -> bool {
+    if syscall == UNKNOWN_SYSCALL {
+        return !deep;
+    }
     let idle = IDLE_SYSCALLS.load();
     syscall == idle[0] || syscall == idle[1] || syscall == idle[2] || syscall == idle[3]
 }

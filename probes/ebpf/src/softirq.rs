@@ -7,6 +7,7 @@
 use aya_ebpf::macros::{map, raw_tracepoint};
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::RawTracePointContext;
+use stallion_probes_common::scheduler::UNKNOWN_SYSCALL;
 use stallion_probes_common::softirq::{Softirq, VECTORS};
 use stallion_probes_common::{Kind, Span, Window};
 
@@ -44,8 +45,11 @@ fn softirq_exit(ctx: RawTracePointContext) -> i32 {
     let vector: u64 = ctx.arg(0);
     if now.saturating_sub(start) >= floor_ns() {
         emit(&Softirq { span: Span::single(Kind::Softirq, main_tid(), start, now), vector });
-    } else if user_regs().syscall < 0 {
-        sum(vector, start, now);
+    } else {
+        let syscall = user_regs().syscall;
+        if syscall < 0 && syscall != UNKNOWN_SYSCALL {
+            sum(vector, start, now);
+        }
     }
     0
 }

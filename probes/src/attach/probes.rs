@@ -13,6 +13,12 @@ use crate::stalls::command::RARE;
 /// Why a probe that reads kernel structs sees less, or nothing.
 const NO_TYPES: &str = "the kernel shows no types (CONFIG_DEBUG_INFO_BTF)";
 
+/// Why a system call has no name.
+const NO_REGISTERS: &str = "no registers to read (Linux 5.15 with CONFIG_DEBUG_INFO_BTF)";
+
+/// Why fork and fsync are seen by other means.
+const NO_LIBC: &str = "the server maps no libc (a static binary?)";
+
 /// Why softirqs are not watched unless somebody asks.
 const SOFTIRQ_OFF: &str = "off: its two hooks run for every packet that is sent over loopback, and took 2 to 4 % of a \
      loaded shard's CPU; --softirq attaches them";
@@ -86,10 +92,19 @@ pub(super) const PROBES: [Probe; 9] = [
 fn fork(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
     raw_tracepoint(ebpf, "sched_process_fork")?;
     raw_tracepoint(ebpf, "sched_process_exit")?;
-    let libc = scope.libc()?;
-    uprobe(ebpf, "fork_enter", &libc, &["fork"], scope.pid)?;
-    uprobe(ebpf, "fork_return", &libc, &["fork"], scope.pid)?;
-    Ok(Attaching::WHOLE)
+    // Where there is no libc to hook, the server's own function around it does.
+    let (file, function) = match (&scope.libc, scope.exported(&["redisFork"]).first()) {
+        (Some(libc), _) => (libc, "fork"),
+        (None, Some(function)) => (&scope.program, *function),
+        (None, None) => return Err(format!("{NO_LIBC}: the sampler tells forks to 1 ms")),
+    };
+    uprobe(ebpf, "fork_enter", file, &[function], scope.pid)?;
+    uprobe(ebpf, "fork_return", file, &[function], scope.pid)?;
+    let mut lacks = scope.types_lack("the child's number and children alive are not told");
+    if scope.libc.is_none() {
+        lacks.push(format!("{NO_LIBC}: timed by redisFork"));
+    }
+    Ok(Attaching::Active(lacks.join("; ")))
 }
 
 fn page_fault(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
@@ -106,9 +121,17 @@ fn page_fault(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
 }
 
 fn fsync(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
-    let libc = scope.libc()?;
-    uprobe(ebpf, "sync_enter", &libc, &["fsync", "fdatasync"], scope.pid)?;
-    uprobe(ebpf, "sync_return", &libc, &["fsync", "fdatasync"], scope.pid)?;
+    let functions = ["fsync", "fdatasync"];
+    let own = scope.exported(&functions);
+    let (file, functions) = match &scope.libc {
+        Some(libc) => (libc, functions.as_slice()),
+        None if own.is_empty() => {
+            return Err(format!("{NO_LIBC}: of fsync only the part off the core is told"));
+        }
+        None => (&scope.program, own.as_slice()),
+    };
+    uprobe(ebpf, "sync_enter", file, functions, scope.pid)?;
+    uprobe(ebpf, "sync_return", file, functions, scope.pid)?;
     Ok(Attaching::WHOLE)
 }
 
@@ -120,27 +143,36 @@ fn block_io(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
             raw_tracepoint(ebpf, name)?;
         }
     }
-    Ok(scope.lacks_types("devices and bytes are not told"))
+    Ok(Attaching::Active(scope.types_lack("devices and bytes are not told").join("; ")))
 }
 
-fn scheduler(ebpf: &mut Ebpf, _scope: &Scope) -> Result<Attaching, String> {
+fn scheduler(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
     raw_tracepoint(ebpf, "sched_waking")?;
     raw_tracepoint(ebpf, "sched_switch")?;
-    Ok(Attaching::WHOLE)
+    let mut lacks =
+        scope.types_lack("a throttle counts as a wait for the core, whose holder is not named");
+    if !scope.offsets.registers {
+        lacks.push(format!("{NO_REGISTERS}: of blocking only sleeps that no signal ends are told"));
+    }
+    Ok(Attaching::Active(lacks.join("; ")))
 }
 
 fn command(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
-    if scope.offsets.task.io_count == 0 {
-        return Err("the kernel shows no task_struct.ioac in its BTF (CONFIG_TASK_IO_ACCOUNTING, \
-             CONFIG_DEBUG_INFO_BTF); SLOWLOG still names slow commands"
-            .to_owned());
-    }
-    perf_event(ebpf, "cpu_clock", SoftwareEvent::CpuClock, SAMPLE_PERIOD_NS, scope.pid)?;
     // A server without these symbols keeps the sampler, whose bounds are right to a millisecond.
-    let exported = crate::symbols::exported(&scope.program, &RARE);
+    let exported = scope.exported(&RARE);
     uprobe(ebpf, "command_enter", &scope.program, &exported, scope.pid)?;
     uprobe(ebpf, "command_return", &scope.program, &exported, scope.pid)?;
-    Ok(Attaching::WHOLE)
+    if scope.offsets.task.io_count != 0 {
+        perf_event(ebpf, "cpu_clock", SoftwareEvent::CpuClock, SAMPLE_PERIOD_NS, scope.pid)?;
+        return Ok(Attaching::WHOLE);
+    }
+    let why = "the kernel shows no task_struct.ioac in its BTF (CONFIG_TASK_IO_ACCOUNTING, \
+         CONFIG_DEBUG_INFO_BTF)";
+    if exported.is_empty() {
+        return Err(format!("{why}, and the server exports no commands; SLOWLOG names slow ones"));
+    }
+    let only = "only rare commands (KEYS, DEBUG, FLUSHALL …) are timed; SLOWLOG names the others";
+    Ok(Attaching::Active(format!("{why}: {only}")))
 }
 
 fn reclaim(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
@@ -161,7 +193,10 @@ fn reclaim(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
         missing.push(error);
     }
     match missing.as_slice() {
-        [] => Ok(scope.lacks_types("victims of the OOM killer are not told")),
+        [] => {
+            let lacks = scope.types_lack("victims of the OOM killer are not told");
+            Ok(Attaching::Active(lacks.join("; ")))
+        }
         missing => Ok(Attaching::Active(format!("not watched: {}", missing.join("; ")))),
     }
 }
@@ -172,7 +207,10 @@ fn softirq(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
     }
     raw_tracepoint(ebpf, "softirq_exit")?;
     raw_tracepoint(ebpf, "softirq_entry")?;
-    Ok(Attaching::WHOLE)
+    Ok(match scope.offsets.registers {
+        true => Attaching::WHOLE,
+        false => Attaching::Active(format!("{NO_REGISTERS}: only those of 0.1 ms are told")),
+    })
 }
 
 fn network(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
@@ -197,18 +235,14 @@ fn network(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
 }
 
 impl Scope {
-    /// What is lost without the kernel's type information; empty with it.
-    fn lacks_types(&self, loss: &str) -> Attaching {
-        match self.offsets.task.pid {
-            0 => Attaching::Active(format!("{NO_TYPES}: {loss}")),
-            _ => Attaching::WHOLE,
-        }
+    /// What is lost without the kernel's type information, if it is absent.
+    fn types_lack(&self, loss: &str) -> Vec<String> {
+        let absent = self.offsets.task.pid == 0;
+        absent.then(|| format!("{NO_TYPES}: {loss}")).into_iter().collect()
     }
 
-    fn libc(&self) -> Result<PathBuf, String> {
-        self.libc.clone().ok_or_else(|| {
-            "the server maps no libc (a static binary?): its fork and fsync cannot be probed"
-                .to_owned()
-        })
+    /// Those of `names` that the server itself defines.
+    fn exported<'a>(&self, names: &[&'a str]) -> Vec<&'a str> {
+        crate::symbols::exported(&self.program, names)
     }
 }

@@ -30,8 +30,10 @@ pub fn explain(stall: &mut Stall, server: &Server, fd: Option<u64>) {
     let Some(disk) = server.disk_within(stall.start_ns, stall.end_ns, device) else {
         return;
     };
+    // The device is followed until the thread runs again, and the wait ends when it may.
+    let device_ns = disk.busy_ns.min(stall.end_ns - stall.start_ns);
     let detail = &mut stall.detail;
-    detail.insert("device_ns".into(), disk.busy_ns as f64);
+    detail.insert("device_ns".into(), device_ns as f64);
     detail.insert("device_bytes".into(), disk.bytes as f64);
     detail.insert("device_requests".into(), disk.requests as f64);
     detail.insert("device_slowest_ns".into(), disk.slowest_ns as f64);

@@ -57,6 +57,7 @@ async fn run(
     let wanted = Wanted {
         threshold_ns: u64::try_from(plan.threshold.as_nanos()).unwrap_or(u64::MAX),
         softirq: plan.softirq,
+        without: plan.without,
     };
     let (mut shards, mut attached) = (Vec::new(), Vec::new());
     for target in &plan.targets {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use stallion_timeline::{ProbeState, Stall};
 
 use crate::error::ProbeError;
+use crate::offsets::Without;
 use crate::resolve::Target;
 use crate::summary::Summary;
 
@@ -24,6 +25,8 @@ pub struct Plan {
     pub follow: bool,
     /// Watch softirqs, too, at their price.
     pub softirq: bool,
+    /// What to do without.
+    pub without: Without,
 }
 
 /// What happens during a watch, as it happens.

@@ -14,7 +14,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use stallion_probes::{Notice, Plan, ProbeError, Target, watch};
+use stallion_probes::{Notice, Plan, ProbeError, Target, Without, watch};
 use stallion_timeline::{ProbeState, Stall, StallClass};
 use tempfile::TempDir;
 
@@ -317,6 +317,7 @@ pub(crate) fn plan(target: Target) -> Plan {
         threshold: Duration::from_millis(1),
         follow: false,
         softirq: false,
+        without: Without::default(),
     }
 }
 

@@ -14,3 +14,7 @@ mod cpu;
 mod network;
 
 mod shards;
+
+mod poorer;
+
+mod limits;

@@ -1,6 +1,5 @@
 //! Stalls of the server's own doing, with the server's own figures; and who may watch.
-use std::fs;
-use std::process::{Command, Stdio};
+
 use std::time::{Duration, Instant};
 
 use crate::harness::{Server, assert_near, may_probe, plan, watched, watched_by};
@@ -183,69 +182,4 @@ fn foreign_targets_are_refused_with_a_remedy() {
     let port = listener.local_addr().unwrap().port();
     let text = refused(Target::Port(port));
     assert!(text.contains(&format!("process {own}")), "{text}");
-}
-
-/// Not a test by itself: the prober that the next test kills.
-#[test]
-#[ignore = "run by sigkill_leaves_nothing_attached as a process of its own"]
-fn prober() {
-    let port = std::env::var("STALLION_TEST_PORT").unwrap().parse().unwrap();
-    let _ = watch(&plan(Target::Port(port)), || false, |_| {});
-}
-
-#[test]
-fn sigkill_leaves_nothing_attached() {
-    if !may_probe() {
-        return;
-    }
-    let server = Server::start(&[]);
-    let mut prober = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "own_doing::prober", "--ignored", "--nocapture"])
-        .env("STALLION_TEST_PORT", server.port.to_string())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let patience = Instant::now() + Duration::from_secs(30);
-    let mut programs = Vec::new();
-    while programs.len() < 10 {
-        assert!(Instant::now() < patience, "the prober attached {programs:?} only");
-        std::thread::sleep(Duration::from_millis(50));
-        programs = bpf_programs(prober.id());
-    }
-    assert!(programs.iter().all(|id| exists(*id)));
-    prober.kill().unwrap();
-    prober.wait().unwrap();
-    let patience = Instant::now() + Duration::from_secs(5);
-    while programs.iter().any(|id| exists(*id)) {
-        assert!(Instant::now() < patience, "still loaded: {programs:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    server.ask("PING");
-}
-
-/// Ids of the BPF programs that a process holds.
-fn bpf_programs(pid: u32) -> Vec<u32> {
-    let Ok(folder) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else {
-        return Vec::new();
-    };
-    let mut ids: Vec<u32> = folder
-        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
-        .filter_map(|text| {
-            let line = text.lines().find_map(|line| line.strip_prefix("prog_id:"))?;
-            line.trim().parse().ok()
-        })
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
-}
-
-/// Whether a BPF program with this id is loaded.
-fn exists(id: u32) -> bool {
-    const BPF_PROG_GET_NEXT_ID: i32 = 11;
-    let mut attributes = [id - 1, 0];
-    // SAFETY: `start_id` and `next_id`, as the command wants them.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_GET_NEXT_ID, attributes.as_mut_ptr(), 8) };
-    result == 0 && attributes[1] == id
 }
