@@ -127,6 +127,7 @@ fn load(scope: &Scope, threshold_ns: u64) -> Result<Ebpf, ProbeError> {
         .override_global("SOCKET_OFFSETS", &scope.offsets.socket, true)
         .override_global("PORTS", &ports, true)
         .override_global("NET_NAMESPACE", &net_namespace(scope.pid), true)
+        .override_global("THROTTLE_OFFSETS", &scope.offsets.throttle, true)
         .override_global("REGISTERS", &u32::from(scope.offsets.registers), true)
         .override_global("IDLE_SYSCALLS", &syscalls::IDLE, true)
         .load(OBJECT)

@@ -15,6 +15,8 @@ const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_POINTER: u32 = 2;
 const KIND_TYPEDEF: u32 = 8;
+const KIND_VOLATILE: u32 = 9;
+const KIND_CONST: u32 = 10;
 const KIND_FUNCTION: u32 = 12;
 const KIND_PROTOTYPE: u32 = 13;
 
@@ -105,7 +107,8 @@ impl Btf {
         };
         let types = section(8)?;
         let strings = section(16)?;
-        let mut offsets = vec![usize::MAX];
+        // Type 0 is void: far beyond the end, and far from an overflow.
+        let mut offsets = vec![usize::MAX / 2];
         let mut at = 0;
         while at + 12 <= types.len() {
             offsets.push(at);
@@ -128,7 +131,7 @@ impl Btf {
         for field in path {
             let (offset_bits, type_id) = self.member(at, field)?;
             bits += offset_bits;
-            at = self.offsets.get(type_id as usize).copied().unwrap_or(0);
+            at = self.named(type_id);
         }
         Some(bits / 8)
     }
@@ -156,6 +159,16 @@ impl Btf {
         let prototype = self.target(pointer).filter(|_| self.is_kind(pointer, KIND_POINTER))?;
         let known = self.is_kind(prototype, KIND_PROTOTYPE);
         known.then(|| word(&self.types, prototype + 4).map(members)).flatten()
+    }
+
+    /// A type without the names and qualifiers around it; void for one that is not there.
+    fn named(&self, type_id: u32) -> usize {
+        const AROUND: [u32; 3] = [KIND_TYPEDEF, KIND_VOLATILE, KIND_CONST];
+        let mut at = self.offsets.get(type_id as usize).copied().unwrap_or(0);
+        while AROUND.iter().any(|kind| self.is_kind(at, *kind)) {
+            at = self.target(at).unwrap_or(0);
+        }
+        at
     }
 
     fn is_kind(&self, at: usize, wanted: u32) -> bool {

@@ -24,6 +24,8 @@ pub struct Offsets {
     /// 1 more than those of `sock_common.{skc_num, skc_dport, skc_family, skc_daddr, skc_v6_daddr,
     /// skc_net}` and `net.ns.inum`.
     pub socket: [u32; 7],
+    /// 1 more than those of `task_struct.se.cfs_rq` and `cfs_rq.throttle_count`.
+    pub throttle: [u32; 2],
     /// Whether programs may read the registers with which a thread entered the kernel.
     pub registers: bool,
     /// Whether the queue stands before the request among the arguments of `block_rq_issue`.
@@ -60,6 +62,10 @@ impl From<&Btf> for Offsets {
                 after("sock_common", &["skc_v6_daddr"]),
                 after("sock_common", &["skc_net", "net"]),
                 after("net", &["ns", "inum"]),
+            ],
+            throttle: [
+                after("task_struct", &["se", "cfs_rq"]),
+                after("cfs_rq", &["throttle_count"]),
             ],
             registers: btf.function("bpf_task_pt_regs").is_some(),
             // The tracepoint's own first argument is not counted; before Linux 5.11 the queue

@@ -133,7 +133,7 @@ pub const TABLE: [Row; 18] = [
         class: StallClass::Throttle,
         name: "throttle",
         probe: "scheduler",
-        hook: "raw_tp sched_switch: runnable, and switched to idle",
+        hook: "raw_tp sched_switch: runnable, with cfs_rq.throttle_count above 0, or switched to idle",
         kernel: (5, 18),
         types: true,
         fallback: "run_queue",

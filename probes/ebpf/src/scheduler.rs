@@ -16,13 +16,18 @@ use stallion_probes_common::{Kind, Span, Window};
 
 use crate::shared::{
     BACKGROUND_SYNC_NS, MAIN_TASK, comm_of, current_tid, emit, floor_ns, io_count_of, main_tid,
-    now_ns, tid_of, user_regs,
+    now_ns, read_field, tid_of, user_regs,
 };
 use crate::{block_io, command};
 
 /// System calls in which the event loop waits for work: `epoll_wait` and its kin.
 #[unsafe(no_mangle)]
 static IDLE_SYSCALLS: Global<[i64; 4]> = Global::new([-2; 4]);
+
+/// 1 more than the offsets of `task_struct.se.cfs_rq` and `cfs_rq.throttle_count`; 0 where the
+/// kernel does not tell, or has no quotas.
+#[unsafe(no_mangle)]
+static THROTTLE_OFFSETS: Global<[u32; 2]> = Global::new([0; 2]);
 
 /// Where and why the main thread left its core, until it is back.
 struct Away {
@@ -99,7 +104,7 @@ fn leave(ctx: &RawTracePointContext) {
         // Who takes the core says more than who has it last, when many share it meanwhile.
         let next: u64 = ctx.arg(2);
         let tid = tid_of(next);
-        if tid == Some(0) {
+        if is_throttled(task) || tid == Some(0) {
             class = WaitClass::Throttle;
         }
         taker = (tid.unwrap_or(0), comm_of(next));
@@ -125,6 +130,16 @@ fn leave(ctx: &RawTracePointContext) {
     if matches!(class, WaitClass::OffCpu | WaitClass::Stopped) {
         command::sleep(now, io_count_of(task).unwrap_or(0));
     }
+}
+
+/// Whether the quota of the task's group, or of one above it, is used up. Without this a throttle
+/// shows only by the core that is left idle, which others may want.
+#[inline(always)]
+fn is_throttled(task: u64) -> bool {
+    let offsets = THROTTLE_OFFSETS.load();
+    read_field::<u64>(task, offsets[0])
+        .and_then(|queue| read_field::<u32>(queue, offsets[1]))
+        .is_some_and(|count| count > 0)
 }
 
 /// The main thread is about to run again; the current thread is the one that makes room.
