@@ -195,6 +195,13 @@ fn cautions(analysis: &Analysis) -> Vec<Finding> {
             "Only the client's own lateness can be told apart; all other time is unexplained.",
         ));
     }
+    if !run.other_servers.is_empty() {
+        let ports: Vec<String> = run.other_servers.iter().map(u16::to_string).collect();
+        all.push(fact(
+            format!("Stalls of other servers were left out (ports {})", words::list(&ports)),
+            "The client did not drive them; a stall of one shard does not delay another's requests.",
+        ));
+    }
     if !analysis.accounting.closes() {
         all.push(caution(
             "The accounting does not close",
