@@ -79,7 +79,7 @@ pub struct Wanted {
 /// [`ProbeError`] when nothing can be loaded, or not one probe attached. A probe that fails by
 /// itself is a state, no error.
 pub fn attach(server: &Server, wanted: Wanted) -> Result<Attached, ProbeError> {
-    let scope = Scope {
+    let mut scope = Scope {
         pid: server.pid,
         libc: server.symbols.file(is_libc).filter(|_| !wanted.without.libc),
         program: PathBuf::from(format!("/proc/{}/exe", server.pid)),
@@ -87,6 +87,7 @@ pub fn attach(server: &Server, wanted: Wanted) -> Result<Attached, ProbeError> {
         ports: server.ports.clone(),
         softirq: wanted.softirq,
     };
+    scope.offsets.state_is_argument &= !wanted.without.state;
     let mut ebpf = load(&scope, wanted.threshold_ns)?;
     let states: Vec<ProbeState> =
         PROBES.iter().map(|probe| state(probe, (probe.attach)(&mut ebpf, &scope))).collect();
@@ -128,6 +129,7 @@ fn load(scope: &Scope, threshold_ns: u64) -> Result<Ebpf, ProbeError> {
         .override_global("PORTS", &ports, true)
         .override_global("NET_NAMESPACE", &net_namespace(scope.pid), true)
         .override_global("THROTTLE_OFFSETS", &scope.offsets.throttle, true)
+        .override_global("STATE_OFFSET", &scope.offsets.state, true)
         .override_global("REGISTERS", &u32::from(scope.offsets.registers), true)
         .override_global("IDLE_SYSCALLS", &syscalls::IDLE, true)
         .load(OBJECT)

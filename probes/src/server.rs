@@ -114,17 +114,21 @@ impl Server {
     }
 
     /// What a device did within a wait: `preferred`, or the busiest one where that did nothing.
+    /// A background thread's wait is told in parts when the main thread waits meanwhile, but
+    /// never the other way round.
     #[must_use]
     pub fn disk_within(
         &self,
         start_ns: u64,
         end_ns: u64,
+        tid: u32,
         preferred: Option<u32>,
     ) -> Option<DiskUse> {
         let mut uses: Vec<DiskUse> = Vec::new();
         for event in &self.disks {
             let span = &event.span;
-            if span.end_ns <= start_ns || span.start_ns >= end_ns {
+            let foreign = tid == self.pid && span.tid != tid;
+            if foreign || span.end_ns <= start_ns || span.start_ns >= end_ns {
                 continue;
             }
             let at = uses.iter().position(|known| known.device == event.device);

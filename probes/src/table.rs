@@ -124,17 +124,17 @@ pub const TABLE: [Row; 18] = [
         name: "run_queue",
         probe: "scheduler",
         hook: "raw_tp sched_switch and sched_waking",
-        kernel: (5, 18),
+        kernel: FLOOR,
         types: true,
         fallback: "none needed without types",
-        lost: "who took the core; before 5.18 blocked threads count as preempted",
+        lost: "who took the core; before 5.18 all of the scheduler's classes",
     },
     Row {
         class: StallClass::Throttle,
         name: "throttle",
         probe: "scheduler",
         hook: "raw_tp sched_switch: runnable, with cfs_rq.throttle_count above 0, or switched to idle",
-        kernel: (5, 18),
+        kernel: FLOOR,
         types: true,
         fallback: "run_queue",
         lost: "the class: a throttle looks like a wait for the core",
@@ -144,7 +144,7 @@ pub const TABLE: [Row; 18] = [
         name: "off_cpu",
         probe: "scheduler",
         hook: "raw_tp sched_switch with the system call's number (bpf_task_pt_regs)",
-        kernel: (5, 18),
+        kernel: (5, 15),
         types: true,
         fallback: "sleeps that no signal ends, without the call's name",
         lost: "other sleeps: they look like the event loop's own",
@@ -173,11 +173,11 @@ pub const TABLE: [Row; 18] = [
         class: StallClass::Stopped,
         name: "stopped",
         probe: "scheduler",
-        hook: "raw_tp sched_switch with the state of a stopped thread",
-        kernel: (5, 18),
+        hook: "raw_tp sched_switch with the state of a stopped thread (before 5.18 from the task)",
+        kernel: FLOOR,
         types: false,
         fallback: "none",
-        lost: "before 5.18 it counts as run_queue",
+        lost: "before 5.18 without types: all",
     },
     Row {
         class: StallClass::Softirq,
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(version("x"), None);
         let throttle = TABLE.iter().find(|row| row.name == "throttle").unwrap();
         assert!(throttle.is_whole((6, 1), true));
-        assert!(!throttle.is_whole((6, 1), false) && !throttle.is_whole((5, 15), true));
+        assert!(!throttle.is_whole((6, 1), false) && !throttle.is_whole((5, 4), true));
     }
 
     #[test]

@@ -17,9 +17,10 @@ static PORTS: Global<[u16; 8]> = Global::new([0; 8]);
 #[unsafe(no_mangle)]
 static NET_NAMESPACE: Global<u32> = Global::new(0);
 /// 1 more than the offsets of `sock_common.{skc_num, skc_dport, skc_family, skc_daddr,
-/// skc_v6_daddr, skc_net}` and `net.ns.inum`; 0 where the kernel does not tell.
+/// skc_v6_daddr, skc_net}`, `net.ns.inum` and `inet_sock.inet_sport`; 0 where the kernel does not
+/// tell.
 #[unsafe(no_mangle)]
-static SOCKET_OFFSETS: Global<[u32; 7]> = Global::new([0; 7]);
+static SOCKET_OFFSETS: Global<[u32; 8]> = Global::new([0; 8]);
 
 const LOCAL_PORT: usize = 0;
 const PEER_PORT: usize = 1;
@@ -28,6 +29,7 @@ const PEER_V4: usize = 3;
 const PEER_V6: usize = 4;
 const NET: usize = 5;
 const NET_INODE: usize = 6;
+const SOURCE_PORT: usize = 7;
 
 const AF_INET: u16 = 2;
 
@@ -57,9 +59,14 @@ fn tcp_send_reset(ctx: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn seen(kind: NetworkKind, socket: u64) -> i32 {
     let offsets = SOCKET_OFFSETS.load();
-    let Some(local_port) = read_field::<u16>(socket, offsets[LOCAL_PORT]) else {
+    let Some(mut local_port) = read_field::<u16>(socket, offsets[LOCAL_PORT]) else {
         return 0;
     };
+    if local_port == 0 {
+        // A socket that is closed with something unread has given its port back already.
+        let source: u16 = read_field(socket, offsets[SOURCE_PORT]).unwrap_or(0);
+        local_port = u16::from_be(source);
+    }
     if !is_ours(local_port) || !is_our_namespace(socket) {
         return 0;
     }

@@ -24,6 +24,10 @@ use crate::{block_io, command};
 #[unsafe(no_mangle)]
 static IDLE_SYSCALLS: Global<[i64; 4]> = Global::new([-2; 4]);
 
+/// 1 more than the offset of `task_struct.__state`, `state` before Linux 5.14.
+#[unsafe(no_mangle)]
+static STATE_OFFSET: Global<u32> = Global::new(0);
+
 /// 1 more than the offsets of `task_struct.se.cfs_rq` and `cfs_rq.throttle_count`; 0 where the
 /// kernel does not tell, or has no quotas.
 #[unsafe(no_mangle)]
@@ -66,15 +70,32 @@ static WAIT_WINDOWS: Array<Window> = Array::with_max_entries(WAIT_CLASSES as u32
 fn sched_switch(ctx: RawTracePointContext) -> i32 {
     // Arguments: preempt, previous task, next task, previous state (since Linux 5.18).
     if current_tid() == main_tid() {
-        leave(&ctx);
+        leave(&ctx, ctx.arg(3));
     } else {
-        // SAFETY: a word that only the main thread's switches write.
-        let main = unsafe { MAIN_TASK };
-        if main != 0 && ctx.arg::<u64>(2) == main {
-            arrive(main);
-        }
+        enter(&ctx);
     }
     0
+}
+
+/// Before Linux 5.18 the state is not among the arguments, but the task still has it.
+#[raw_tracepoint(tracepoint = "sched_switch")]
+fn sched_switch_by_task(ctx: RawTracePointContext) -> i32 {
+    if current_tid() == main_tid() {
+        let state = read_field::<u32>(ctx.arg(1), STATE_OFFSET.load()).unwrap_or(0);
+        leave(&ctx, u64::from(state));
+    } else {
+        enter(&ctx);
+    }
+    0
+}
+
+#[inline(always)]
+fn enter(ctx: &RawTracePointContext) {
+    // SAFETY: a word that only the main thread's switches write.
+    let main = unsafe { MAIN_TASK };
+    if main != 0 && ctx.arg::<u64>(2) == main {
+        arrive(main);
+    }
 }
 
 #[raw_tracepoint(tracepoint = "sched_waking")]
@@ -94,11 +115,11 @@ fn sched_waking(ctx: RawTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-fn leave(ctx: &RawTracePointContext) {
+fn leave(ctx: &RawTracePointContext, state: u64) {
     let now = now_ns();
     let task: u64 = ctx.arg(1);
     let regs = user_regs();
-    let mut class = class_of(ctx.arg::<u64>(0) & 1 != 0, ctx.arg::<u64>(3));
+    let mut class = class_of(ctx.arg::<u64>(0) & 1 != 0, state);
     let mut taker = (0, [0; COMM_LEN]);
     if matches!(class, WaitClass::RunQueue) {
         // Who takes the core says more than who has it last, when many share it meanwhile.
@@ -116,7 +137,7 @@ fn leave(ctx: &RawTracePointContext) {
         (*away).out_ns = now;
         (*away).woken_ns = 0;
         (*away).class = class;
-        (*away).deep = ctx.arg::<u64>(3) & STATE_DISK != 0;
+        (*away).deep = state & STATE_DISK != 0;
         (*away).syscall = regs.syscall;
         (*away).argument = regs.argument;
         // Now: the write that waits for an fsync may be woken by its very end.
@@ -124,7 +145,7 @@ fn leave(ctx: &RawTracePointContext) {
         (*away).other_tid = taker.0;
         (*away).other_comm = taker.1;
     }
-    if matches!(class, WaitClass::OffCpu) && ctx.arg::<u64>(3) & STATE_DISK != 0 {
+    if matches!(class, WaitClass::OffCpu) && state & STATE_DISK != 0 {
         block_io::sleep_begins(now);
     }
     if matches!(class, WaitClass::OffCpu | WaitClass::Stopped) {

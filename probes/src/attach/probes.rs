@@ -148,7 +148,11 @@ fn block_io(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
 
 fn scheduler(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
     raw_tracepoint(ebpf, "sched_waking")?;
-    raw_tracepoint(ebpf, "sched_switch")?;
+    if scope.offsets.state_is_argument {
+        raw_tracepoint(ebpf, "sched_switch")?;
+    } else {
+        raw_tracepoint_by(ebpf, "sched_switch_by_task", "sched_switch")?;
+    }
     let mut lacks =
         scope.types_lack("a throttle counts as a wait for the core, whose holder is not named");
     if !scope.offsets.registers {

@@ -27,7 +27,7 @@ pub fn stall(event: &Disk, server: &mut Server) -> Stall {
 /// else the busiest one, because a volume has no requests of its own.
 pub fn explain(stall: &mut Stall, server: &Server, fd: Option<u64>) {
     let device = fd.and_then(|fd| device_of(server.pid, fd));
-    let Some(disk) = server.disk_within(stall.start_ns, stall.end_ns, device) else {
+    let Some(disk) = server.disk_within(stall.start_ns, stall.end_ns, stall.tid, device) else {
         return;
     };
     // The device is followed until the thread runs again, and the wait ends when it may.
@@ -87,10 +87,20 @@ mod tests {
         explain(&mut sync, &server, None);
         assert_eq!(sync.what, "fsync x.aof on device 4095:2");
         assert_eq!((sync.detail["device_ns"], sync.detail["device_bytes"]), (120.0, 16_384.0));
-        let busiest = server.disk_within(90, 310, Some(7)).unwrap();
-        let of_file = server.disk_within(90, 310, Some(0xfff0_0001)).unwrap();
+        let busiest = server.disk_within(90, 310, 1, Some(7)).unwrap();
+        let of_file = server.disk_within(90, 310, 1, Some(0xfff0_0001)).unwrap();
         assert_eq!((busiest.busy_ns, of_file.busy_ns), (120, 40), "the file's own, if it is known");
         assert_eq!((sync.detail["device_requests"], sync.detail["device_slowest_ns"]), (4.0, 7.0));
+    }
+
+    #[test]
+    fn the_main_thread_is_not_told_what_a_background_thread_waited_for() {
+        let mut server = Server::of(1);
+        let mut event = disk(0xfff0_0001, 100, 200, 40);
+        event.span.tid = 2;
+        stall(&event, &mut server);
+        assert_eq!(server.disk_within(90, 310, 1, None), None);
+        assert!(server.disk_within(90, 310, 2, None).is_some());
     }
 
     #[test]

@@ -96,6 +96,10 @@ fn splits_of_huge_pages_after_a_fork_are_told_apart_from_copies() {
         server.ask_all((0..200_000).step_by(200).map(|key| format!("SETRANGE key:{key} 0 x")));
         by_kernel = splits() - before;
     });
+    // Without its parent the child would save on for a while.
+    let child = seen.longest(StallClass::Fork).detail["child"] as i32;
+    // SAFETY: a signal to the child of this test's own server.
+    unsafe { libc::kill(child, libc::SIGKILL) };
     let told: u64 = seen
         .of(StallClass::HugePage)
         .filter(|stall| stall.what == "split")

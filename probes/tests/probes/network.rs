@@ -41,7 +41,7 @@ fn retransmits_and_resets_are_counted_with_their_peers() {
         return;
     }
     let server = Server::start(&[]);
-    let mut peer = String::new();
+    let (mut peer, mut refused) = (String::new(), String::new());
     let seen = watched(&server, || {
         let mut stream = connect(&server);
         peer = stream.local_addr().unwrap().to_string();
@@ -58,7 +58,15 @@ fn retransmits_and_resets_are_counted_with_their_peers() {
         assert_eq!(stream.read(&mut answer).unwrap(), 7);
         // Closed without lingering, the connection is reset.
         set(&stream, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 });
+        drop(stream);
+        // A server that closes with something unread resets the connection itself.
+        server.ask("CONFIG SET client-query-buffer-limit 1mb");
+        let mut stream = connect(&server);
+        refused = stream.local_addr().unwrap().to_string();
+        let header = b"*2\r\n$4\r\nECHO\r\n$100000000\r\n";
+        let _ = stream.write_all(header).and_then(|()| stream.write_all(&vec![b'x'; 16 << 20]));
     });
+    assert!(!of(&seen.stalls, &format!("reset of {refused}")).is_empty(), "{:#?}", seen.stalls);
     let again = of(&seen.stalls, &format!("retransmit to {peer}"));
     let count: u64 = again.iter().map(|stall| stall.count).sum();
     println!("{count} retransmits: {again:#?}");

@@ -20,7 +20,7 @@ fn without_types_each_probe_says_what_it_lacks_and_goes_on() {
     let server = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     server.ask("DEBUG POPULATE 300000");
     let poorer = Plan {
-        without: Without { types: true, libc: false },
+        without: Without { types: true, ..Without::default() },
         softirq: true,
         ..plan(Target::Port(server.port))
     };
@@ -63,8 +63,10 @@ fn without_libc_fork_and_fsync_are_seen_by_other_means() {
         return;
     }
     let server = Server::start(&["--appendonly", "yes", "--appendfsync", "no"]);
-    let poorer =
-        Plan { without: Without { types: false, libc: true }, ..plan(Target::Port(server.port)) };
+    let poorer = Plan {
+        without: Without { libc: true, ..Without::default() },
+        ..plan(Target::Port(server.port))
+    };
     let value = "x".repeat(60_000);
     let seen = watched_by(poorer, || {
         server.ask_all((0..500).map(|key| format!("SET key:{key} {value}")));
@@ -81,4 +83,29 @@ fn without_libc_fork_and_fsync_are_seen_by_other_means() {
     let fsync = seen.longest(StallClass::Fsync);
     println!("{fsync:#?}");
     assert!(fsync.what.starts_with("blocked in f"), "{fsync:?}");
+}
+
+#[test]
+fn without_the_state_as_an_argument_the_task_tells_it() {
+    if !may_probe() {
+        return;
+    }
+    let server = Server::start(&[]);
+    let poorer = Plan {
+        without: Without { state: true, ..Without::default() },
+        ..plan(Target::Port(server.port))
+    };
+    let seen = watched_by(poorer, || {
+        server.ask("DEBUG SLEEP 0.05");
+        // SAFETY: stops and continues this test's own server.
+        unsafe {
+            libc::kill(server.pid() as i32, libc::SIGSTOP);
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            libc::kill(server.pid() as i32, libc::SIGCONT);
+        }
+    });
+    assert_eq!(lacks(&seen, "scheduler"), (ProbeStatus::Active, ""));
+    assert!(seen.total_ms(StallClass::Stopped) > 40.0, "{:#?}", seen.stalls);
+    assert!(seen.longest(StallClass::OffCpu).what.contains("nanosleep"));
+    assert!(seen.total_ms(StallClass::OffCpu) > 40.0, "{:#?}", seen.stalls);
 }
