@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stallion_lab::duration;
 use stallion_probes::summary::{Summary, class_name};
-use stallion_probes::{Notice, Plan, ProbeError, Target, watch};
+use stallion_probes::{Notice, Plan, ProbeError, Target, Without, watch};
 use stallion_timeline::{ProbeState, ProbeStatus, Stall, StallClass, ThreadRole};
 
 use crate::exit::{Failure, Outcome};
@@ -17,17 +17,19 @@ use crate::exit::{Failure, Outcome};
 Examples:
   sudo stallion probe --port 6379 --live              what stalls this server, as it happens
   sudo stallion probe --port 6379 --for 30s           a table after half a minute
+  sudo stallion probe -p 7000 -p 7001 -p 7002 --follow --out stalls.jsonl   all shards of a host
   sudo stallion probe --pid 4242 --out stalls.jsonl   a timeline for `stallion report`
 
 The watch ends by itself after --for, when the server ends, or on Ctrl-C; the timeline is complete
 in each case. Nothing is changed in the server and nothing stays attached, even after SIGKILL.")]
 pub(crate) struct Args {
-    /// The server that listens on this TCP port of this host (of a container, too)
+    /// The server that listens on this TCP port of this host (of a container, too); may be given
+    /// several times, for all shards of a host
     #[arg(long, short, value_name = "N", required_unless_present = "pid", conflicts_with = "pid")]
-    port: Option<u16>,
-    /// The server with this process id
+    port: Vec<u16>,
+    /// The server with this process id; may be given several times
     #[arg(long, value_name = "N")]
-    pid: Option<u32>,
+    pid: Vec<u32>,
     /// Write the stalls to this timeline (JSON Lines), for `stallion report`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -40,27 +42,35 @@ pub(crate) struct Args {
     /// The shortest stretch on the CPU that counts as a stall, and the shortest that --live prints
     #[arg(long, value_name = "TIME", default_value = "1ms", value_parser = duration::parse)]
     threshold: Duration,
-    /// When the server ends, wait for another one at the same port
+    /// When a server ends, wait for another one at the same port
     #[arg(long, requires = "port")]
     follow: bool,
+    /// Watch softirqs on the main thread's time, too: costs more than 1 % of a busy shard
+    #[arg(long)]
+    softirq: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let plan = plan(args)?;
     let colour = colours();
     let mut start_ns = None;
+    let mut awaited = plan.targets.len();
+    let several = awaited > 1;
     let summary = watch(
         &plan,
         || false,
         |notice| match notice {
-            Notice::Attached { pid, states } => {
-                print_states(pid, states);
-                eprintln!("ready");
+            Notice::Attached { pid, port, states } => {
+                print_states(pid, port, states);
+                awaited = awaited.saturating_sub(1);
+                if awaited == 0 {
+                    eprintln!("ready");
+                }
             }
             Notice::Stall(stall) if args.live && stall.busy_ns >= threshold_ns(&plan) => {
                 let start_ns = *start_ns.get_or_insert(stall.start_ns);
                 // A closed pipe ends the lines, not the watch.
-                let _ = writeln!(std::io::stdout(), "{}", line(stall, start_ns, colour));
+                let _ = writeln!(std::io::stdout(), "{}", line(stall, start_ns, colour, several));
             }
             Notice::Stall(_) => {}
             Notice::Lost(count) => eprintln!("{count} events lost: the ring buffer was full"),
@@ -73,17 +83,22 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 fn plan(args: &Args) -> Result<Plan, Failure> {
-    let target = match (args.port, args.pid) {
-        (Some(port), _) => Target::Port(port),
-        (None, Some(pid)) => Target::Pid(pid),
-        (None, None) => return Err(Failure::usage("give the server's --port or --pid")),
-    };
+    let mut targets: Vec<Target> = args.port.iter().map(|port| Target::Port(*port)).collect();
+    targets.extend(args.pid.iter().map(|pid| Target::Pid(*pid)));
+    if let Some((index, twice)) =
+        targets.iter().enumerate().find(|(index, target)| targets[..*index].contains(target))
+    {
+        let place = index + 1;
+        return Err(Failure::usage(format!("target {place}, {twice}, was given before")));
+    }
     Ok(Plan {
-        target,
+        targets,
         out: args.out.clone(),
         duration: args.duration,
         threshold: args.threshold,
         follow: args.follow,
+        softirq: args.softirq,
+        without: Without::default(),
     })
 }
 
@@ -99,21 +114,25 @@ fn threshold_ns(plan: &Plan) -> u64 {
     u64::try_from(plan.threshold.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn print_states(pid: u32, states: &[ProbeState]) {
-    eprintln!("watching process {pid}");
+fn print_states(pid: u32, port: u16, states: &[ProbeState]) {
+    eprintln!("watching process {pid}, port {port}");
     for state in states {
         let status = match state.status {
             ProbeStatus::Active => "active",
             ProbeStatus::Disabled => "disabled",
             ProbeStatus::Failed => "failed",
         };
-        let reason = if state.reason.is_empty() { &state.hook } else { &state.reason };
-        eprintln!("  {:<12} {status:<9} {reason}", state.name);
+        let text = match (state.status, state.reason.as_str()) {
+            (_, "") => state.hook.clone(),
+            (ProbeStatus::Active, lacks) => format!("{} ({lacks})", state.hook),
+            (_, reason) => reason.to_owned(),
+        };
+        eprintln!("  {:<12} {status:<9} {text}", state.name);
     }
 }
 
 /// One stall in one line: seconds since the first one, class, stalled time, what.
-fn line(stall: &Stall, start_ns: u64, colour: bool) -> String {
+fn line(stall: &Stall, start_ns: u64, colour: bool, several: bool) -> String {
     let at_s = stall.start_ns.saturating_sub(start_ns) as f64 / 1e9;
     let thread = match stall.thread {
         ThreadRole::Main => "",
@@ -124,7 +143,8 @@ fn line(stall: &Stall, start_ns: u64, colour: bool) -> String {
     let class = format!("{:<10}", class_name(stall.class));
     let class = if colour { format!("\x1b[{}m{class}\x1b[0m", shade(stall.class)) } else { class };
     let ms = stall.busy_ns as f64 / 1e6;
-    format!("{at_s:>10.3}s  {class} {ms:>10.3} ms{sum}  {}{thread}", stall.what)
+    let shard = if several { format!("  {:>5}", stall.port) } else { String::new() };
+    format!("{at_s:>10.3}s{shard}  {class} {ms:>10.3} ms{sum}  {}{thread}", stall.what)
 }
 
 /// ANSI colour of a class: red for the disk, magenta for memory, yellow for the core, cyan for

@@ -6,6 +6,7 @@
 //!
 //! Every event on the ring buffer starts with a [`Span`], whose `kind` says which struct it is.
 #![no_std]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 pub mod span;
 
@@ -18,6 +19,14 @@ pub mod fork;
 pub mod page_fault;
 
 pub mod fsync;
+
+pub mod block_io;
+
+pub mod reclaim;
+
+pub mod softirq;
+
+pub mod network;
 
 pub mod command;
 

@@ -36,6 +36,9 @@ impl WaitClass {
     }
 }
 
+/// Stands for the number of a system call that the kernel does not let programs read.
+pub const UNKNOWN_SYSCALL: i64 = i64::MIN;
+
 /// One wait off the core, or a window of short ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
@@ -46,11 +49,12 @@ pub struct Wait {
     pub class: u32,
     /// Thread that took the core (preempted), had it (woken and waiting), or woke it (off-CPU).
     pub other_tid: u32,
-    /// Number of the system call the thread was in; negative in user mode or in a page fault.
+    /// Number of the system call the thread was in; negative in user mode or in a page fault, or
+    /// [`UNKNOWN_SYSCALL`].
     pub syscall: i64,
     /// First argument of that system call: mostly a file descriptor.
     pub argument: u64,
-    /// Start of a background thread's fsync that was in flight at the end; 0 without one.
+    /// Start of a background thread's fsync that was in flight at the start; 0 without one.
     pub background_sync_ns: u64,
     /// Name of `other_tid`.
     pub other_comm: [u8; COMM_LEN],
@@ -60,6 +64,9 @@ const _: () = assert!(size_of::<Wait>() == 88);
 
 /// Bits of `task_struct.__state` that mean "stopped" and "traced" (stable since Linux 2.6).
 pub const STATE_STOPPED: u64 = 0x4 | 0x8;
+
+/// The bit of a sleep that no signal ends, mostly for a disk (`TASK_UNINTERRUPTIBLE`).
+pub const STATE_DISK: u64 = 0x2;
 
 /// Bits of the state that name a sleep; without them the thread was preempted while runnable.
 pub const STATE_SLEEPS: u64 = 0xff;

@@ -18,6 +18,14 @@ pub enum Kind {
     Stack = 6,
     /// [`crate::command::Call`].
     Call = 7,
+    /// [`crate::block_io::Disk`].
+    Disk = 8,
+    /// [`crate::reclaim::Reclaim`].
+    Reclaim = 9,
+    /// [`crate::softirq::Softirq`].
+    Softirq = 10,
+    /// [`crate::network::Network`].
+    Network = 11,
 }
 
 impl Kind {
@@ -32,6 +40,10 @@ impl Kind {
             5 => Self::Stretch,
             6 => Self::Stack,
             7 => Self::Call,
+            8 => Self::Disk,
+            9 => Self::Reclaim,
+            10 => Self::Softirq,
+            11 => Self::Network,
             _ => return None,
         })
     }

@@ -4,23 +4,24 @@
 //! pinned), so the kernel detaches all of it when the process ends, by SIGKILL too.
 #![cfg(feature = "ebpf")]
 
-use std::fs;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use aya::maps::{PerCpuArray, RingBuf};
-use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
-use aya::programs::uprobe::UProbeScope;
-use aya::programs::{PerfEvent, Program, RawTracePoint, UProbe};
 use aya::{Ebpf, EbpfLoader};
-use stallion_probes_common::command::SAMPLE_PERIOD_NS;
+use stallion_probes_common::network::NETWORK_KINDS;
 use stallion_timeline::{ProbeState, ProbeStatus};
 
-use crate::btf::TaskOffsets;
 use crate::error::ProbeError;
+use crate::offsets::{Offsets, Without};
 use crate::server::Server;
-use crate::stalls::command::RARE;
 use crate::syscalls;
+
+mod hooks;
+
+mod probes;
+
+use hooks::words;
+use probes::{Attaching, PROBES, Probe, Scope};
 
 /// The kernel side, built by `cargo xtask ebpf`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("STALLION_EBPF_OBJECT"));
@@ -29,6 +30,9 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("STALLION_EBPF_OBJECT"))
 /// tenth of the shortest latency that a report calls slow.
 const FLOOR_NS: u64 = 100_000;
 
+/// Ports of a server that the kernel side knows: its own, TLS, the cluster bus, and as many again.
+const PORTS: usize = 8;
+
 /// The attached probes. Dropping it detaches them.
 pub struct Attached {
     /// State of each probe, for the header.
@@ -36,6 +40,7 @@ pub struct Attached {
     /// Events from the kernel.
     pub events: RingBuf<aya::maps::MapData>,
     lost: PerCpuArray<aya::maps::MapData, u64>,
+    network: PerCpuArray<aya::maps::MapData, u64>,
     _ebpf: Ebpf,
 }
 
@@ -43,54 +48,47 @@ impl Attached {
     /// Events that found the ring buffer full, since the attaching.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.lost.get(&0, 0).map_or(0, |by_cpu| by_cpu.iter().sum())
+        sum(&self.lost, 0)
+    }
+
+    /// Retransmits and resets since the attaching, by kind.
+    #[must_use]
+    pub fn network(&self) -> [u64; NETWORK_KINDS] {
+        std::array::from_fn(|kind| sum(&self.network, kind as u32))
     }
 }
 
-/// What the hooks of one process need to know.
-struct Scope {
-    pid: u32,
-    libc: Option<PathBuf>,
-    program: PathBuf,
-    offsets: TaskOffsets,
+fn sum(counts: &PerCpuArray<aya::maps::MapData, u64>, index: u32) -> u64 {
+    counts.get(&index, 0).map_or(0, |by_cpu| by_cpu.iter().sum())
 }
 
-/// One probe: its name is the stem of its files.
-struct Probe {
-    name: &'static str,
-    hook: &'static str,
-    attach: fn(&mut Ebpf, &Scope) -> Result<(), String>,
+/// What the plan wants of the probes.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The shortest stretch on the CPU that counts as a stall.
+    pub threshold_ns: u64,
+    /// Watch softirqs, at their price.
+    pub softirq: bool,
+    /// What to do without.
+    pub without: Without,
 }
-
-const PROBES: [Probe; 5] = [
-    Probe { name: "fork", hook: "uprobe libc fork, raw_tp sched_process_fork/exit", attach: fork },
-    Probe {
-        name: "page_fault",
-        hook: "raw_tp page_fault_user/kernel, mm_page_alloc, perf minor/major-faults",
-        attach: page_fault,
-    },
-    Probe { name: "fsync", hook: "uprobe libc fsync, fdatasync", attach: fsync },
-    Probe { name: "scheduler", hook: "raw_tp sched_switch, sched_waking", attach: scheduler },
-    Probe {
-        name: "command",
-        hook: "perf cpu-clock 1 kHz of the main thread, uprobes on rare commands",
-        attach: command,
-    },
-];
 
 /// Loads and attaches everything for one server.
 ///
 /// # Errors
 /// [`ProbeError`] when nothing can be loaded, or not one probe attached. A probe that fails by
 /// itself is a state, no error.
-pub fn attach(server: &Server, threshold_ns: u64) -> Result<Attached, ProbeError> {
-    let scope = Scope {
+pub fn attach(server: &Server, wanted: Wanted) -> Result<Attached, ProbeError> {
+    let mut scope = Scope {
         pid: server.pid,
-        libc: server.symbols.file(is_libc),
+        libc: server.symbols.file(is_libc).filter(|_| !wanted.without.libc),
         program: PathBuf::from(format!("/proc/{}/exe", server.pid)),
-        offsets: TaskOffsets::of_this_kernel(),
+        offsets: if wanted.without.types { Offsets::default() } else { Offsets::of_this_kernel() },
+        ports: server.ports.clone(),
+        softirq: wanted.softirq,
     };
-    let mut ebpf = load(&scope, threshold_ns)?;
+    scope.offsets.state_is_argument &= !wanted.without.state;
+    let mut ebpf = load(&scope, wanted.threshold_ns)?;
     let states: Vec<ProbeState> =
         PROBES.iter().map(|probe| state(probe, (probe.attach)(&mut ebpf, &scope))).collect();
     if states.iter().all(|state| state.status != ProbeStatus::Active) {
@@ -99,28 +97,51 @@ pub fn attach(server: &Server, threshold_ns: u64) -> Result<Attached, ProbeError
     }
     let missing = |name: &str| ProbeError::Load(format!("the object has no map {name}"));
     let events = ebpf.take_map("EVENTS").ok_or_else(|| missing("EVENTS"))?;
-    let lost = ebpf.take_map("LOST").ok_or_else(|| missing("LOST"))?;
+    let mut counts = |name: &str| {
+        let map = ebpf.take_map(name).ok_or_else(|| missing(name))?;
+        PerCpuArray::try_from(map).map_err(|error| ProbeError::Load(words(&error)))
+    };
+    let lost = counts("LOST")?;
+    let network = counts("NETWORK_TOTALS")?;
     Ok(Attached {
         states,
         events: RingBuf::try_from(events).map_err(|error| ProbeError::Load(words(&error)))?,
-        lost: PerCpuArray::try_from(lost).map_err(|error| ProbeError::Load(words(&error)))?,
+        lost,
+        network,
         _ebpf: ebpf,
     })
 }
 
 fn load(scope: &Scope, threshold_ns: u64) -> Result<Ebpf, ProbeError> {
     raise_memlock_limit();
+    let mut ports = [0_u16; PORTS];
+    ports.iter_mut().zip(&scope.ports).for_each(|(place, port)| *place = *port);
     EbpfLoader::new()
         .override_global("TGID", &scope.pid, true)
         .override_global("FLOOR_NS", &FLOOR_NS.min(threshold_ns), true)
         .override_global("STRETCH_NS", &threshold_ns, true)
-        .override_global("PID_OFFSET", &scope.offsets.pid, true)
-        .override_global("TGID_OFFSET", &scope.offsets.tgid, true)
-        .override_global("COMM_OFFSET", &scope.offsets.comm, true)
-        .override_global("IO_COUNT_OFFSET", &scope.offsets.io_count, true)
+        .override_global("PID_OFFSET", &scope.offsets.task.pid, true)
+        .override_global("TGID_OFFSET", &scope.offsets.task.tgid, true)
+        .override_global("COMM_OFFSET", &scope.offsets.task.comm, true)
+        .override_global("IO_COUNT_OFFSET", &scope.offsets.task.io_count, true)
+        .override_global("REQUEST_OFFSETS", &scope.offsets.request, true)
+        .override_global("SOCKET_OFFSETS", &scope.offsets.socket, true)
+        .override_global("PORTS", &ports, true)
+        .override_global("NET_NAMESPACE", &net_namespace(scope.pid), true)
+        .override_global("THROTTLE_OFFSETS", &scope.offsets.throttle, true)
+        .override_global("STATE_OFFSET", &scope.offsets.state, true)
+        .override_global("REGISTERS", &u32::from(scope.offsets.registers), true)
         .override_global("IDLE_SYSCALLS", &syscalls::IDLE, true)
         .load(OBJECT)
         .map_err(|error| ProbeError::Load(words(&error)))
+}
+
+/// Inode of a process's network namespace; 0 when it cannot be told.
+fn net_namespace(pid: u32) -> u32 {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/net")).unwrap_or_default();
+    let text = link.to_string_lossy();
+    let inode = text.strip_prefix("net:[").and_then(|rest| rest.strip_suffix(']'));
+    inode.and_then(|inode| inode.parse().ok()).unwrap_or(0)
 }
 
 /// BPF memory counted against this limit before Linux 5.11.
@@ -130,137 +151,15 @@ fn raise_memlock_limit() {
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
 }
 
-fn state(probe: &Probe, result: Result<(), String>) -> ProbeState {
+fn state(probe: &Probe, result: Result<Attaching, String>) -> ProbeState {
     let (status, reason) = match result {
-        Ok(()) => (ProbeStatus::Active, String::new()),
+        Ok(Attaching::Active(lacks)) => (ProbeStatus::Active, lacks),
+        Ok(Attaching::Disabled(why)) => (ProbeStatus::Disabled, why),
         Err(reason) => (ProbeStatus::Failed, reason),
     };
     ProbeState { name: probe.name.to_owned(), hook: probe.hook.to_owned(), status, reason }
 }
 
-fn fork(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
-    raw_tracepoint(ebpf, "sched_process_fork")?;
-    raw_tracepoint(ebpf, "sched_process_exit")?;
-    let libc = scope.libc()?;
-    uprobe(ebpf, "fork_enter", &libc, &["fork"], scope.pid)?;
-    uprobe(ebpf, "fork_return", &libc, &["fork"], scope.pid)
-}
-
-fn page_fault(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
-    for name in ["page_fault_user", "page_fault_kernel", "mm_page_alloc"] {
-        raw_tracepoint(ebpf, name)?;
-    }
-    perf_event(ebpf, "minor_fault", SoftwareEvent::PageFaultsMin, 1, scope.pid)?;
-    perf_event(ebpf, "major_fault", SoftwareEvent::PageFaultsMaj, 1, scope.pid)
-}
-
-fn fsync(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
-    let libc = scope.libc()?;
-    uprobe(ebpf, "sync_enter", &libc, &["fsync", "fdatasync"], scope.pid)?;
-    uprobe(ebpf, "sync_return", &libc, &["fsync", "fdatasync"], scope.pid)
-}
-
-fn scheduler(ebpf: &mut Ebpf, _scope: &Scope) -> Result<(), String> {
-    raw_tracepoint(ebpf, "sched_waking")?;
-    raw_tracepoint(ebpf, "sched_switch")
-}
-
-fn command(ebpf: &mut Ebpf, scope: &Scope) -> Result<(), String> {
-    if scope.offsets.io_count == 0 {
-        return Err("the kernel shows no task_struct.ioac in its BTF (CONFIG_TASK_IO_ACCOUNTING, \
-             CONFIG_DEBUG_INFO_BTF); SLOWLOG still names slow commands"
-            .to_owned());
-    }
-    perf_event(ebpf, "cpu_clock", SoftwareEvent::CpuClock, SAMPLE_PERIOD_NS, scope.pid)?;
-    // A server without these symbols keeps the sampler, whose bounds are right to a millisecond.
-    let exported: Vec<&str> =
-        RARE.into_iter().filter(|name| crate::symbols::exports(&scope.program, name)).collect();
-    uprobe(ebpf, "command_enter", &scope.program, &exported, scope.pid)?;
-    uprobe(ebpf, "command_return", &scope.program, &exported, scope.pid)
-}
-
-impl Scope {
-    fn libc(&self) -> Result<PathBuf, String> {
-        self.libc.clone().ok_or_else(|| {
-            "the server maps no libc (a static binary?): its fork and fsync cannot be probed"
-                .to_owned()
-        })
-    }
-}
-
 fn is_libc(name: &str) -> bool {
     name.starts_with("libc.so") || name.starts_with("libc-2") || name.starts_with("ld-musl")
-}
-
-fn raw_tracepoint(ebpf: &mut Ebpf, name: &str) -> Result<(), String> {
-    let program: &mut RawTracePoint = program(ebpf, name)?;
-    program.load().map_err(|error| words(&error))?;
-    program.attach(name).map_err(|error| words(&error))?;
-    Ok(())
-}
-
-fn uprobe(
-    ebpf: &mut Ebpf,
-    name: &str,
-    file: &PathBuf,
-    functions: &[&str],
-    pid: u32,
-) -> Result<(), String> {
-    let scope = UProbeScope::OneProcess(NonZeroU32::new(pid).ok_or("process 0 is no server")?);
-    let program: &mut UProbe = program(ebpf, name)?;
-    program.load().map_err(|error| words(&error))?;
-    for function in functions {
-        program
-            .attach(*function, file, scope)
-            .map_err(|error| format!("{function}: {}", words(&error)))?;
-    }
-    Ok(())
-}
-
-fn perf_event(
-    ebpf: &mut Ebpf,
-    name: &str,
-    event: SoftwareEvent,
-    period: u64,
-    tid: u32,
-) -> Result<(), String> {
-    let program: &mut PerfEvent = program(ebpf, name)?;
-    program.load().map_err(|error| words(&error))?;
-    program
-        .attach(
-            PerfEventConfig::Software(event),
-            PerfEventScope::OneProcess { pid: tid, cpu: None },
-            SamplePolicy::Period(period),
-            false,
-        )
-        .map_err(|error| words(&error))?;
-    Ok(())
-}
-
-fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P, String>
-where
-    &'a mut P: TryFrom<&'a mut Program>,
-{
-    ebpf.program_mut(name)
-        .and_then(|program| program.try_into().ok())
-        .ok_or_else(|| format!("the object has no program {name}: run `cargo xtask ebpf`"))
-}
-
-/// An error with its causes in one line; of a verifier's log the last words only.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    if std::env::var_os("STALLION_VERIFIER_LOG").is_some() {
-        let _ = fs::write("/dev/stderr", &text);
-    }
-    match lines.as_slice() {
-        [] => String::new(),
-        [only] => (*only).to_owned(),
-        [first, .., last] => format!("{first} … {last}"),
-    }
 }

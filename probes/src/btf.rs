@@ -13,7 +13,12 @@ const MAGIC: u16 = 0xeb9f;
 
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
+const KIND_POINTER: u32 = 2;
+const KIND_TYPEDEF: u32 = 8;
+const KIND_VOLATILE: u32 = 9;
+const KIND_CONST: u32 = 10;
 const KIND_FUNCTION: u32 = 12;
+const KIND_PROTOTYPE: u32 = 13;
 
 /// Extra bytes after a type's 12-byte head, by kind: a fixed number, and a number per member.
 const EXTRA_BYTES: [(usize, usize); 20] = [
@@ -102,7 +107,8 @@ impl Btf {
         };
         let types = section(8)?;
         let strings = section(16)?;
-        let mut offsets = vec![usize::MAX];
+        // Type 0 is void: far beyond the end, and far from an overflow.
+        let mut offsets = vec![usize::MAX / 2];
         let mut at = 0;
         while at + 12 <= types.len() {
             offsets.push(at);
@@ -125,7 +131,7 @@ impl Btf {
         for field in path {
             let (offset_bits, type_id) = self.member(at, field)?;
             bits += offset_bits;
-            at = self.offsets.get(type_id as usize).copied().unwrap_or(0);
+            at = self.named(type_id);
         }
         Some(bits / 8)
     }
@@ -138,6 +144,40 @@ impl Btf {
                 && self.name(*at) == Some(name)
         })?;
         u32::try_from(index + 1).ok()
+    }
+
+    /// How many parameters a function has that a type is the pointer to; each tracepoint has
+    /// such a type, `btf_trace_NAME`.
+    #[must_use]
+    pub fn parameters(&self, typedef: &str) -> Option<usize> {
+        let at = self
+            .offsets
+            .iter()
+            .skip(1)
+            .find(|at| self.is_kind(**at, KIND_TYPEDEF) && self.name(**at) == Some(typedef))?;
+        let pointer = self.target(*at)?;
+        let prototype = self.target(pointer).filter(|_| self.is_kind(pointer, KIND_POINTER))?;
+        let known = self.is_kind(prototype, KIND_PROTOTYPE);
+        known.then(|| word(&self.types, prototype + 4).map(members)).flatten()
+    }
+
+    /// A type without the names and qualifiers around it; void for one that is not there.
+    fn named(&self, type_id: u32) -> usize {
+        const AROUND: [u32; 3] = [KIND_TYPEDEF, KIND_VOLATILE, KIND_CONST];
+        let mut at = self.offsets.get(type_id as usize).copied().unwrap_or(0);
+        while AROUND.iter().any(|kind| self.is_kind(at, *kind)) {
+            at = self.target(at).unwrap_or(0);
+        }
+        at
+    }
+
+    fn is_kind(&self, at: usize, wanted: u32) -> bool {
+        word(&self.types, at + 4).is_some_and(|info| kind(info) as u32 == wanted)
+    }
+
+    /// The type that a typedef or a pointer refers to.
+    fn target(&self, at: usize) -> Option<usize> {
+        self.offsets.get(word(&self.types, at + 8)? as usize).copied()
     }
 
     /// Bit offset and type of a member of the struct at `at`.
@@ -226,6 +266,16 @@ mod tests {
         assert_eq!(btf.offset("outer", &["in", "d"]), Some(12));
         assert_eq!(btf.offset("outer", &["in", "x"]), None);
         assert_eq!(btf.offset("nobody", &["a"]), None);
+    }
+
+    #[test]
+    fn tracepoints_have_the_parameters_that_this_kernel_gives_them() {
+        if let Some(btf) = Btf::read(Path::new(VMLINUX)) {
+            // The program's own pointer, preempt, previous, next and, since 5.18, the state.
+            let count = btf.parameters("btf_trace_sched_switch").unwrap();
+            assert!((4..=5).contains(&count), "{count}");
+            assert_eq!(btf.parameters("btf_trace_nothing"), None);
+        }
     }
 
     #[test]

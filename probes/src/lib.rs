@@ -11,6 +11,8 @@ pub mod error;
 
 pub mod btf;
 
+pub mod offsets;
+
 pub mod procfs;
 
 pub mod resolve;
@@ -23,16 +25,21 @@ pub mod syscalls;
 
 pub mod stalls;
 
+pub mod sockets;
+
+pub mod summary;
+
+pub mod table;
+
 pub mod capability;
 
 pub mod attach;
 
 pub mod drain;
 
-pub mod summary;
-
 pub mod watch;
 
 pub use error::ProbeError;
+pub use offsets::Without;
 pub use resolve::Target;
 pub use watch::{Notice, Plan, watch};

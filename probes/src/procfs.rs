@@ -1,19 +1,82 @@
 //! Pure readers of the few /proc files that matter here.
 
-/// Inodes of the TCP sockets that listen on `port`, from the text of /proc/net/tcp or tcp6.
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Port and inode of each TCP socket that listens, from the text of /proc/net/tcp or tcp6.
 #[must_use]
-pub fn listening_inodes(text: &str, port: u16) -> Vec<u64> {
+pub fn listeners(text: &str) -> Vec<(u16, u64)> {
     const LISTEN: &str = "0A";
     text.lines()
         .skip(1)
         .filter_map(|line| {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let (_, hex) = fields.get(1)?.rsplit_once(':')?;
-            let matches =
-                u16::from_str_radix(hex, 16) == Ok(port) && fields.get(3) == Some(&LISTEN);
-            matches.then(|| fields.get(9)?.parse().ok()).flatten()
+            let port = u16::from_str_radix(hex, 16).ok()?;
+            (fields.get(3) == Some(&LISTEN)).then(|| Some((port, fields.get(9)?.parse().ok()?)))?
         })
         .collect()
+}
+
+/// Inodes of the TCP sockets that listen on `port`, from the text of /proc/net/tcp or tcp6.
+#[must_use]
+pub fn listening_inodes(text: &str, port: u16) -> Vec<u64> {
+    listeners(text).into_iter().filter(|(at, _)| *at == port).map(|(_, inode)| inode).collect()
+}
+
+/// A connection whose peer does not take any more: its window is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClosedWindow {
+    /// This side's port.
+    pub local_port: u16,
+    /// The other side.
+    pub peer: SocketAddr,
+    /// Bytes that wait for it.
+    pub queued_bytes: u64,
+}
+
+/// Connections of `ports` on which the kernel probes a zero window, from the text of
+/// /proc/net/tcp or tcp6.
+#[must_use]
+pub fn closed_windows(text: &str, ports: &[u16]) -> Vec<ClosedWindow> {
+    const ZERO_WINDOW_PROBE: &str = "04";
+    text.lines()
+        .skip(1)
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let (timer, _) = fields.get(5)?.split_once(':')?;
+            if timer != ZERO_WINDOW_PROBE {
+                return None;
+            }
+            let local = socket_address(fields.get(1)?)?;
+            let (queued, _) = fields.get(4)?.split_once(':')?;
+            ports.contains(&local.port()).then(|| {
+                Some(ClosedWindow {
+                    local_port: local.port(),
+                    peer: socket_address(fields.get(2)?)?,
+                    queued_bytes: u64::from_str_radix(queued, 16).ok()?,
+                })
+            })?
+        })
+        .collect()
+}
+
+/// `0100007F:18EB` as 127.0.0.1:6379: the address in words of the host's byte order.
+fn socket_address(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.rsplit_once(':')?;
+    let word = |at: usize| {
+        let hex = address.get(at..at + 8)?;
+        Some(u32::from_str_radix(hex, 16).ok()?.to_ne_bytes())
+    };
+    let ip = if address.len() == 8 {
+        IpAddr::V4(Ipv4Addr::from(word(0)?))
+    } else {
+        let mut bytes = [0; 16];
+        for (index, part) in bytes.chunks_exact_mut(4).enumerate() {
+            part.copy_from_slice(&word(index * 8)?);
+        }
+        IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
+    };
+    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
 /// The inode in a link such as `socket:[12345]`.
@@ -86,6 +149,20 @@ mod tests {
         assert_eq!(listening_inodes("", 80), [0; 0]);
         let six = "header\n 0: 00000000000000000000000000000000:18EB 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 77 1 0";
         assert_eq!(listening_inodes(six, 6379), [77]);
+    }
+
+    #[test]
+    fn only_connections_under_a_zero_window_probe_are_told() {
+        let text = "header\n\
+             0: 0100007F:18EB 0100007F:D431 01 00265A11:00000000 04:00000014 00000000     0        0 4243 3 0 20 4 30 10 -1\n\
+             1: 0100007F:18EB 0100007F:D432 01 00000000:00000000 00:00000000 00000000     0        0 4244 1 0 20 4 30 10 -1\n\
+             2: 0100007F:0050 0100007F:D433 01 00000001:00000000 04:00000000 00000000     0        0 4245 1 0 20 4 30 10 -1\n";
+        let found = closed_windows(text, &[6379]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].peer.to_string(), "127.0.0.1:54321");
+        assert_eq!((found[0].local_port, found[0].queued_bytes), (6379, 0x26_5a11));
+        let six = "h\n 0: 0000000000000000FFFF00000100007F:18EB 00000000000000000000000001000000:D431 01 00000001:0 04:0 0 0 0 1";
+        assert_eq!(closed_windows(six, &[6379])[0].peer.to_string(), "[::1]:54321");
     }
 
     #[test]

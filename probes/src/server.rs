@@ -1,12 +1,33 @@
 //! What is known of the watched process: its threads' roles, its files, its functions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs;
 
 use stallion_probes_common::Span;
+use stallion_probes_common::block_io::Disk;
+use stallion_probes_common::network::NETWORK_KINDS;
 use stallion_timeline::ThreadRole;
 
+use crate::procfs::{listeners, socket_inode};
 use crate::symbols::Symbols;
+
+/// Disk events that are kept for the call around them, which is told after them.
+const DISKS_KEPT: usize = 32;
+
+/// What one device did within a stretch of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskUse {
+    /// Major and minor number.
+    pub device: u32,
+    /// Time with a request in it.
+    pub busy_ns: u64,
+    /// Requests completed.
+    pub requests: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The longest of them.
+    pub slowest_ns: u64,
+}
 
 /// One watched server.
 #[derive(Debug)]
@@ -25,19 +46,32 @@ pub struct Server {
     pub active: Vec<String>,
     /// Start and end of the last stall of the main thread's own doing that a uprobe timed.
     last_exact: (u64, u64),
+    /// The newest events of disks.
+    disks: VecDeque<Disk>,
+    /// Ports on which it listens.
+    pub ports: Vec<u16>,
+    /// The port that names it; 0 when it listens on none.
+    pub port: u16,
+    /// Retransmits and resets that were told, by kind.
+    pub network_told: [u64; NETWORK_KINDS],
 }
 
 impl Server {
     /// Reads what does not change while the process lives.
     #[must_use]
     pub fn of(pid: u32) -> Self {
+        let ports = listening_ports(pid);
         Self {
             pid,
+            port: ports.first().copied().unwrap_or(0),
+            ports,
             symbols: Symbols::of(pid),
             threads: HashMap::new(),
             command_on_stack: None,
             active: Vec::new(),
             last_exact: (0, 0),
+            disks: VecDeque::new(),
+            network_told: [0; NETWORK_KINDS],
         }
     }
 
@@ -71,6 +105,47 @@ impl Server {
         common_ns * 2 > stretch.busy_ns
     }
 
+    /// Remembers what a disk did, for the call that waited for it.
+    pub fn note_disk(&mut self, event: &Disk) {
+        if self.disks.len() == DISKS_KEPT {
+            self.disks.pop_front();
+        }
+        self.disks.push_back(*event);
+    }
+
+    /// What a device did within a wait: `preferred`, or the busiest one where that did nothing.
+    /// A background thread's wait is told in parts when the main thread waits meanwhile, but
+    /// never the other way round.
+    #[must_use]
+    pub fn disk_within(
+        &self,
+        start_ns: u64,
+        end_ns: u64,
+        tid: u32,
+        preferred: Option<u32>,
+    ) -> Option<DiskUse> {
+        let mut uses: Vec<DiskUse> = Vec::new();
+        for event in &self.disks {
+            let span = &event.span;
+            let foreign = tid == self.pid && span.tid != tid;
+            if foreign || span.end_ns <= start_ns || span.start_ns >= end_ns {
+                continue;
+            }
+            let at = uses.iter().position(|known| known.device == event.device);
+            let index = at.unwrap_or_else(|| {
+                uses.push(DiskUse { device: event.device, ..DiskUse::default() });
+                uses.len() - 1
+            });
+            let known = &mut uses[index];
+            known.busy_ns += span.busy_ns;
+            known.requests += span.count;
+            known.bytes += event.bytes;
+            known.slowest_ns = known.slowest_ns.max(event.slowest_ns);
+        }
+        let of_file = uses.iter().find(|known| Some(known.device) == preferred).copied();
+        of_file.or_else(|| uses.into_iter().max_by_key(|known| known.busy_ns))
+    }
+
     /// The role of a thread.
     pub fn role(&mut self, tid: u32) -> ThreadRole {
         let is_main = tid == self.pid;
@@ -94,6 +169,27 @@ impl Server {
             .unwrap_or(0)
             * 1024
     }
+}
+
+/// The TCP ports on which a process listens in its own network namespace.
+fn listening_ports(pid: u32) -> Vec<u16> {
+    let Ok(folder) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return Vec::new();
+    };
+    let inodes: HashSet<u64> = folder
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|link| socket_inode(link.to_str()?))
+        .collect();
+    let mut ports: Vec<u16> = ["tcp", "tcp6"]
+        .into_iter()
+        .filter_map(|table| fs::read_to_string(format!("/proc/{pid}/net/{table}")).ok())
+        .flat_map(|text| listeners(&text))
+        .filter(|(_, inode)| inodes.contains(inode))
+        .map(|(port, _)| port)
+        .collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
 }
 
 /// Whether a file is a part of the append-only log (`appendonly.aof`, `….incr.aof`).

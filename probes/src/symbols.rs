@@ -38,6 +38,15 @@ impl Symbols {
         }
     }
 
+    /// Reads all files now, while the process lives: the last events of one that was killed are
+    /// named after it has gone.
+    pub fn preload(&mut self) {
+        let paths: Vec<String> = self.mappings.iter().map(|map| map.path.clone()).collect();
+        for path in paths {
+            self.load(&path);
+        }
+    }
+
     /// The function at an address, when its file names it.
     pub fn function(&mut self, address: u64) -> Option<&str> {
         let (mapping, offset) = self.locate(address)?;
@@ -114,12 +123,12 @@ impl Functions {
     }
 }
 
-/// Whether a program file defines a function.
+/// Those of `names` that a program file defines.
 #[must_use]
-pub fn exports(path: &Path, name: &str) -> bool {
-    Functions::read(path).is_some_and(|functions| {
-        functions.by_offset.iter().any(|(_, _, function)| function == name)
-    })
+pub fn exported<'a>(path: &Path, names: &[&'a str]) -> Vec<&'a str> {
+    let functions = Functions::read(path).unwrap_or_default();
+    let defines = |name: &str| functions.by_offset.iter().any(|(_, _, known)| known == name);
+    names.iter().copied().filter(|name| defines(name)).collect()
 }
 
 fn file_name(path: &str) -> &str {

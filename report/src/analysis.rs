@@ -347,7 +347,7 @@ fn stalled(run: &Run, ledger: &Ledger) -> Vec<Stalled> {
             }
             sum
         })
-        .filter(|sum| sum.main_ns + sum.background_ns > 0)
+        .filter(|sum| sum.main_ns + sum.background_ns + sum.count > 0)
         .collect();
     all.sort_by_key(|sum| std::cmp::Reverse((sum.main_ns, sum.background_ns)));
     all

@@ -115,6 +115,7 @@ mod tests {
         let stall = Stall {
             class: StallClass::Fork,
             pid: 1,
+            port: 0,
             tid: 1,
             thread: ThreadRole::Main,
             start_ns: start_ms * MS,

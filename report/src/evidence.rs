@@ -51,9 +51,39 @@ pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
         StallClass::RunQueue if !what.is_empty() => format!("waits for a CPU held by {what}"),
         StallClass::Syscall if !what.is_empty() => format!("system call {what}"),
         StallClass::OffCpu if !what.is_empty() => format!("blocked in {what}"),
-        StallClass::Fsync if !what.is_empty() => what,
+        StallClass::Fsync | StallClass::AofWrite | StallClass::FsyncWait if !what.is_empty() => {
+            format!("{what}{}", disk_part(run, class, from_ns, to_ns))
+        }
+        StallClass::Reclaim | StallClass::Softirq if !what.is_empty() => {
+            format!("{} ({what})", cause.name())
+        }
+        StallClass::BlockIo if !what.is_empty() => format!("requests of {what}"),
         _ => cause.name().to_owned(),
     }
+}
+
+/// How long the disk was busy in calls that waited for it: ` (of 412 ms the disk was busy for
+/// 380 ms: 38.2 MiB in 76 requests)`; nothing when no probe watched it.
+fn disk_part(run: &Run, class: StallClass, from_ns: u64, to_ns: u64) -> String {
+    let mut sums = [0.0; 4];
+    for stall in overlapping(run, class, from_ns, to_ns) {
+        let Some(device_ns) = stall.detail.get("device_ns") else { continue };
+        let figure = |name: &str| stall.detail.get(name).copied().unwrap_or(0.0);
+        let parts =
+            [stall.busy_ns as f64, *device_ns, figure("device_bytes"), figure("device_requests")];
+        sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
+    }
+    let [busy_ns, device_ns, bytes, requests] = sums;
+    if requests < 1.0 {
+        return String::new();
+    }
+    format!(
+        " (of {} the disk was busy for {}: {} in {})",
+        words::duration(busy_ns as u64),
+        words::duration(device_ns as u64),
+        words::bytes(bytes),
+        words::plural(requests as u64, "request")
+    )
 }
 
 /// What the stalls of a class were about, for the one with most time in the stretch.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::analysis::{Analysis, SpikeReport, Story, StoryPart};
 use crate::attribute::Share;
 use crate::cause::Cause;
+use crate::incident;
 use crate::words;
 
 /// Shares below this are not named in a headline; the bar and the table still show them.
@@ -44,6 +45,7 @@ pub struct Finding {
 #[must_use]
 pub fn findings(analysis: &Analysis) -> Vec<Finding> {
     let mut all = cautions(analysis);
+    all.extend(incident::victims(&analysis.run).iter().map(|text| fact(text, "")));
     for (index, spike) in analysis.spikes.iter().take(HEADLINES).enumerate() {
         all.push(Finding {
             tone: Tone::Fact,
@@ -54,6 +56,7 @@ pub fn findings(analysis: &Analysis) -> Vec<Finding> {
     }
     all.extend(onsets(analysis));
     all.extend(phases(analysis));
+    all.extend(network(analysis));
     all.extend(run_as_a_whole(analysis));
     all.extend(hidden_by_service_time(analysis));
     all.extend(missed_by_the_server(analysis));
@@ -192,6 +195,13 @@ fn cautions(analysis: &Analysis) -> Vec<Finding> {
             "Only the client's own lateness can be told apart; all other time is unexplained.",
         ));
     }
+    if !run.other_servers.is_empty() {
+        let ports: Vec<String> = run.other_servers.iter().map(u16::to_string).collect();
+        all.push(fact(
+            format!("Stalls of other servers were left out (ports {})", words::list(&ports)),
+            "The client did not drive them; a stall of one shard does not delay another's requests.",
+        ));
+    }
     if !analysis.accounting.closes() {
         all.push(caution(
             "The accounting does not close",
@@ -254,6 +264,12 @@ fn phases(analysis: &Analysis) -> Vec<Finding> {
         )
     })
     .collect()
+}
+
+fn network(analysis: &Analysis) -> Option<Finding> {
+    let text = incident::network(&analysis.run);
+    let detail = "Each harms its own connection; none of it is counted as a cause of a spike.";
+    (!text.is_empty()).then(|| fact(format!("On the network: {text}"), detail))
 }
 
 fn run_as_a_whole(analysis: &Analysis) -> Option<Finding> {

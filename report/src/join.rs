@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use stallion_timeline::{
-    Clock, Header, Interval, PeerClock, PhaseName, ReadError, Record, Role, Timeline, histogram,
+    Clock, Header, Interval, PeerClock, PhaseName, ReadError, Record, Role, Stall, Timeline,
+    histogram,
 };
 use thiserror::Error;
 
@@ -78,6 +79,7 @@ pub fn join(paths: &[PathBuf]) -> Result<Run, JoinError> {
         let keep_intervals = Some(timeline.header.role) == client;
         absorb(&mut run, &path, timeline, keep_intervals)?;
     }
+    keep_driven_server(&mut run);
     settle(&mut run);
     Ok(run)
 }
@@ -107,6 +109,7 @@ fn empty_run(first: &Timeline) -> Run {
         slices: Vec::new(),
         slow_ops: Vec::new(),
         stalls: Vec::new(),
+        other_servers: Vec::new(),
         servers: Vec::new(),
         wall_minus_monotonic_ns: i128::from(clock.wall_ns) - i128::from(clock.monotonic_ns),
         chaos: Vec::new(),
@@ -244,6 +247,29 @@ fn slice(source: usize, interval: Interval, path: &Path) -> Result<Slice, JoinEr
     Ok(Slice { source, interval, response })
 }
 
+/// A probe may watch all shards of a host, of which a client drives one: another one's fork does
+/// not delay its requests. Without a client, or with one of an unknown port, all are kept.
+fn keep_driven_server(run: &mut Run) {
+    let driven = port_of(&run.header.target).filter(|_| run.driven());
+    let Some(driven) = driven.filter(|port| run.stalls.iter().any(|stall| stall.port == *port))
+    else {
+        return;
+    };
+    let other = |stall: &Stall| stall.port != driven && stall.port != 0;
+    let mut ports: Vec<u16> =
+        run.stalls.iter().filter(|stall| other(stall)).map(|stall| stall.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    run.other_servers = ports;
+    run.stalls.retain(|stall| !other(stall));
+}
+
+/// The port in `redis://host:6379`, with or without what stands around it.
+fn port_of(target: &str) -> Option<u16> {
+    let address = target.split("://").last()?.split('/').next()?;
+    address.rsplit_once(':')?.1.parse().ok()
+}
+
 /// Sorts everything by time, closes the phases and finds both ends of the axis.
 fn settle(run: &mut Run) {
     run.slices.sort_by_key(|slice| slice.interval.start_ns);
@@ -304,5 +330,14 @@ mod tests {
         let mut unknown = Clock { boot_id: "nowhere".to_owned(), ..Clock::of_this_host() };
         adopt(&mut unknown, &peers);
         assert_eq!((unknown.offset_ns, unknown.offset_error_ns), (0, 0));
+    }
+
+    #[test]
+    fn ports_of_targets() {
+        assert_eq!(port_of("redis://127.0.0.1:7000"), Some(7000));
+        assert_eq!(port_of("redis://[::1]:6379/0"), Some(6379));
+        assert_eq!(port_of("127.0.0.1:7001"), Some(7001));
+        assert_eq!(port_of("redis://host"), None);
+        assert_eq!(port_of(""), None);
     }
 }

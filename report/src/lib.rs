@@ -11,7 +11,7 @@
 //! 6. [`attribute`]: each nanosecond of each slow request gets exactly one cause.
 //! 7. [`spike`]: the stretches in which latency left its baseline.
 //! 8. [`evidence`], [`crosscheck`], [`accounting`]: what the server and the sums say about it.
-//! 9. [`analysis`]: all of the above in one [`analysis::Report`]; [`finding`]: in sentences.
+//! 9. [`analysis`]: all of the above in one [`analysis::Report`]; [`incident`], [`finding`]: in sentences.
 //! 10. [`render`]: HTML, Markdown, JSON, terminal; [`files`]: which to read, where to write.
 
 pub mod words;
@@ -43,6 +43,8 @@ pub mod crosscheck;
 pub mod accounting;
 
 pub mod analysis;
+
+pub mod incident;
 
 pub mod finding;
 

@@ -94,6 +94,8 @@ pub struct Run {
     pub slow_ops: Vec<(usize, SlowOp)>,
     /// Stalls of the server in the order of their start.
     pub stalls: Vec<Stall>,
+    /// Ports of other servers whose stalls were left out, because the client did not drive them.
+    pub other_servers: Vec<u16>,
     /// What the server said of itself.
     pub servers: Vec<Server>,
     /// Wall time minus monotonic time, in nanoseconds: SLOWLOG knows only wall time.

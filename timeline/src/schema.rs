@@ -105,7 +105,7 @@ pub struct ProbeState {
     pub hook: String,
     /// Whether it is attached.
     pub status: ProbeStatus,
-    /// Why it is disabled or failed, and what to do; empty when active.
+    /// Why it is disabled or failed, and what to do; of an active one, what it lacks on this host.
     #[serde(default)]
     pub reason: String,
 }

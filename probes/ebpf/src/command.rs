@@ -44,7 +44,7 @@ fn cpu_clock(_ctx: PerfEventContext) -> u32 {
         if let Some(ended) = follower.sample(&sample) {
             send(&before, before.samples(), &ended);
         }
-        if follower.samples() == STACK_AT_SAMPLE {
+        if follower.samples() == STACK_AT_SAMPLE && regs.sp != 0 {
             send_stack(now, &regs);
         }
     }

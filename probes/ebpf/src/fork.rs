@@ -9,6 +9,12 @@ use stallion_probes_common::{Kind, Span};
 
 use crate::shared::{CHILDREN, current_tgid, current_tid, emit, main_tid, now_ns, tgid_of, tid_of};
 
+/// Whether this is a child that the server forked and that lives.
+#[inline(always)]
+pub(crate) fn is_child(pid: u32) -> bool {
+    CHILD_PIDS.get_ptr(pid).is_some()
+}
+
 static mut START_NS: u64 = 0;
 static mut LAST_CHILD: u32 = 0;
 

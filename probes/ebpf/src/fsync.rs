@@ -7,6 +7,7 @@ use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use stallion_probes_common::fsync::Sync;
 use stallion_probes_common::{Kind, Span, Window};
 
+use crate::block_io;
 use crate::shared::{
     BACKGROUND_SYNC_NS, current_tgid, current_tid, emit, floor_ns, main_tid, now_ns, probed_address,
 };
@@ -39,6 +40,7 @@ fn sync_enter(ctx: ProbeContext) -> u32 {
         fd: ctx.arg::<u64>(0).unwrap_or(u64::MAX) & 0xffff_ffff,
     };
     let _ = CALLS.insert(tid, call, 0);
+    block_io::sync_begins(tid, call.start_ns);
     if tid != main_tid() {
         // SAFETY: one thread at most syncs in the background, bio_aof.
         unsafe { BACKGROUND_SYNC_NS = call.start_ns };
@@ -55,6 +57,7 @@ fn sync_return(_ctx: RetProbeContext) -> u32 {
     };
     let _ = CALLS.remove(tid);
     let now = now_ns();
+    block_io::sync_ends(tid, now);
     if tid != main_tid() {
         // SAFETY: as in `sync_enter`.
         unsafe { BACKGROUND_SYNC_NS = 0 };

@@ -9,6 +9,8 @@ mod shared;
 
 mod command;
 
+mod block_io;
+
 mod scheduler;
 
 mod fork;
@@ -16,6 +18,12 @@ mod fork;
 mod page_fault;
 
 mod fsync;
+
+mod reclaim;
+
+mod softirq;
+
+mod network;
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]

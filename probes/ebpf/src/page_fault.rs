@@ -9,6 +9,9 @@ use stallion_probes_common::{Kind, Span, Window};
 
 use crate::shared::{CHILDREN, current_tid, emit, floor_ns, main_tid, now_ns};
 
+/// `TLB_LOCAL_MM_SHOOTDOWN`: this thread changed its own address space.
+const LOCAL_SHOOTDOWN: u32 = 3;
+
 /// The fault that the main thread is in.
 struct Open {
     /// Start; 0 without one.
@@ -16,9 +19,11 @@ struct Open {
     code: u64,
     pages: u64,
     max_order: u64,
+    /// The TLB was flushed before any page was allocated.
+    flushed: bool,
 }
 
-static mut OPEN: Open = Open { start_ns: 0, code: 0, pages: 0, max_order: 0 };
+static mut OPEN: Open = Open { start_ns: 0, code: 0, pages: 0, max_order: 0, flushed: false };
 
 /// Short faults by kind. A map and no static: the verifier cannot follow an enum as an index.
 #[map]
@@ -45,6 +50,7 @@ fn begin(ctx: &RawTracePointContext) -> i32 {
             (*open).code = ctx.arg(2);
             (*open).pages = 0;
             (*open).max_order = 0;
+            (*open).flushed = false;
             (*open).start_ns = now_ns();
         }
     }
@@ -64,6 +70,22 @@ fn mm_page_alloc(ctx: RawTracePointContext) -> i32 {
         (*open).pages += 1 << order;
         if order > (*open).max_order {
             (*open).max_order = order;
+        }
+    }
+    0
+}
+
+/// Fires for every change of address spaces, too, so the fault is compared first.
+#[raw_tracepoint(tracepoint = "tlb_flush")]
+fn tlb_flush(ctx: RawTracePointContext) -> i32 {
+    let open = &raw mut OPEN;
+    // SAFETY: as in `mm_page_alloc`.
+    unsafe {
+        if (*open).start_ns == 0 || (*open).pages != 0 || current_tid() != main_tid() {
+            return 0;
+        }
+        if ctx.arg::<u32>(0) == LOCAL_SHOOTDOWN {
+            (*open).flushed = true;
         }
     }
     0
@@ -90,7 +112,7 @@ fn end(major: bool) -> u32 {
             return 0;
         }
         (*open).start_ns = 0;
-        let kind = FaultKind::of((*open).code, (*open).pages, (*open).max_order, major);
+        let kind = FaultKind::of((*open).code, (*open).pages, (*open).max_order, (*open).flushed, major);
         let Some(window) = FAULT_WINDOWS.get_ptr_mut(kind as u32) else {
             return 0;
         };

@@ -9,18 +9,29 @@ use aya_ebpf::helpers::bpf_get_current_comm;
 use aya_ebpf::macros::{map, raw_tracepoint};
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::RawTracePointContext;
-use stallion_probes_common::scheduler::{COMM_LEN, WAIT_CLASSES, Wait, WaitClass, class_of};
+use stallion_probes_common::scheduler::{
+    COMM_LEN, STATE_DISK, UNKNOWN_SYSCALL, WAIT_CLASSES, Wait, WaitClass, class_of,
+};
 use stallion_probes_common::{Kind, Span, Window};
 
-use crate::command;
 use crate::shared::{
     BACKGROUND_SYNC_NS, MAIN_TASK, comm_of, current_tid, emit, floor_ns, io_count_of, main_tid,
-    now_ns, tid_of, user_regs,
+    now_ns, read_field, tid_of, user_regs,
 };
+use crate::{block_io, command};
 
 /// System calls in which the event loop waits for work: `epoll_wait` and its kin.
 #[unsafe(no_mangle)]
 static IDLE_SYSCALLS: Global<[i64; 4]> = Global::new([-2; 4]);
+
+/// 1 more than the offset of `task_struct.__state`, `state` before Linux 5.14.
+#[unsafe(no_mangle)]
+static STATE_OFFSET: Global<u32> = Global::new(0);
+
+/// 1 more than the offsets of `task_struct.se.cfs_rq` and `cfs_rq.throttle_count`; 0 where the
+/// kernel does not tell, or has no quotas.
+#[unsafe(no_mangle)]
+static THROTTLE_OFFSETS: Global<[u32; 2]> = Global::new([0; 2]);
 
 /// Where and why the main thread left its core, until it is back.
 struct Away {
@@ -31,8 +42,11 @@ struct Away {
     /// Who woke it, or took the core from it.
     other_tid: u32,
     class: WaitClass,
+    /// In a sleep that no signal ends: no event loop waits for work like that.
+    deep: bool,
     syscall: i64,
     argument: u64,
+    background_sync_ns: u64,
     other_comm: [u8; COMM_LEN],
 }
 
@@ -41,8 +55,10 @@ static mut AWAY: Away = Away {
     woken_ns: 0,
     other_tid: 0,
     class: WaitClass::RunQueue,
+    deep: false,
     syscall: -1,
     argument: 0,
+    background_sync_ns: 0,
     other_comm: [0; COMM_LEN],
 };
 
@@ -54,15 +70,32 @@ static WAIT_WINDOWS: Array<Window> = Array::with_max_entries(WAIT_CLASSES as u32
 fn sched_switch(ctx: RawTracePointContext) -> i32 {
     // Arguments: preempt, previous task, next task, previous state (since Linux 5.18).
     if current_tid() == main_tid() {
-        leave(&ctx);
+        leave(&ctx, ctx.arg(3));
     } else {
-        // SAFETY: a word that only the main thread's switches write.
-        let main = unsafe { MAIN_TASK };
-        if main != 0 && ctx.arg::<u64>(2) == main {
-            arrive(main);
-        }
+        enter(&ctx);
     }
     0
+}
+
+/// Before Linux 5.18 the state is not among the arguments, but the task still has it.
+#[raw_tracepoint(tracepoint = "sched_switch")]
+fn sched_switch_by_task(ctx: RawTracePointContext) -> i32 {
+    if current_tid() == main_tid() {
+        let state = read_field::<u32>(ctx.arg(1), STATE_OFFSET.load()).unwrap_or(0);
+        leave(&ctx, u64::from(state));
+    } else {
+        enter(&ctx);
+    }
+    0
+}
+
+#[inline(always)]
+fn enter(ctx: &RawTracePointContext) {
+    // SAFETY: a word that only the main thread's switches write.
+    let main = unsafe { MAIN_TASK };
+    if main != 0 && ctx.arg::<u64>(2) == main {
+        arrive(main);
+    }
 }
 
 #[raw_tracepoint(tracepoint = "sched_waking")]
@@ -82,17 +115,17 @@ fn sched_waking(ctx: RawTracePointContext) -> i32 {
 }
 
 #[inline(always)]
-fn leave(ctx: &RawTracePointContext) {
+fn leave(ctx: &RawTracePointContext, state: u64) {
     let now = now_ns();
     let task: u64 = ctx.arg(1);
     let regs = user_regs();
-    let mut class = class_of(ctx.arg::<u64>(0) & 1 != 0, ctx.arg::<u64>(3));
+    let mut class = class_of(ctx.arg::<u64>(0) & 1 != 0, state);
     let mut taker = (0, [0; COMM_LEN]);
     if matches!(class, WaitClass::RunQueue) {
         // Who takes the core says more than who has it last, when many share it meanwhile.
         let next: u64 = ctx.arg(2);
         let tid = tid_of(next);
-        if tid == Some(0) {
+        if is_throttled(task) || tid == Some(0) {
             class = WaitClass::Throttle;
         }
         taker = (tid.unwrap_or(0), comm_of(next));
@@ -104,14 +137,30 @@ fn leave(ctx: &RawTracePointContext) {
         (*away).out_ns = now;
         (*away).woken_ns = 0;
         (*away).class = class;
+        (*away).deep = state & STATE_DISK != 0;
         (*away).syscall = regs.syscall;
         (*away).argument = regs.argument;
+        // Now: the write that waits for an fsync may be woken by its very end.
+        (*away).background_sync_ns = BACKGROUND_SYNC_NS;
         (*away).other_tid = taker.0;
         (*away).other_comm = taker.1;
+    }
+    if matches!(class, WaitClass::OffCpu) && state & STATE_DISK != 0 {
+        block_io::sleep_begins(now);
     }
     if matches!(class, WaitClass::OffCpu | WaitClass::Stopped) {
         command::sleep(now, io_count_of(task).unwrap_or(0));
     }
+}
+
+/// Whether the quota of the task's group, or of one above it, is used up. Without this a throttle
+/// shows only by the core that is left idle, which others may want.
+#[inline(always)]
+fn is_throttled(task: u64) -> bool {
+    let offsets = THROTTLE_OFFSETS.load();
+    read_field::<u64>(task, offsets[0])
+        .and_then(|queue| read_field::<u32>(queue, offsets[1]))
+        .is_some_and(|count| count > 0)
 }
 
 /// The main thread is about to run again; the current thread is the one that makes room.
@@ -127,12 +176,13 @@ fn arrive(task: u64) {
         }
         (*away).out_ns = 0;
         let class = (*away).class;
+        block_io::sleep_ends(now);
         if matches!(class, WaitClass::RunQueue | WaitClass::Throttle) {
             waited(class, out_ns, now, now);
             return;
         }
         let woken = if (*away).woken_ns == 0 { now } else { (*away).woken_ns };
-        if !is_idle((*away).syscall) || matches!(class, WaitClass::Stopped) {
+        if !is_idle((*away).syscall, (*away).deep) || matches!(class, WaitClass::Stopped) {
             waited(class, out_ns, woken, now);
         }
         // Woken, and kept waiting by whoever has the core until now.
@@ -144,7 +194,10 @@ fn arrive(task: u64) {
 }
 
 #[inline(always)]
-fn is_idle(syscall: i64) -> bool {
+fn is_idle(syscall: i64, deep: bool) -> bool {
+    if syscall == UNKNOWN_SYSCALL {
+        return !deep;
+    }
     let idle = IDLE_SYSCALLS.load();
     syscall == idle[0] || syscall == idle[1] || syscall == idle[2] || syscall == idle[3]
 }
@@ -182,7 +235,7 @@ unsafe fn send(class: WaitClass, span: Span, away: *const Away) {
             other_tid: (*away).other_tid,
             syscall: (*away).syscall,
             argument: (*away).argument,
-            background_sync_ns: BACKGROUND_SYNC_NS,
+            background_sync_ns: (*away).background_sync_ns,
             other_comm: (*away).other_comm,
         });
     }

@@ -10,7 +10,7 @@ use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_probe_read_kernel};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{PerCpuArray, RingBuf};
-use stallion_probes_common::scheduler::COMM_LEN;
+use stallion_probes_common::scheduler::{COMM_LEN, UNKNOWN_SYSCALL};
 
 /// The server's process id, which is also its main thread's id.
 #[unsafe(no_mangle)]
@@ -33,6 +33,11 @@ static COMM_OFFSET: Global<u32> = Global::new(0);
 /// Offset of `task_struct.ioac.syscr`, which `syscw` follows; 0 when unknown.
 #[unsafe(no_mangle)]
 static IO_COUNT_OFFSET: Global<u32> = Global::new(0);
+
+/// Whether the kernel lets programs read a thread's registers (Linux 5.15, with type
+/// information). The verifier drops the branch that this rules out.
+#[unsafe(no_mangle)]
+static REGISTERS: Global<u32> = Global::new(0);
 
 /// Events for user space. 4 MiB hold 40 000 of the larger kinds.
 #[map]
@@ -116,11 +121,22 @@ fn count_lost() {
 /// Reads `T` at an offset of a task.
 #[inline(always)]
 fn read_task<T>(task: u64, offset: u32) -> Option<T> {
-    if offset == 0 || task == 0 {
+    if offset == 0 { None } else { read_at(task, offset) }
+}
+
+/// Reads a field of a kernel struct, given 1 more than its offset; none for 0, that is unknown.
+#[inline(always)]
+pub(crate) fn read_field<T>(object: u64, after: u32) -> Option<T> {
+    if after == 0 { None } else { read_at(object, after - 1) }
+}
+
+#[inline(always)]
+fn read_at<T>(object: u64, offset: u32) -> Option<T> {
+    if object == 0 {
         return None;
     }
     // SAFETY: the helper checks the address; a bad one is an error.
-    unsafe { bpf_probe_read_kernel((task + u64::from(offset)) as *const T) }.ok()
+    unsafe { bpf_probe_read_kernel((object + u64::from(offset)) as *const T) }.ok()
 }
 
 /// Thread id of a task; none without type information.
@@ -179,6 +195,9 @@ mod offset {
 
 #[inline(always)]
 pub(crate) fn user_regs() -> UserRegs {
+    if REGISTERS.load() == 0 {
+        return UserRegs { syscall: UNKNOWN_SYSCALL, argument: u64::MAX, ip: 0, sp: 0 };
+    }
     // SAFETY: both helpers accept any current task; the offsets lie within `pt_regs`, which the
     // verifier checks against the kernel's types.
     unsafe {

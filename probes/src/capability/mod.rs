@@ -7,6 +7,8 @@ pub mod uring;
 
 pub mod host;
 
+pub mod classes;
+
 use serde_json::{Value, json};
 
 /// How good a finding is.
@@ -78,6 +80,7 @@ pub fn examine() -> Vec<Section> {
     vec![
         Section { title: "client (drive, load)", findings: uring::examine() },
         Section { title: "probes", findings: bpf::examine() },
+        Section { title: "stall classes", findings: classes::examine() },
         Section { title: "host", findings: host::examine() },
     ]
 }

@@ -4,7 +4,7 @@
 use stallion_probes_common::fsync::Sync;
 use stallion_timeline::{Stall, StallClass, ThreadRole};
 
-use super::from_span;
+use super::{block_io, from_span};
 use crate::server::Server;
 
 /// The stall of one call.
@@ -16,5 +16,7 @@ pub fn stall(event: &Sync, server: &mut Server) -> Stall {
     if server.role(event.span.tid) == ThreadRole::Background {
         what = format!("{what} by {}", server.thread_name(event.span.tid));
     }
-    from_span(StallClass::Fsync, &event.span, server, what)
+    let mut stall = from_span(StallClass::Fsync, &event.span, server, what);
+    block_io::explain(&mut stall, server, Some(event.fd));
+    stall
 }

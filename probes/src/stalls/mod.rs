@@ -1,6 +1,8 @@
 //! From what travelled over the ring buffer to a stall of the timeline: one file per stall, with
 //! the same stem as in `probes/ebpf` and `probes-common`.
 
+pub mod block_io;
+
 pub mod fork;
 
 pub mod page_fault;
@@ -10,6 +12,12 @@ pub mod fsync;
 pub mod scheduler;
 
 pub mod command;
+
+pub mod reclaim;
+
+pub mod softirq;
+
+pub mod network;
 
 use std::collections::BTreeMap;
 
@@ -33,6 +41,10 @@ pub fn stall(bytes: &[u8], server: &mut Server) -> Option<Stall> {
             None
         }
         Kind::Call => Some(command::call(&event(bytes)?, server)),
+        Kind::Reclaim => reclaim::stall(&event(bytes)?, server),
+        Kind::Softirq => Some(softirq::stall(&event(bytes)?, server)),
+        Kind::Network => network::stall(&event(bytes)?, server),
+        Kind::Disk => Some(block_io::stall(&event(bytes)?, server)),
     }
 }
 
@@ -48,6 +60,7 @@ fn from_span(class: StallClass, span: &Span, server: &mut Server, what: String) 
     Stall {
         class,
         pid: server.pid,
+        port: server.port,
         tid: span.tid,
         thread: server.role(span.tid),
         start_ns: span.start_ns,

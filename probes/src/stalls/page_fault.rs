@@ -1,5 +1,5 @@
 //! Page faults: hooks in: raw tracepoints `page_fault_user`, `page_fault_kernel`,
-//! `mm_page_alloc`; perf software events minor-faults and major-faults of the main thread. Stalls
+//! `mm_page_alloc`, `tlb_flush`; perf software events minor-faults and major-faults of the main thread. Stalls
 //! out: [`StallClass::CowFault`], `ZeroFault`, `FileFault`, `HugePage`, summed in windows of 1 ms.
 
 use stallion_probes_common::page_fault::{FaultKind, Faults};
@@ -17,12 +17,13 @@ pub fn stall(event: &Faults, server: &mut Server) -> Option<Stall> {
         FaultKind::Reuse => (StallClass::CowFault, "re-use"),
         FaultKind::Zero => (StallClass::ZeroFault, "zero-fill"),
         FaultKind::Huge => (StallClass::HugePage, "huge zero-fill"),
+        FaultKind::Split => (StallClass::HugePage, "split"),
         FaultKind::Map => (StallClass::FileFault, "map"),
         FaultKind::Major => (StallClass::FileFault, "major"),
     };
     let mut stall = from_span(class, &event.span, server, what.to_owned());
     let bytes = (event.pages * PAGE_BYTES) as f64;
-    let figure = if what == "copy" { "copied_bytes" } else { "allocated_bytes" };
+    let figure = if what == "copy" || what == "split" { "copied_bytes" } else { "allocated_bytes" };
     if event.pages > 0 {
         stall.detail.insert(figure.into(), bytes);
     }

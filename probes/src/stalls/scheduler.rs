@@ -2,10 +2,10 @@
 //! [`StallClass::RunQueue`], `Throttle`, `OffCpu`, `Stopped`; and, for a write of the append-only
 //! file, `AofWrite` or `FsyncWait`.
 
-use stallion_probes_common::scheduler::{Wait, WaitClass};
+use stallion_probes_common::scheduler::{UNKNOWN_SYSCALL, Wait, WaitClass};
 use stallion_timeline::{Stall, StallClass};
 
-use super::{comm, from_span};
+use super::{block_io, comm, from_span};
 use crate::server::{Server, is_append_only_file};
 use crate::syscalls;
 
@@ -23,6 +23,10 @@ pub fn stall(event: &Wait, server: &mut Server) -> Option<Stall> {
         WaitClass::OffCpu => off_cpu(event, server),
     };
     let mut stall = from_span(class, &event.span, server, what);
+    if class != StallClass::RunQueue {
+        let fd = syscalls::is_write(event.syscall) || syscalls::is_sync(event.syscall);
+        block_io::explain(&mut stall, server, fd.then_some(event.argument));
+    }
     if event.background_sync_ns != 0 {
         stall.detail.insert("background_sync_ns".into(), event.background_sync_ns as f64);
     }
@@ -31,6 +35,7 @@ pub fn stall(event: &Wait, server: &mut Server) -> Option<Stall> {
 
 fn core_of(name: &str, tid: u32) -> String {
     match tid {
+        0 if name.is_empty() => "another thread had the core".to_owned(),
         0 => "an idle core woke up".to_owned(),
         _ => format!("{name} ({tid}) had the core"),
     }
@@ -38,6 +43,9 @@ fn core_of(name: &str, tid: u32) -> String {
 
 /// Class and words of a blocked system call or page fault.
 fn off_cpu(event: &Wait, server: &Server) -> (StallClass, String) {
+    if event.syscall == UNKNOWN_SYSCALL {
+        return (StallClass::OffCpu, "blocked in the kernel".to_owned());
+    }
     if event.syscall < 0 {
         return (StallClass::FileFault, "page fault".to_owned());
     }
@@ -91,6 +99,8 @@ mod tests {
         };
         let (class, what) = told(WaitClass::RunQueue, -1);
         assert_eq!((class, what.as_str()), (StallClass::RunQueue, "stre (42) had the core"));
+        assert_eq!(told(WaitClass::OffCpu, UNKNOWN_SYSCALL).1, "blocked in the kernel");
+        assert_eq!(core_of("", 0), "another thread had the core", "without type information");
         assert_eq!(told(WaitClass::Throttle, -1).0, StallClass::Throttle);
         assert_eq!(told(WaitClass::Stopped, -1).0, StallClass::Stopped);
         assert_eq!(told(WaitClass::OffCpu, -1).0, StallClass::FileFault);

@@ -1,31 +1,23 @@
 //! A watch with the kernel side in place.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-
 use stallion_timeline::clock::monotonic_ns;
 use stallion_timeline::{
-    Clock, Footer, Header, HostFacts, Loss, ProbeStatus, Record, Role, SCHEMA_VERSION, Writer,
+    Clock, Footer, Header, HostFacts, Loss, Record, Role, SCHEMA_VERSION, Writer,
 };
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
+use super::shard::{News, Shard};
 use super::{Duration, Notice, Plan, ProbeError, ProbeState, Summary, Target};
-use crate::attach::{Attached, attach};
+use crate::attach::Wanted;
 use crate::capability::bpf::may_load;
-use crate::drain::drain;
-use crate::resolve::resolve;
-use crate::server::Server;
 
-/// How often the ring buffer is emptied: its 4 MiB last for 20 ms of a storm of 2 million
-/// events a second, and people see stalls as they happen.
+/// How often the ring buffers are emptied: 4 MiB last for 20 ms of a storm of 2 million events a
+/// second, and people see stalls as they happen.
 const DRAIN_EVERY: Duration = Duration::from_millis(20);
 
-/// How often a server that ended is looked for again.
-const RESOLVE_EVERY: Duration = Duration::from_millis(200);
-
-/// Why a watch of one process ended.
+/// Why a watch ended.
+#[derive(Debug, Clone, Copy)]
 enum Ending {
     Signal,
     Time,
@@ -34,7 +26,7 @@ enum Ending {
 }
 
 /// Watches as planned, and returns the sums. `ended` is asked 50 times a second whether the
-/// caller wants it to end; SIGINT, SIGTERM, the plan's duration and the server's end do so
+/// caller wants it to end; SIGINT, SIGTERM, the plan's duration and the last server's end do so
 /// anyway.
 ///
 /// # Errors
@@ -52,14 +44,6 @@ pub fn watch(
     ))
 }
 
-/// What the loop needs beside the plan.
-struct Watch<'a> {
-    plan: &'a Plan,
-    writer: Option<Writer>,
-    summary: Summary,
-    notice: &'a mut dyn FnMut(Notice<'_>),
-}
-
 async fn run(
     plan: &Plan,
     ended: &dyn Fn() -> bool,
@@ -70,30 +54,36 @@ async fn run(
         return Err(ProbeError::NotPermitted);
     }
     let mut stop = Stop::new(plan, ended)?;
-    let mut pid = resolve(plan.target)?;
-    let mut watch = Watch { plan, writer: None, summary: Summary::default(), notice };
+    let wanted = Wanted {
+        threshold_ns: u64::try_from(plan.threshold.as_nanos()).unwrap_or(u64::MAX),
+        softirq: plan.softirq,
+        without: plan.without,
+    };
+    let (mut shards, mut attached) = (Vec::new(), Vec::new());
+    for target in &plan.targets {
+        let (shard, news) = Shard::begin(*target, wanted)?;
+        shards.push(shard);
+        attached.push(news);
+    }
+    let mut scribe = Scribe { writer: None, summary: Summary::default(), notice, failure: None };
+    scribe.begin(plan, &attached)?;
+    attached.into_iter().for_each(|news| scribe.tell(news));
     let ending = loop {
-        match watch.one_process(pid, &mut stop).await? {
-            Ending::ServerEnded if plan.follow => {
-                tokio::select! {
-                    ending = stop.asked() => break ending,
-                    next = next_server(plan.target) => pid = next,
-                }
-            }
-            ending => break ending,
+        if let Some(ending) = stop.asked_within(DRAIN_EVERY).await {
+            break ending;
+        }
+        for shard in &mut shards {
+            shard.tick(plan.follow, &mut |news| scribe.tell(news))?;
+        }
+        scribe.flush()?;
+        if !plan.follow && !shards.iter().any(Shard::is_live) {
+            break Ending::ServerEnded;
         }
     };
-    watch.finish(&ending)
-}
-
-/// Waits for another server at the same port.
-async fn next_server(target: Target) -> u32 {
-    loop {
-        if let Ok(pid) = resolve(target) {
-            return pid;
-        }
-        sleep(RESOLVE_EVERY).await;
+    for shard in &mut shards {
+        shard.finish(&mut |news| scribe.tell(news));
     }
+    scribe.finish(ending)
 }
 
 /// Everything that ends a watch from outside.
@@ -114,106 +104,80 @@ impl<'a> Stop<'a> {
         })
     }
 
-    /// Waits until one of them does.
-    async fn asked(&mut self) -> Ending {
-        loop {
-            let next = Instant::now() + DRAIN_EVERY;
-            tokio::select! {
-                _ = self.interrupt.recv() => return Ending::Signal,
-                _ = self.terminate.recv() => return Ending::Signal,
-                () = sleep_until(self.deadline.map_or(next, |deadline| deadline.min(next))) => {
-                    if (self.ended)() {
-                        return Ending::Caller;
-                    }
-                    if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                        return Ending::Time;
-                    }
+    /// Waits for one of them, but not for long.
+    async fn asked_within(&mut self, patience: Duration) -> Option<Ending> {
+        let next = Instant::now() + patience;
+        tokio::select! {
+            _ = self.interrupt.recv() => Some(Ending::Signal),
+            _ = self.terminate.recv() => Some(Ending::Signal),
+            () = sleep_until(self.deadline.map_or(next, |deadline| deadline.min(next))) => {
+                if (self.ended)() {
+                    Some(Ending::Caller)
+                } else if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                    Some(Ending::Time)
+                } else {
+                    None
                 }
             }
         }
     }
 }
 
-impl Watch<'_> {
-    /// Watches one process until it, the time, or the user ends it.
-    async fn one_process(&mut self, pid: u32, stop: &mut Stop<'_>) -> Result<Ending, ProbeError> {
-        // SAFETY: an OwnedFd keeps its number until it is dropped, and AsyncFd owns it.
-        let process =
-            unsafe { AsyncFd::register_with_interest(open_pidfd(pid)?, Interest::READABLE) }
-                .map_err(std::io::Error::from)?;
-        let mut server = Server::of(pid);
-        let threshold_ns = u64::try_from(self.plan.threshold.as_nanos()).unwrap_or(u64::MAX);
-        let mut attached = attach(&server, threshold_ns)?;
-        server.active = active(&attached.states);
-        self.begin(pid, &attached.states)?;
-        let mut lost = 0;
-        let mut ticks = interval(DRAIN_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let ending = loop {
-            tokio::select! {
-                ending = stop.asked() => break ending,
-                _ = process.readable() => break Ending::ServerEnded,
-                _ = ticks.tick() => self.take(&mut attached, &mut server, &mut lost)?,
-            }
-        };
-        self.take(&mut attached, &mut server, &mut lost)?;
-        if matches!(ending, Ending::ServerEnded) {
-            (self.notice)(Notice::ServerEnded(pid));
-        }
-        Ok(ending)
-    }
+/// Writes the timeline, sums up, and tells the caller.
+struct Scribe<'a> {
+    writer: Option<Writer>,
+    summary: Summary,
+    notice: &'a mut dyn FnMut(Notice<'_>),
+    /// The first line that could not be written.
+    failure: Option<std::io::Error>,
+}
 
-    /// Writes the header (once: a server that is followed keeps its file) and says so.
-    fn begin(&mut self, pid: u32, states: &[ProbeState]) -> Result<(), ProbeError> {
-        if let (Some(out), None) = (&self.plan.out, &self.writer) {
-            self.writer = Some(Writer::create(out, header(self.plan, pid, states))?);
+impl Scribe<'_> {
+    /// Writes the header. A server that is followed keeps its file.
+    fn begin(&mut self, plan: &Plan, attached: &[News]) -> Result<(), ProbeError> {
+        if let Some(out) = &plan.out {
+            self.writer = Some(Writer::create(out, header(plan, attached))?);
         }
-        (self.notice)(Notice::Attached { pid, states });
         Ok(())
     }
 
-    /// Takes everything that has arrived.
-    fn take(
-        &mut self,
-        attached: &mut Attached,
-        server: &mut Server,
-        lost_before: &mut u64,
-    ) -> Result<(), ProbeError> {
-        let mut failure = None;
-        drain(attached, server, |stall| {
-            self.summary.add(&stall);
-            (self.notice)(Notice::Stall(&stall));
-            if let Some(writer) = &mut self.writer
-                && failure.is_none()
-            {
-                failure = writer.append(&Record::Stall(stall)).err();
+    fn tell(&mut self, news: News) {
+        match news {
+            News::Attached { pid, port, states } => {
+                (self.notice)(Notice::Attached { pid, port, states: &states });
             }
-        });
-        let lost = attached.lost() - *lost_before;
-        if lost > 0 {
-            *lost_before += lost;
-            self.lose(lost)?;
+            News::Stall(stall) => {
+                self.summary.add(&stall);
+                (self.notice)(Notice::Stall(&stall));
+                self.append(&Record::Stall(stall));
+            }
+            News::Lost(count) => {
+                self.summary.lost += count;
+                (self.notice)(Notice::Lost(count));
+                let source = "ring buffer".to_owned();
+                self.append(&Record::Loss(Loss { at_ns: monotonic_ns(), source, count }));
+            }
+            News::Ended(pid) => (self.notice)(Notice::ServerEnded(pid)),
         }
+    }
+
+    fn append(&mut self, record: &Record) {
+        if let Some(writer) = &mut self.writer
+            && self.failure.is_none()
+        {
+            self.failure = writer.append(record).err();
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), ProbeError> {
         if let Some(writer) = &mut self.writer {
             writer.flush()?;
         }
-        failure.map_or(Ok(()), |error| Err(error.into()))
+        self.failure.take().map_or(Ok(()), |error| Err(error.into()))
     }
 
-    fn lose(&mut self, count: u64) -> Result<(), ProbeError> {
-        self.summary.lost += count;
-        (self.notice)(Notice::Lost(count));
-        if let Some(writer) = &mut self.writer {
-            writer.append(&Record::Loss(Loss {
-                at_ns: monotonic_ns(),
-                source: "ring buffer".to_owned(),
-                count,
-            }))?;
-        }
-        Ok(())
-    }
-
-    fn finish(self, ending: &Ending) -> Result<Summary, ProbeError> {
+    fn finish(mut self, ending: Ending) -> Result<Summary, ProbeError> {
+        self.flush()?;
         if let Some(writer) = self.writer {
             writer.finish(Footer {
                 end_ns: monotonic_ns(),
@@ -229,15 +193,15 @@ impl Watch<'_> {
     }
 }
 
-fn active(states: &[ProbeState]) -> Vec<String> {
-    states
+fn header(plan: &Plan, attached: &[News]) -> Header {
+    let servers: Vec<(u32, u16, &[ProbeState])> = attached
         .iter()
-        .filter(|state| state.status == ProbeStatus::Active)
-        .map(|state| state.name.clone())
-        .collect()
-}
-
-fn header(plan: &Plan, pid: u32, states: &[ProbeState]) -> Header {
+        .filter_map(|news| match news {
+            News::Attached { pid, port, states } => Some((*pid, *port, states.as_slice())),
+            _ => None,
+        })
+        .collect();
+    let targets: Vec<String> = plan.targets.iter().map(|target| url(*target)).collect();
     Header {
         schema: SCHEMA_VERSION,
         tool: concat!("stallion ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -245,27 +209,38 @@ fn header(plan: &Plan, pid: u32, states: &[ProbeState]) -> Header {
         host: HostFacts::of_this_host(),
         clock: Clock::of_this_host(),
         plan: serde_json::json!({
-            "pid": pid,
+            "pid": servers.first().map(|(pid, ..)| pid),
+            "servers": servers
+                .iter()
+                .map(|(pid, port, _)| serde_json::json!({"pid": pid, "port": port}))
+                .collect::<Vec<_>>(),
             "threshold_ns": plan.threshold.as_nanos() as u64,
             "duration_s": plan.duration.map(|duration| duration.as_secs_f64()),
+            "softirq": plan.softirq,
         }),
-        target: match plan.target {
-            Target::Port(port) => format!("redis://127.0.0.1:{port}"),
-            Target::Pid(pid) => format!("pid:{pid}"),
-        },
-        probes: states.to_vec(),
+        target: targets.join(","),
+        probes: states(&servers),
     }
 }
 
-/// A descriptor that becomes readable when the process ends.
-fn open_pidfd(pid: u32) -> std::io::Result<OwnedFd> {
-    // SAFETY: the system call takes two numbers and returns a new descriptor or an error.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    if fd < 0 {
-        return Err(std::io::Error::last_os_error());
+fn url(target: Target) -> String {
+    match target {
+        Target::Port(port) => format!("redis://127.0.0.1:{port}"),
+        Target::Pid(pid) => format!("pid:{pid}"),
     }
-    // SAFETY: the descriptor was just made and nobody else owns it.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
-    debug_assert!(fd.as_raw_fd() >= 0);
-    Ok(fd)
+}
+
+/// The first server's states, and those of others that differ, with their ports.
+fn states(servers: &[(u32, u16, &[ProbeState])]) -> Vec<ProbeState> {
+    let Some(((_, _, first), others)) = servers.split_first() else {
+        return Vec::new();
+    };
+    let mut all = first.to_vec();
+    for (_, port, states) in others {
+        for state in states.iter().filter(|state| !first.contains(state)) {
+            let reason = format!("port {port}: {}", state.reason);
+            all.push(ProbeState { reason, ..state.clone() });
+        }
+    }
+    all
 }

@@ -6,22 +6,27 @@ use std::time::Duration;
 use stallion_timeline::{ProbeState, Stall};
 
 use crate::error::ProbeError;
+use crate::offsets::Without;
 use crate::resolve::Target;
 use crate::summary::Summary;
 
 /// What to watch, and for how long.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Which server.
-    pub target: Target,
+    /// Which servers, all of this host.
+    pub targets: Vec<Target>,
     /// Where the timeline goes; none only reports to the caller.
     pub out: Option<PathBuf>,
     /// Ends the watch; without it a signal or the server's end does.
     pub duration: Option<Duration>,
     /// The shortest stretch on the CPU that counts as a stall.
     pub threshold: Duration,
-    /// When the server ends, wait for another one at the same port.
+    /// When a server ends, wait for another one at the same port.
     pub follow: bool,
+    /// Watch softirqs, too, at their price.
+    pub softirq: bool,
+    /// What to do without.
+    pub without: Without,
 }
 
 /// What happens during a watch, as it happens.
@@ -31,6 +36,8 @@ pub enum Notice<'a> {
     Attached {
         /// The host's process id of the server.
         pid: u32,
+        /// The port by which it was found, or the first one that it listens on; 0 for none.
+        port: u16,
         /// State of each probe.
         states: &'a [ProbeState],
     },
@@ -38,7 +45,7 @@ pub enum Notice<'a> {
     Stall(&'a Stall),
     /// Events were lost.
     Lost(u64),
-    /// The server ended.
+    /// A server ended.
     ServerEnded(u32),
 }
 
@@ -58,7 +65,10 @@ pub fn watch(
 }
 
 #[cfg(feature = "ebpf")]
-pub use attached::watch;
+mod shard;
 
 #[cfg(feature = "ebpf")]
 mod attached;
+
+#[cfg(feature = "ebpf")]
+pub use attached::watch;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use stallion_report::analysis::{Analysis, analyse};
 use stallion_report::attribute::Attribution;
 use stallion_report::cause::Cause;
+use stallion_report::finding::findings;
 use stallion_report::render;
 use stallion_timeline::StallClass;
 
@@ -78,6 +79,10 @@ fn a_phase_of_fsyncs() {
     assert_eq!(phase.span.label, "appendfsync always");
     assert!(percent(&phase.attribution, StallClass::Fsync) > 90.0);
     assert_eq!(analysis.phases[0].attribution.delay_ns, 0);
+    let disk = percent(&phase.attribution, StallClass::BlockIo);
+    assert!(disk < 0.01, "{disk}: what the disk did is within the fsync, not beside it");
+    let label = &analysis.spikes[0].labels[0];
+    assert!(label.contains("on vda (of ") && label.contains("the disk was busy for"), "{label}");
     assert_eq!(analysis.crosscheck.missed[0].cause, Cause::Stall(StallClass::Fsync));
 }
 
@@ -116,6 +121,21 @@ fn two_causes_at_once_share_a_spike() {
     let found = direct(StallClass::Fsync) / direct(StallClass::RunQueue);
     assert!((found / (fsync / queue) - 1.0).abs() < 0.1, "{found} against {}", fsync / queue);
     assert!(attribution.share_of(Cause::Unexplained) < 200);
+}
+
+#[test]
+fn incidents_are_told_and_claim_no_time() {
+    let analysis = check("incidents");
+    assert!(percent(&analysis.total, StallClass::Reclaim) > 95.0);
+    assert!(percent(&analysis.total, StallClass::Network) < 0.01);
+    let told: Vec<String> =
+        findings(&analysis).into_iter().map(|finding| finding.headline).collect();
+    let tells = |words: &str| assert!(told.iter().any(|text| text.contains(words)), "{told:#?}");
+    tells("OOM killer chose the server (process 4711) at 3.700 s");
+    tells("4 retransmits (mostly 10.0.0.9:40000)");
+    tells("1 client that did not read (10.0.0.9:40000) for up to 2.00 s");
+    tells("2 resets by clients (10.0.0.9:40000)");
+    tells("memory reclaim (memory cgroup at its limit)");
 }
 
 #[test]

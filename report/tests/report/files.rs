@@ -151,3 +151,23 @@ fn reports_are_written_whole_and_folders_are_read() {
     let nothing = files::timelines(&[empty.path().to_owned()]).unwrap_err();
     assert!(matches!(nothing, FileError::NoTimeline(_)), "{nothing}");
 }
+
+#[test]
+fn stalls_of_a_shard_that_was_not_driven_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut scenario = crate::scenarios::scenario("fork");
+    for stall in &mut scenario.stalls {
+        stall.port = 7_001;
+    }
+    let mut own = synthetic::stall(StallClass::Fsync, synthetic::S, 2 * synthetic::MS);
+    own.port = 7_000;
+    scenario.stalls.push(own);
+    synthetic::write(&scenario, folder.path());
+    let analysis =
+        analyse(&["drive.jsonl", "probe.jsonl"].map(|file| folder.path().join(file))).unwrap();
+    assert_eq!(analysis.run.other_servers, [7_001]);
+    assert!(analysis.run.stalls.iter().all(|stall| stall.class == StallClass::Fsync));
+    assert_eq!(analysis.total.share_of(Cause::Stall(StallClass::Fork)), 0);
+    let told = findings(&analysis);
+    assert!(told.iter().any(|finding| finding.headline.contains("(ports 7001)")), "{told:#?}");
+}

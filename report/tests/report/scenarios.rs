@@ -13,6 +13,7 @@ pub(crate) fn scenario(name: &str) -> Scenario {
         "bigkey" => bigkey(),
         "two_causes" => two_causes(),
         "quiet" => quiet(),
+        "incidents" => incidents(),
         "unexplained" => unexplained(),
         other => panic!("no case {other}"),
     }
@@ -42,13 +43,48 @@ fn fork() -> Scenario {
     }
 }
 
-/// Two quiet seconds, then an fsync of 6 ms every 40 ms.
-fn fsync() -> Scenario {
-    let fsyncs = (0..50).map(|number| {
-        let mut stall =
-            stall(StallClass::Fsync, (2_000 + number * 40) * MS, (4 + number % 3 * 4) * MS);
-        stall.what = "fdatasync".to_owned();
+/// A retransmit now and then, a client that stops to read, and at last the OOM killer.
+fn incidents() -> Scenario {
+    let event = |class, at_ms: u64, length_ms: u64, count, what: &str| {
+        let mut stall = sum(class, at_ms * MS, length_ms * MS, 0, count);
+        stall.what = what.to_owned();
         stall
+    };
+    let mut reclaim = stall(StallClass::Reclaim, 3_600 * MS, 30 * MS);
+    reclaim.what = "memory cgroup at its limit".to_owned();
+    Scenario {
+        stalls: vec![
+            event(StallClass::Network, 500, 0, 1, "retransmit to 10.0.0.7:51234"),
+            event(StallClass::Network, 700, 0, 3, "retransmit to 10.0.0.9:40000"),
+            event(
+                StallClass::Network,
+                1_000,
+                2_000,
+                1,
+                "zero window: 10.0.0.9:40000 does not read",
+            ),
+            event(StallClass::Network, 3_100, 0, 2, "reset by 10.0.0.9:40000"),
+            reclaim,
+            event(StallClass::Reclaim, 3_700, 0, 1, "chosen by the OOM killer"),
+        ],
+        ..Scenario::default()
+    }
+}
+
+/// Two quiet seconds, then an fsync of 4 to 12 ms every 40 ms, of which the disk is busy all but
+/// the last millisecond.
+fn fsync() -> Scenario {
+    let fsyncs = (0..50).flat_map(|number| {
+        let (at, length) = ((2_000 + number * 40) * MS, (4 + number % 3 * 4) * MS);
+        let mut disk = sum(StallClass::BlockIo, at, length, length - MS, 3);
+        disk.what = "vda".to_owned();
+        let mut stall = stall(StallClass::Fsync, at, length);
+        stall.what = "fdatasync appendonly.aof on vda".to_owned();
+        let figures = [("ns", (length - MS) as f64), ("bytes", 262_144.0), ("requests", 3.0)];
+        for (name, value) in figures {
+            stall.detail.insert(format!("device_{name}"), value);
+        }
+        [stall, disk]
     });
     Scenario {
         stalls: fsyncs.collect(),

@@ -69,6 +69,7 @@ pub(crate) fn sum(
     Stall {
         class,
         pid: MAIN_TID,
+        port: 0,
         tid: MAIN_TID,
         thread: ThreadRole::Main,
         start_ns: START + at_ns,

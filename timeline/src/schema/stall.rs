@@ -70,6 +70,9 @@ pub struct Stall {
     pub class: StallClass,
     /// Process id of the server as the host sees it.
     pub pid: u32,
+    /// The port by which the server is known; 0 when it is not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub port: u16,
     /// The thread, as the host sees it.
     pub tid: u32,
     /// What that thread is.
@@ -88,4 +91,9 @@ pub struct Stall {
     /// Further figures, for example `{"copied_bytes": 4096}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub detail: BTreeMap<String, f64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(port: &u16) -> bool {
+    *port == 0
 }

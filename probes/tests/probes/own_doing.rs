@@ -1,28 +1,14 @@
-//! The probes on a real redis-server: induced stalls are seen, with the server's own figures.
-#![cfg(feature = "ebpf")]
+//! Stalls of the server's own doing, with the server's own figures; and who may watch.
 
-mod common;
-
-use std::fs;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Server, assert_near, may_probe, plan, watched};
-use stallion_probes::{ProbeError, Target, watch};
-use stallion_timeline::{ProbeStatus, Stall, StallClass, ThreadRole};
+use crate::harness::{Server, assert_near, may_probe, plan, watched, watched_by};
+use stallion_probes::{Plan, ProbeError, Target, watch};
+use stallion_timeline::{ProbeStatus, StallClass, ThreadRole};
 
 fn kill(pid: u32, signal: i32) {
     // SAFETY: a signal to a process that this test started.
     assert_eq!(unsafe { libc::kill(pid as i32, signal) }, 0);
-}
-
-fn pin(pid: u32) {
-    // SAFETY: a zeroed set is an empty one; the process is this test's own.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(0, &mut set);
-        assert_eq!(libc::sched_setaffinity(pid as i32, size_of_val(&set), &raw const set), 0);
-    }
 }
 
 #[test]
@@ -30,7 +16,9 @@ fn every_probe_attaches() {
     if !may_probe() {
         return;
     }
-    let seen = watched(&Server::start(&[]), || {});
+    let server = Server::start(&[]);
+    let everything = Plan { softirq: true, ..plan(Target::Port(server.port)) };
+    let seen = watched_by(everything, || {});
     for state in &seen.states {
         assert_eq!(state.status, ProbeStatus::Active, "{state:?}");
     }
@@ -140,27 +128,6 @@ fn slow_commands_are_named_and_timed() {
 }
 
 #[test]
-fn a_hog_on_the_core_is_named() {
-    if !may_probe() {
-        return;
-    }
-    let server = Server::start(&[]);
-    pin(server.pid());
-    let mut hog = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
-    pin(hog.id());
-    let seen = watched(&server, || {
-        server.ask("EVAL 'local x=0; for i=1,10000000 do x=x+i end return x' 0");
-    });
-    hog.kill().unwrap();
-    hog.wait().unwrap();
-    let by_hog = |stall: &Stall| stall.what.starts_with("sh (");
-    let waits: Vec<&Stall> = seen.of(StallClass::RunQueue).collect();
-    assert!(waits.iter().any(|stall| by_hog(stall)), "{waits:#?}");
-    let total_ms = seen.total_ms(StallClass::RunQueue);
-    assert!(total_ms > 10.0, "{total_ms} ms: {waits:#?}");
-}
-
-#[test]
 fn a_quiet_server_has_no_stalls() {
     if !may_probe() {
         return;
@@ -215,69 +182,4 @@ fn foreign_targets_are_refused_with_a_remedy() {
     let port = listener.local_addr().unwrap().port();
     let text = refused(Target::Port(port));
     assert!(text.contains(&format!("process {own}")), "{text}");
-}
-
-/// Not a test by itself: the prober that the next test kills.
-#[test]
-#[ignore = "run by sigkill_leaves_nothing_attached as a process of its own"]
-fn prober() {
-    let port = std::env::var("STALLION_TEST_PORT").unwrap().parse().unwrap();
-    let _ = watch(&plan(Target::Port(port)), || false, |_| {});
-}
-
-#[test]
-fn sigkill_leaves_nothing_attached() {
-    if !may_probe() {
-        return;
-    }
-    let server = Server::start(&[]);
-    let mut prober = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "prober", "--ignored", "--nocapture"])
-        .env("STALLION_TEST_PORT", server.port.to_string())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let patience = Instant::now() + Duration::from_secs(30);
-    let mut programs = Vec::new();
-    while programs.len() < 10 {
-        assert!(Instant::now() < patience, "the prober attached {programs:?} only");
-        std::thread::sleep(Duration::from_millis(50));
-        programs = bpf_programs(prober.id());
-    }
-    assert!(programs.iter().all(|id| exists(*id)));
-    prober.kill().unwrap();
-    prober.wait().unwrap();
-    let patience = Instant::now() + Duration::from_secs(5);
-    while programs.iter().any(|id| exists(*id)) {
-        assert!(Instant::now() < patience, "still loaded: {programs:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    server.ask("PING");
-}
-
-/// Ids of the BPF programs that a process holds.
-fn bpf_programs(pid: u32) -> Vec<u32> {
-    let Ok(folder) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else {
-        return Vec::new();
-    };
-    let mut ids: Vec<u32> = folder
-        .filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok())
-        .filter_map(|text| {
-            let line = text.lines().find_map(|line| line.strip_prefix("prog_id:"))?;
-            line.trim().parse().ok()
-        })
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
-}
-
-/// Whether a BPF program with this id is loaded.
-fn exists(id: u32) -> bool {
-    const BPF_PROG_GET_NEXT_ID: i32 = 11;
-    let mut attributes = [id - 1, 0];
-    // SAFETY: `start_id` and `next_id`, as the command wants them.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_GET_NEXT_ID, attributes.as_mut_ptr(), 8) };
-    result == 0 && attributes[1] == id
 }

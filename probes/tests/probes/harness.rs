@@ -5,14 +5,16 @@
     reason = "test code outside of the test functions themselves"
 )]
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use stallion_probes::{Notice, Plan, ProbeError, Target, watch};
+use stallion_probes::{Notice, Plan, ProbeError, Target, Without, watch};
 use stallion_timeline::{ProbeState, Stall, StallClass};
 use tempfile::TempDir;
 
@@ -36,9 +38,22 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on a free port with further settings.
     pub(crate) fn start(settings: &[&str]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = TempDir::new().unwrap();
-        let child = Command::new("redis-server")
+        Self::start_by(Command::new("redis-server"), folder(), settings)
+    }
+
+    /// Starts one by a command of its own in a folder.
+    pub(crate) fn start_by(command: Command, folder: TempDir, settings: &[&str]) -> Self {
+        Self::start_at(free_port(), command, folder, settings)
+    }
+
+    /// Starts one at a port.
+    pub(crate) fn start_at(
+        port: u16,
+        mut command: Command,
+        folder: TempDir,
+        settings: &[&str],
+    ) -> Self {
+        let child = command
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--enable-debug-command", "yes", "--slowlog-log-slower-than", "1000"])
             .arg("--dir")
@@ -65,7 +80,7 @@ impl Server {
         self.try_ask(command).unwrap_or_else(|| panic!("no answer to {command}"))
     }
 
-    fn try_ask(&self, command: &str) -> Option<String> {
+    pub(crate) fn try_ask(&self, command: &str) -> Option<String> {
         // The end of the connection is no mark: a forked child keeps the socket open.
         const MARK: &str = "$4\r\nmark\r\n";
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
@@ -139,6 +154,9 @@ pub(crate) struct Seen {
     pub(crate) states: Vec<ProbeState>,
     pub(crate) stalls: Vec<Stall>,
     pub(crate) lost: u64,
+    /// Processes that were attached to, and that ended.
+    pub(crate) pids: Vec<u32>,
+    pub(crate) ended: Vec<u32>,
 }
 
 impl Seen {
@@ -159,22 +177,126 @@ impl Seen {
     }
 }
 
+/// Runs a program that must succeed, and returns what it printed.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Keeps a process, or with 0 this thread, on the first core.
+pub(crate) fn pin(pid: u32) {
+    // SAFETY: a zeroed set is an empty one; the process is this test's own.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(0, &mut set);
+        assert_eq!(libc::sched_setaffinity(pid as i32, size_of_val(&set), &raw const set), 0);
+    }
+}
+
+/// A port at which nobody listens now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Processes that any watch of this test program has attached to.
+static ATTACHED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Waits until a watch has attached to a process.
+pub(crate) fn wait_until_attached(pid: u32) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !ATTACHED.lock().unwrap().contains(&pid) {
+        assert!(Instant::now() < patience, "nobody attached to {pid}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A folder on a disk: below the target folder, because /tmp may be memory.
+pub(crate) fn folder() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+/// A control group of cgroup v1 or v2; removed when dropped.
+pub(crate) struct Cgroup {
+    folder: PathBuf,
+}
+
+impl Cgroup {
+    /// Makes one for a controller; the first of the files that the kernel has is given its text.
+    pub(crate) fn new(controller: &str, settings: &[(&str, &str)]) -> Self {
+        let name = format!("stallion-test-{}-{controller}", std::process::id());
+        // The one controller whose name changed.
+        let first_name = if controller == "io" { "blkio" } else { controller };
+        let first = Path::new("/sys/fs/cgroup").join(first_name);
+        let folder = if first.is_dir() {
+            first.join(name)
+        } else {
+            let root = Path::new("/sys/fs/cgroup");
+            let _ = fs::write(root.join("cgroup.subtree_control"), format!("+{controller}"));
+            root.join(name)
+        };
+        fs::create_dir_all(&folder).unwrap();
+        let group = Self { folder };
+        for (file, text) in settings {
+            let path = group.folder.join(file);
+            if path.exists() {
+                fs::write(&path, text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+            }
+        }
+        group
+    }
+
+    pub(crate) fn add(&self, pid: u32) {
+        fs::write(self.folder.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+
+    /// A figure from one of the group's files.
+    pub(crate) fn figure(&self, file: &str, name: &str) -> Option<f64> {
+        let text = fs::read_to_string(self.folder.join(file)).ok()?;
+        text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // A process that was just killed still counts for a moment.
+        for _ in 0..100 {
+            match fs::remove_dir(&self.folder) {
+                Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
 /// Watches a server while `disturb` runs, and for a moment longer.
 pub(crate) fn watched(server: &Server, disturb: impl FnOnce()) -> Seen {
+    watched_by(plan(Target::Port(server.port)), disturb)
+}
+
+/// Watches as planned.
+pub(crate) fn watched_by(plan: Plan, disturb: impl FnOnce()) -> Seen {
     let (ready, attached) = mpsc::channel();
     let (stop, stopped) = mpsc::channel::<()>();
-    let plan = plan(Target::Port(server.port));
     let thread: JoinHandle<Result<Seen, ProbeError>> = std::thread::spawn(move || {
         let mut seen = Seen::default();
+        let mut awaited = plan.targets.len() as i64;
         let ending = || matches!(stopped.try_recv(), Err(mpsc::TryRecvError::Disconnected));
         watch(&plan, ending, |notice| match notice {
-            Notice::Attached { states, .. } => {
+            Notice::Attached { states, pid, .. } => {
                 seen.states = states.to_vec();
-                let _ = ready.send(());
+                seen.pids.push(pid);
+                ATTACHED.lock().unwrap().push(pid);
+                awaited -= 1;
+                if awaited == 0 {
+                    let _ = ready.send(());
+                }
             }
             Notice::Stall(stall) => seen.stalls.push(stall.clone()),
             Notice::Lost(count) => seen.lost += count,
-            Notice::ServerEnded(_) => {}
+            Notice::ServerEnded(pid) => seen.ended.push(pid),
         })?;
         Ok(seen)
     });
@@ -188,7 +310,15 @@ pub(crate) fn watched(server: &Server, disturb: impl FnOnce()) -> Seen {
 }
 
 pub(crate) fn plan(target: Target) -> Plan {
-    Plan { target, out: None, duration: None, threshold: Duration::from_millis(1), follow: false }
+    Plan {
+        targets: vec![target],
+        out: None,
+        duration: None,
+        threshold: Duration::from_millis(1),
+        follow: false,
+        softirq: false,
+        without: Without::default(),
+    }
 }
 
 /// Fails unless `got` is within `share` of `wanted`.
