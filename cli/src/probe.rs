@@ -1,14 +1,19 @@
 //! `stallion probe`: watches a server with eBPF, writes down what stalls it.
 
 use std::io::{IsTerminal, Write};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use stallion_lab::duration;
 use stallion_probes::summary::{Summary, class_name};
-use stallion_probes::{Notice, Plan, ProbeError, Target, Without, watch};
+use stallion_probes::{Choice, Notice, Plan, ProbeError, Target, Without, watch};
+use stallion_timeline::clock::{Clock, monotonic_ns};
+use stallion_timeline::exchange::serve;
 use stallion_timeline::{ProbeState, ProbeStatus, Stall, StallClass, ThreadRole};
 
+use crate::client::socket_address;
 use crate::exit::{Failure, Outcome};
 
 /// The flags of `probe`.
@@ -45,13 +50,21 @@ pub(crate) struct Args {
     /// When a server ends, wait for another one at the same port
     #[arg(long, requires = "port")]
     follow: bool,
-    /// Watch softirqs on the main thread's time, too: costs more than 1 % of a busy shard
-    #[arg(long)]
-    softirq: bool,
+    /// Probes to attach, such as fork,fsync; default is all but softirq, which costs more than 1 % of
+    /// a busy shard; all is all
+    #[arg(long, value_name = "LIST", default_value = "default")]
+    probes: Choice,
+    /// Answer questions about this host's clock, for `stallion drive --clock` on another host
+    #[arg(long, value_name = "HOST:PORT", value_parser = socket_address, num_args = 0..=1,
+          default_missing_value = "127.0.0.1:7979")]
+    listen: Option<SocketAddr>,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let plan = plan(args)?;
+    if let Some(address) = args.listen {
+        answer_clocks(address)?;
+    }
     let colour = colours();
     let mut start_ns = None;
     let mut awaited = plan.targets.len();
@@ -97,9 +110,23 @@ fn plan(args: &Args) -> Result<Plan, Failure> {
         duration: args.duration,
         threshold: args.threshold,
         follow: args.follow,
-        softirq: args.softirq,
+        probes: args.probes,
         without: Without::default(),
     })
+}
+
+/// Answers questions about this host's clock until the process ends.
+fn answer_clocks(address: SocketAddr) -> Result<(), Failure> {
+    let refused = |error| Failure::usage(format!("--listen {address}: {error}"));
+    let socket = UdpSocket::bind(address).map_err(refused)?;
+    eprintln!("answers `stallion drive --clock {address}`");
+    std::thread::spawn(move || {
+        let boot_id = Clock::of_this_host().boot_id;
+        if let Err(error) = serve(&socket, &boot_id, monotonic_ns, &AtomicBool::new(false)) {
+            eprintln!("--listen {address}: {error}");
+        }
+    });
+    Ok(())
 }
 
 /// What kept the probes from starting is exit 2; a timeline that broke off is exit 1.

@@ -11,6 +11,7 @@ use aya::{Ebpf, EbpfLoader};
 use stallion_probes_common::network::NETWORK_KINDS;
 use stallion_timeline::{ProbeState, ProbeStatus};
 
+use crate::choice::Choice;
 use crate::error::ProbeError;
 use crate::offsets::{Offsets, Without};
 use crate::server::Server;
@@ -67,8 +68,8 @@ fn sum(counts: &PerCpuArray<aya::maps::MapData, u64>, index: u32) -> u64 {
 pub struct Wanted {
     /// The shortest stretch on the CPU that counts as a stall.
     pub threshold_ns: u64,
-    /// Watch softirqs, at their price.
-    pub softirq: bool,
+    /// Which probes.
+    pub probes: Choice,
     /// What to do without.
     pub without: Without,
 }
@@ -85,12 +86,13 @@ pub fn attach(server: &Server, wanted: Wanted) -> Result<Attached, ProbeError> {
         program: PathBuf::from(format!("/proc/{}/exe", server.pid)),
         offsets: if wanted.without.types { Offsets::default() } else { Offsets::of_this_kernel() },
         ports: server.ports.clone(),
-        softirq: wanted.softirq,
     };
     scope.offsets.state_is_argument &= !wanted.without.state;
     let mut ebpf = load(&scope, wanted.threshold_ns)?;
-    let states: Vec<ProbeState> =
-        PROBES.iter().map(|probe| state(probe, (probe.attach)(&mut ebpf, &scope))).collect();
+    let states: Vec<ProbeState> = PROBES
+        .iter()
+        .map(|probe| state(probe, chosen(probe, wanted.probes, &mut ebpf, &scope)))
+        .collect();
     if states.iter().all(|state| state.status != ProbeStatus::Active) {
         let reason = states.first().map_or("", |state| state.reason.as_str());
         return Err(ProbeError::NothingAttached(reason.to_owned()));
@@ -149,6 +151,19 @@ fn raise_memlock_limit() {
     let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: a valid struct; a refusal shows when the maps are created.
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
+}
+
+/// Attaches a probe if it was chosen.
+fn chosen(
+    probe: &Probe,
+    choice: Choice,
+    ebpf: &mut Ebpf,
+    scope: &Scope,
+) -> Result<Attaching, String> {
+    if choice.includes(probe.name) {
+        return (probe.attach)(ebpf, scope);
+    }
+    Ok(Attaching::Disabled(probe.dear.unwrap_or("not among --probes").to_owned()))
 }
 
 fn state(probe: &Probe, result: Result<Attaching, String>) -> ProbeState {

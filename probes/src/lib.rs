@@ -29,6 +29,8 @@ pub mod sockets;
 
 pub mod summary;
 
+pub mod choice;
+
 pub mod table;
 
 pub mod capability;
@@ -39,6 +41,7 @@ pub mod drain;
 
 pub mod watch;
 
+pub use choice::Choice;
 pub use error::ProbeError;
 pub use offsets::Without;
 pub use resolve::Target;

@@ -183,7 +183,7 @@ pub const TABLE: [Row; 18] = [
         class: StallClass::Softirq,
         name: "softirq",
         probe: "softirq",
-        hook: "raw_tp softirq_entry and softirq_exit; off unless --softirq: 2 to 4 % of a shard over loopback",
+        hook: "raw_tp softirq_entry and softirq_exit; off unless --probes names it: 2 to 4 % of a shard over loopback",
         kernel: (5, 15),
         types: true,
         fallback: "single ones of 0.1 ms and more",

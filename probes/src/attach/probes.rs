@@ -21,7 +21,7 @@ const NO_LIBC: &str = "the server maps no libc (a static binary?)";
 
 /// Why softirqs are not watched unless somebody asks.
 const SOFTIRQ_OFF: &str = "off: its two hooks run for every packet that is sent over loopback, and took 2 to 4 % of a \
-     loaded shard's CPU; --softirq attaches them";
+     loaded shard's CPU; --probes default,softirq attaches them";
 
 /// How an attempt ended that did not fail.
 pub(super) enum Attaching {
@@ -43,7 +43,6 @@ pub(super) struct Scope {
     pub(super) program: PathBuf,
     pub(super) offsets: Offsets,
     pub(super) ports: Vec<u16>,
-    pub(super) softirq: bool,
 }
 
 /// One probe: its name is the stem of its files.
@@ -51,41 +50,59 @@ pub(super) struct Probe {
     pub(super) name: &'static str,
     pub(super) hook: &'static str,
     pub(super) attach: fn(&mut Ebpf, &Scope) -> Result<Attaching, String>,
+    /// Why it is attached only when it is asked for.
+    pub(super) dear: Option<&'static str>,
 }
 
 pub(super) const PROBES: [Probe; 9] = [
-    Probe { name: "fork", hook: "uprobe libc fork, raw_tp sched_process_fork/exit", attach: fork },
+    Probe {
+        name: "fork",
+        hook: "uprobe libc fork, raw_tp sched_process_fork/exit",
+        attach: fork,
+        dear: None,
+    },
     Probe {
         name: "page_fault",
         hook: "raw_tp page_fault_user/kernel, mm_page_alloc, tlb_flush, perf minor/major-faults",
         attach: page_fault,
+        dear: None,
     },
-    Probe { name: "fsync", hook: "uprobe libc fsync, fdatasync", attach: fsync },
+    Probe { name: "fsync", hook: "uprobe libc fsync, fdatasync", attach: fsync, dear: None },
     Probe {
         name: "block_io",
         hook: "raw_tp block_rq_issue/complete, while a thread waits for a disk",
         attach: block_io,
+        dear: None,
     },
-    Probe { name: "scheduler", hook: "raw_tp sched_switch, sched_waking", attach: scheduler },
+    Probe {
+        name: "scheduler",
+        hook: "raw_tp sched_switch, sched_waking",
+        attach: scheduler,
+        dear: None,
+    },
     Probe {
         name: "command",
         hook: "perf cpu-clock 1 kHz of the main thread, uprobes on rare commands",
         attach: command,
+        dear: None,
     },
     Probe {
         name: "reclaim",
         hook: "raw_tp direct, memcg reclaim and compaction begin/end, mark_victim",
         attach: reclaim,
+        dear: None,
     },
     Probe {
         name: "softirq",
         hook: "raw_tp softirq_entry/exit on the main thread",
         attach: softirq,
+        dear: Some(SOFTIRQ_OFF),
     },
     Probe {
         name: "network",
         hook: "raw_tp tcp_retransmit_skb, tcp_receive_reset, tcp_send_reset; /proc/PID/net/tcp",
         attach: network,
+        dear: None,
     },
 ];
 
@@ -206,9 +223,6 @@ fn reclaim(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
 }
 
 fn softirq(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
-    if !scope.softirq {
-        return Ok(Attaching::Disabled(SOFTIRQ_OFF.to_owned()));
-    }
     raw_tracepoint(ebpf, "softirq_exit")?;
     raw_tracepoint(ebpf, "softirq_entry")?;
     Ok(match scope.offsets.registers {
@@ -248,5 +262,24 @@ impl Scope {
     /// Those of `names` that the server itself defines.
     fn exported<'a>(&self, names: &[&'a str]) -> Vec<&'a str> {
         crate::symbols::exported(&self.program, names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::choice::{Choice, NAMES};
+
+    #[test]
+    fn the_names_that_can_be_chosen_are_those_of_the_probes() {
+        assert_eq!(PROBES.map(|probe| probe.name), NAMES);
+        for probe in PROBES {
+            assert_eq!(
+                probe.dear.is_none(),
+                Choice::default().includes(probe.name),
+                "{}",
+                probe.name
+            );
+        }
     }
 }

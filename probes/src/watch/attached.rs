@@ -56,7 +56,7 @@ async fn run(
     let mut stop = Stop::new(plan, ended)?;
     let wanted = Wanted {
         threshold_ns: u64::try_from(plan.threshold.as_nanos()).unwrap_or(u64::MAX),
-        softirq: plan.softirq,
+        probes: plan.probes,
         without: plan.without,
     };
     let (mut shards, mut attached) = (Vec::new(), Vec::new());
@@ -216,7 +216,7 @@ fn header(plan: &Plan, attached: &[News]) -> Header {
                 .collect::<Vec<_>>(),
             "threshold_ns": plan.threshold.as_nanos() as u64,
             "duration_s": plan.duration.map(|duration| duration.as_secs_f64()),
-            "softirq": plan.softirq,
+            "probes": plan.probes.to_string(),
         }),
         target: targets.join(","),
         probes: states(&servers),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stallion_timeline::{ProbeState, Stall};
 
+use crate::choice::Choice;
 use crate::error::ProbeError;
 use crate::offsets::Without;
 use crate::resolve::Target;
@@ -23,8 +24,8 @@ pub struct Plan {
     pub threshold: Duration,
     /// When a server ends, wait for another one at the same port.
     pub follow: bool,
-    /// Watch softirqs, too, at their price.
-    pub softirq: bool,
+    /// Which probes to attach.
+    pub probes: Choice,
     /// What to do without.
     pub without: Without,
 }

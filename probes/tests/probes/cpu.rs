@@ -4,7 +4,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use stallion_probes::{Plan, Target};
+use stallion_probes::{Choice, Plan, Target};
 use stallion_timeline::{Stall, StallClass};
 
 use crate::harness::{Cgroup, Server, assert_near, may_probe, pin, plan, watched, watched_by};
@@ -83,7 +83,7 @@ fn softirqs_on_top_of_the_main_thread_are_timed_when_asked_for() {
     }
     let server = Server::start(&[]);
     pin(server.pid());
-    let everything = Plan { softirq: true, ..plan(Target::Port(server.port)) };
+    let everything = Plan { probes: Choice::ALL, ..plan(Target::Port(server.port)) };
     let seen = watched_by(everything, || {
         let closer = std::thread::spawn(|| {
             pin(0);

@@ -14,7 +14,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use stallion_probes::{Notice, Plan, ProbeError, Target, Without, watch};
+use stallion_probes::{Choice, Notice, Plan, ProbeError, Target, Without, watch};
 use stallion_timeline::{ProbeState, Stall, StallClass};
 use tempfile::TempDir;
 
@@ -316,7 +316,7 @@ pub(crate) fn plan(target: Target) -> Plan {
         duration: None,
         threshold: Duration::from_millis(1),
         follow: false,
-        softirq: false,
+        probes: Choice::default(),
         without: Without::default(),
     }
 }

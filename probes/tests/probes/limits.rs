@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aya::programs::loaded_programs;
-use stallion_probes::{Notice, Plan, Target, watch};
+use stallion_probes::{Choice, Notice, Plan, Target, watch};
 
 use crate::harness::{Server, may_probe, plan, run};
 
@@ -120,7 +120,7 @@ fn a_million_events_are_told_or_counted_and_the_shard_goes_on() {
     let server = Server::start(&[]);
     let alone = benchmark(&server);
     let everything =
-        Plan { threshold: Duration::ZERO, softirq: true, ..plan(Target::Port(server.port)) };
+        Plan { threshold: Duration::ZERO, probes: Choice::ALL, ..plan(Target::Port(server.port)) };
     let done = std::sync::atomic::AtomicBool::new(false);
     let (mut told, mut lost, mut losses) = (0_u64, 0_u64, 0);
     let mut watched = 0.0;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{Server, assert_near, may_probe, plan, watched, watched_by};
-use stallion_probes::{Plan, ProbeError, Target, watch};
+use stallion_probes::{Choice, Plan, ProbeError, Target, watch};
 use stallion_timeline::{ProbeStatus, StallClass, ThreadRole};
 
 fn kill(pid: u32, signal: i32) {
@@ -17,7 +17,7 @@ fn every_probe_attaches() {
         return;
     }
     let server = Server::start(&[]);
-    let everything = Plan { softirq: true, ..plan(Target::Port(server.port)) };
+    let everything = Plan { probes: Choice::ALL, ..plan(Target::Port(server.port)) };
     let seen = watched_by(everything, || {});
     for state in &seen.states {
         assert_eq!(state.status, ProbeStatus::Active, "{state:?}");

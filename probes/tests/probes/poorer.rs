@@ -1,6 +1,6 @@
 //! Hosts that lack something: each class degrades by itself, and the header says how.
 
-use stallion_probes::{Plan, Target, Without};
+use stallion_probes::{Choice, Plan, Target, Without};
 use stallion_timeline::{ProbeStatus, StallClass};
 
 use crate::harness::{Seen, Server, may_probe, plan, watched_by};
@@ -21,7 +21,7 @@ fn without_types_each_probe_says_what_it_lacks_and_goes_on() {
     server.ask("DEBUG POPULATE 300000");
     let poorer = Plan {
         without: Without { types: true, ..Without::default() },
-        softirq: true,
+        probes: Choice::ALL,
         ..plan(Target::Port(server.port))
     };
     let seen = watched_by(poorer, || {
