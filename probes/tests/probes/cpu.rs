@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use stallion_probes::{Choice, Plan, Target};
 use stallion_timeline::{Stall, StallClass};
 
-use crate::harness::{Cgroup, Server, assert_near, may_probe, pin, plan, watched, watched_by};
+use crate::harness::{Cgroup, Server, may_probe, pin, plan, watched, watched_by};
 
 /// A second of the main thread's CPU time, more or less.
 const BUSY: &str = "EVAL 'local x=0; for i=1,60000000 do x=x+i end return x' 0";
@@ -59,10 +59,14 @@ fn a_used_up_cpu_quota_is_a_throttle() {
     drop(server);
     drop(group);
     assert!(by_kernel_ms > 100.0, "{by_kernel_ms}");
-    // Where others want the core as well, a part of it looks like a wait for them.
-    let lost_ms = seen.total_ms(StallClass::Throttle) + seen.total_ms(StallClass::RunQueue);
-    assert_near("throttled, ms", lost_ms, by_kernel_ms, 0.3);
-    assert!(seen.total_ms(StallClass::Throttle) > by_kernel_ms * 0.3, "{:#?}", seen.stalls);
+    // After a throttle the thread waits for the core like any other, on a busy host for long: that
+    // is told with it.
+    let told_ms = seen.total_ms(StallClass::Throttle);
+    println!("throttled, ms: {told_ms:.1} against {by_kernel_ms:.1}");
+    assert!(
+        told_ms > by_kernel_ms * 0.8 && told_ms < by_kernel_ms * 2.0,
+        "{told_ms} {by_kernel_ms}"
+    );
 }
 
 /// Freed sockets are RCU's work: it is done in softirqs on the core that closed them, on top of
