@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 
 use super::Random;
 use super::stage::{Disturbance, SERVER_CPU, Stage, wait_for};
@@ -48,7 +48,13 @@ impl Induced {
 
 /// Stalls of a server without persistence.
 pub(super) const PLAIN: &[Inducer] = &[
-    Inducer { name: "BGSAVE's fork", expected: &["fork"], truth: "latest_fork_usec", act: fork },
+    // The child begins on its parent's core, and sometimes takes it before fork returns.
+    Inducer {
+        name: "BGSAVE's fork",
+        expected: &["fork", "run_queue"],
+        truth: "latest_fork_usec",
+        act: fork,
+    },
     Inducer { name: "SIGSTOP", expected: &["stopped"], truth: "the schedule", act: stop },
     Inducer {
         name: "DEBUG SLEEP",
@@ -77,6 +83,30 @@ pub(super) const PLAIN: &[Inducer] = &[
         expected: &["stopped", "command"],
         truth: "the schedule and SLOWLOG",
         act: keys_stopped,
+    },
+];
+
+/// Stalls of a server whose heap lies on huge pages.
+pub(super) const HUGE: &[Inducer] = &[Inducer {
+    name: "Lua writes after a fork, huge pages",
+    expected: &["huge_page", "cow_fault", "command"],
+    truth: "SLOWLOG",
+    act: writes_after_fork,
+}];
+
+/// Stalls of a server that leaves syncing to the kernel.
+pub(super) const NO_SYNC: &[Inducer] = &[
+    Inducer {
+        name: "write to a page on its way to a slow disk",
+        expected: &["aof_write"],
+        truth: "ftrace",
+        act: page_being_written,
+    },
+    Inducer {
+        name: "writes at a memory limit",
+        expected: &["reclaim", "aof_write"],
+        truth: "ftrace",
+        act: memory_limit,
     },
 ];
 
@@ -174,6 +204,28 @@ fn set_range(stage: &mut Stage, _: &mut Random) -> anyhow::Result<Induced> {
     Ok(found)
 }
 
+/// A child that saves slowly, and a script that changes pages which it shares with it.
+fn writes_after_fork(stage: &mut Stage, random: &mut Random) -> anyhow::Result<Induced> {
+    let mut redis = stage.redis()?;
+    redis.ask(&["CONFIG", "SET", "rdb-key-save-delay", "5"])?;
+    redis.ask(&["BGSAVE"])?;
+    redis.ask(&["CONFIG", "SET", "rdb-key-save-delay", "0"])?;
+    std::thread::sleep(Duration::from_millis(200));
+    let step = 40 + (random.next_share() * 20.0) as u64;
+    let script = format!(
+        "for i = 0, 1999999, {step} do redis.call('SETRANGE', string.format('key:%012d', i), 0, 'x') end"
+    );
+    let found = command(stage, &["EVAL", &script, "0"])?;
+    let pid = stage.server.id();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    for child in children.split_whitespace().filter_map(|word| word.parse::<i32>().ok()) {
+        // SAFETY: touches no memory; a child of the server that this suite started.
+        unsafe { libc::kill(child, libc::SIGKILL) };
+    }
+    wait_for(|| redis.info("rdb_bgsave_in_progress").is_ok_and(|running| running < 0.5))?;
+    Ok(found)
+}
+
 /// Two processes that compute on the server's core, with more right to it.
 fn hog(stage: &mut Stage, random: &mut Random) -> anyhow::Result<Induced> {
     let pid = stage.server.id();
@@ -244,9 +296,46 @@ fn slow_disk(stage: &mut Stage, random: &mut Random) -> anyhow::Result<Induced> 
 
 fn blocked_write(stage: &mut Stage, random: &mut Random) -> anyhow::Result<Induced> {
     // Redis writes in spite of a running fsync after two seconds of waiting.
-    // Writes to sockets never take a millisecond.
-    traced(stage, random.between_ms(5_000, 7_000), "write", 1_000_000)
+    traced(stage, random.between_ms(5_000, 7_000), "write", LONG_WRITE_NS)
 }
+
+/// The kernel writes the append-only file's last page to a slow disk, and Redis adds to it.
+fn page_being_written(stage: &mut Stage, _: &mut Random) -> anyhow::Result<Induced> {
+    let disk = stage.disk().context("no disk of its own")?;
+    // The kernel's own threads write it back: the whole host's limit for this device counts.
+    let limit = std::path::Path::new("/sys/fs/cgroup/blkio/blkio.throttle.write_bps_device");
+    let tracer = Tracer::start(stage.server.id(), "write")?;
+    let numbers = disk_of(disk.folder())?;
+    let begin_ns = now_ns();
+    fs::write(limit, format!("{numbers} 1500000"))?;
+    let folder = disk.folder().display().to_string();
+    let synced = Command::new("sync").args(["-f", &folder]).status();
+    fs::write(limit, format!("{numbers} 0"))?;
+    ensure!(synced?.success(), "sync -f {folder} failed");
+    std::thread::sleep(Duration::from_millis(100));
+    let end_ns = now_ns();
+    Ok(Induced { begin_ns, end_ns, truth_ns: tracer.long_ns(LONG_WRITE_NS)? })
+}
+
+/// The page cache of the append-only file fills what is left of a memory limit.
+fn memory_limit(stage: &mut Stage, _: &mut Random) -> anyhow::Result<Induced> {
+    let mut redis = stage.redis()?;
+    let value = "x".repeat(4_000_000);
+    redis.ask(&["SET", "truth:large", &value])?;
+    // What the server has already stays with its old group: the limit is for what comes.
+    let group = Group::new("memory", stage.server.id())?;
+    group.write("memory.limit_in_bytes", "64M")?;
+    let tracer = Tracer::start(stage.server.id(), "write")?;
+    let begin_ns = now_ns();
+    for _ in 0..40 {
+        redis.ask(&["SET", "truth:large", &value])?;
+    }
+    let end_ns = now_ns();
+    Ok(Induced { begin_ns, end_ns, truth_ns: tracer.long_ns(LONG_WRITE_NS)? })
+}
+
+/// Writes to sockets never take so long.
+const LONG_WRITE_NS: u64 = 1_000_000;
 
 /// Traces one system call of the main thread while its disk is slow; the sum of its durations from
 /// `least_ns` on is the truth.
@@ -266,9 +355,7 @@ fn traced(
     // What waits for the disk then goes on to its end.
     std::thread::sleep(Duration::from_millis(500));
     let end_ns = now_ns();
-    let durations_ns = tracer.durations_ns()?;
-    let long = durations_ns.into_iter().filter(|duration_ns| *duration_ns >= least_ns);
-    Ok(Induced { begin_ns, end_ns, truth_ns: long.sum() })
+    Ok(Induced { begin_ns, end_ns, truth_ns: tracer.long_ns(least_ns)? })
 }
 
 /// Major and minor number of the disk that a folder lies on.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 
 use crate::{ebpf, install, shell};
-use induce::{ALWAYS, EVERYSEC, Inducer, PLAIN};
+use induce::{ALWAYS, EVERYSEC, HUGE, Inducer, NO_SYNC, PLAIN};
 use matrix::Matrix;
 use stage::{Disturbance, Session, Stage};
 
@@ -46,8 +46,13 @@ pub(crate) fn run(seed: u64, quick: bool) -> anyhow::Result<()> {
     shell::run(&["cargo", "build", "--release", "--package", "stallion", "--features", "probes"])?;
     let mut matrix = Matrix::default();
     let mut random = Random(seed);
-    let sessions: [(Session, &[Inducer]); 3] =
-        [(Session::Plain, PLAIN), (Session::Always, ALWAYS), (Session::Everysec, EVERYSEC)];
+    let sessions: [(Session, &[Inducer]); 5] = [
+        (Session::Plain, PLAIN),
+        (Session::Huge, HUGE),
+        (Session::Always, ALWAYS),
+        (Session::Everysec, EVERYSEC),
+        (Session::NoSync, NO_SYNC),
+    ];
     for (session, inducers) in sessions {
         println!(
             "\n{}: {} kinds of stall, {} times each",

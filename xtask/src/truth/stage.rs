@@ -27,32 +27,39 @@ const KEYS: &str = "2000000";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Session {
     Plain,
+    /// The same, with its heap on huge pages.
+    Huge,
     Always,
     Everysec,
+    NoSync,
 }
 
 impl Session {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Plain => "no persistence",
+            Self::Huge => "a heap on huge pages",
             Self::Always => "appendfsync always",
             Self::Everysec => "appendfsync everysec",
+            Self::NoSync => "appendfsync no",
         }
     }
 
     /// What is loaded, and what the load is made of: the append-only sessions write.
     const fn load(self) -> (&'static str, &'static str) {
         match self {
-            Self::Plain => (KEYS, "9:1"),
-            Self::Always | Self::Everysec => ("20000", "1:1"),
+            Self::Plain | Self::Huge => (KEYS, "9:1"),
+            Self::Always | Self::Everysec | Self::NoSync => ("20000", "1:1"),
         }
     }
 
     fn server_flags(self) -> Vec<&'static str> {
         match self {
             Self::Plain => vec!["--appendonly", "no"],
+            Self::Huge => vec!["--appendonly", "no", "--disable-thp", "no"],
             Self::Always => vec!["--appendonly", "yes", "--appendfsync", "always"],
             Self::Everysec => vec!["--appendonly", "yes", "--appendfsync", "everysec"],
+            Self::NoSync => vec!["--appendonly", "yes", "--appendfsync", "no"],
         }
     }
 }
@@ -86,7 +93,8 @@ impl Stage {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let disk = (session == Session::Everysec).then(|| Disk::new(&folder)).transpose()?;
+        let slow = matches!(session, Session::Everysec | Session::NoSync);
+        let disk = slow.then(|| Disk::new(&folder)).transpose()?;
         let data = disk.as_ref().map_or(folder.as_path(), Disk::folder).to_owned();
         let server = start_server(session, port, &data)?;
         wait_for(|| Redis::connect(port).and_then(|mut redis| redis.ask(&["PING"])).is_ok())
@@ -127,6 +135,11 @@ impl Stage {
 
     pub(super) fn redis(&self) -> anyhow::Result<Redis> {
         Redis::connect(self.port)
+    }
+
+    /// The disk of the server's files, where it is one of its own.
+    pub(super) const fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
     }
 
     /// Lets the backlog of the last stall be worked off.
@@ -192,9 +205,11 @@ fn start_server(session: Session, port: u16, folder: &std::path::Path) -> anyhow
     Command::new("taskset")
         .args(["-c", &cpu, "redis-server", "--port", &port.to_string(), "--save", ""])
         .args(["--slowlog-log-slower-than", "1000", "--enable-debug-command", "local"])
+        .args(["--bgsave_cpulist", &CLIENT_CPU.to_string(), "--auto-aof-rewrite-percentage", "0"])
         .args(session.server_flags())
         .arg("--dir")
         .arg(folder)
+        .env("MALLOC_CONF", if session == Session::Huge { "thp:always" } else { "" })
         .stdout(Stdio::null())
         .spawn()
         .context("cannot start redis-server by taskset")
@@ -204,9 +219,10 @@ fn start_server(session: Session, port: u16, folder: &std::path::Path) -> anyhow
 fn start_probe(port: &str, folder: &std::path::Path) -> anyhow::Result<Child> {
     let out = folder.join("probe.jsonl").display().to_string();
     let words = stallion(&["probe", "-p", port, "--out", &out]);
-    let (program, arguments) = words.split_first().context("no program")?;
-    let mut probe = Command::new(program)
-        .args(arguments)
+    // Off the server's core, as it would be on a host with more of them.
+    let mut probe = Command::new("taskset")
+        .args(["-c", &CLIENT_CPU.to_string()])
+        .args(&words)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;

@@ -40,10 +40,11 @@ impl Tracer {
         fs::write(&path, text).with_context(|| path.display().to_string())
     }
 
-    /// Ends it, with the duration of each call in nanoseconds.
-    pub(super) fn durations_ns(self) -> anyhow::Result<Vec<u64>> {
+    /// Ends it, with the sum of the durations of all calls that took so long or longer.
+    pub(super) fn long_ns(self, least_ns: u64) -> anyhow::Result<u64> {
         let text = fs::read_to_string(self.folder.join("trace"))?;
-        Ok(durations_ns(&text, self.call))
+        let all = durations_ns(&text, self.call).into_iter();
+        Ok(all.filter(|duration_ns| *duration_ns >= least_ns).sum())
     }
 }
 
