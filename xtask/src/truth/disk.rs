@@ -2,6 +2,7 @@
 //! is being written. Gone with the value.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -43,4 +44,10 @@ impl Drop for Disk {
         let _ = shell::output_quietly(&["umount", "--lazy", &self.mount.display().to_string()]);
         let _ = shell::output_quietly(&["losetup", "--detach", &self.device]);
     }
+}
+
+/// Major and minor number of the disk that a folder lies on.
+pub(super) fn numbers_of(folder: &Path) -> anyhow::Result<String> {
+    let device = fs::metadata(folder)?.dev();
+    Ok(format!("{}:{}", libc::major(device), libc::minor(device)))
 }

@@ -2,16 +2,16 @@
 //! server's word, the kernel's counters, a tracer, or the schedule.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-use super::Random;
+use super::disk::numbers_of;
+use super::group::Group;
 use super::stage::{Disturbance, SERVER_CPU, Stage, wait_for};
-use super::tracer::Tracer;
+use super::tracer::{Timed, Tracer};
+use super::{Random, pageout};
 use crate::child;
 
 /// A kind of stall.
@@ -70,6 +70,24 @@ pub(super) const PLAIN: &[Inducer] = &[
         truth: "SLOWLOG",
         act: set_range,
     },
+    Inducer {
+        name: "MEMORY PURGE of 256 MB",
+        expected: &["syscall", "command"],
+        truth: "SLOWLOG",
+        act: purge,
+    },
+    Inducer {
+        name: "its program pushed out of memory",
+        expected: &["file_fault"],
+        truth: "ftrace",
+        act: paged_out,
+    },
+    Inducer {
+        name: "Lua writes after a fork",
+        expected: &["cow_fault", "command"],
+        truth: "SLOWLOG",
+        act: writes_after_fork,
+    },
     Inducer { name: "a hog on the core", expected: &["run_queue"], truth: "schedstat", act: hog },
     Inducer { name: "CPU quota", expected: &["throttle"], truth: "cpu.stat", act: throttle },
     Inducer {
@@ -104,7 +122,8 @@ pub(super) const NO_SYNC: &[Inducer] = &[
     },
     Inducer {
         name: "writes at a memory limit",
-        expected: &["reclaim", "aof_write"],
+        // The loop device's own thread wants a core for what is reclaimed.
+        expected: &["reclaim", "aof_write", "run_queue"],
         truth: "ftrace",
         act: memory_limit,
     },
@@ -204,6 +223,29 @@ fn set_range(stage: &mut Stage, _: &mut Random) -> anyhow::Result<Induced> {
     Ok(found)
 }
 
+/// The allocator gives back what a large value had.
+fn purge(stage: &mut Stage, _: &mut Random) -> anyhow::Result<Induced> {
+    let mut redis = stage.redis()?;
+    redis.ask(&["SETRANGE", "truth:large", "268435455", "x"])?;
+    redis.ask(&["DEL", "truth:large"])?;
+    std::thread::sleep(Duration::from_millis(300));
+    command(stage, &["MEMORY", "PURGE"])
+}
+
+/// Pages of the server's program are pushed out of memory; whatever it does next reads them again.
+fn paged_out(stage: &mut Stage, _: &mut Random) -> anyhow::Result<Induced> {
+    let pid = stage.server.id();
+    let tracer = Tracer::start(pid, Timed::Sleeps)?;
+    let mut redis = stage.redis()?;
+    let begin_ns = now_ns();
+    for _ in 0..5 {
+        pageout::program(pid)?;
+        redis.ask(&["INFO", "everything"])?;
+    }
+    let end_ns = now_ns();
+    Ok(Induced { begin_ns, end_ns, truth_ns: tracer.long_ns(0)? })
+}
+
 /// A child that saves slowly, and a script that changes pages which it shares with it.
 fn writes_after_fork(stage: &mut Stage, random: &mut Random) -> anyhow::Result<Induced> {
     let mut redis = stage.redis()?;
@@ -229,16 +271,17 @@ fn writes_after_fork(stage: &mut Stage, random: &mut Random) -> anyhow::Result<I
 /// Two processes that compute on the server's core, with more right to it.
 fn hog(stage: &mut Stage, random: &mut Random) -> anyhow::Result<Induced> {
     let pid = stage.server.id();
-    let (before, begin_ns) = (run_delay_ns(pid)?, now_ns());
     let hogs: Vec<Child> = (0..2).map(|_| start_hog()).collect::<Result<_, _>>()?;
-    std::thread::sleep(random.between_ms(300, 600));
+    // From here on the core is never idle: what the server waits for is a hog.
+    std::thread::sleep(Duration::from_millis(50));
+    let (before, begin_ns) = (run_delay_ns(pid)?, now_ns());
+    std::thread::sleep(random.between_ms(400, 800));
+    let (truth_ns, end_ns) = (run_delay_ns(pid)? - before, now_ns());
     for mut hog in hogs {
         hog.kill()?;
         hog.wait()?;
     }
-    // The last wait is counted when it ends.
-    std::thread::sleep(Duration::from_millis(20));
-    Ok(Induced { begin_ns, end_ns: now_ns(), truth_ns: run_delay_ns(pid)? - before })
+    Ok(Induced { begin_ns, end_ns, truth_ns })
 }
 
 fn start_hog() -> anyhow::Result<Child> {
@@ -304,8 +347,8 @@ fn page_being_written(stage: &mut Stage, _: &mut Random) -> anyhow::Result<Induc
     let disk = stage.disk().context("no disk of its own")?;
     // The kernel's own threads write it back: the whole host's limit for this device counts.
     let limit = std::path::Path::new("/sys/fs/cgroup/blkio/blkio.throttle.write_bps_device");
-    let tracer = Tracer::start(stage.server.id(), "write")?;
-    let numbers = disk_of(disk.folder())?;
+    let tracer = Tracer::start(stage.server.id(), Timed::Call("write"))?;
+    let numbers = numbers_of(disk.folder())?;
     let begin_ns = now_ns();
     fs::write(limit, format!("{numbers} 1500000"))?;
     let folder = disk.folder().display().to_string();
@@ -325,7 +368,7 @@ fn memory_limit(stage: &mut Stage, _: &mut Random) -> anyhow::Result<Induced> {
     // What the server has already stays with its old group: the limit is for what comes.
     let group = Group::new("memory", stage.server.id())?;
     group.write("memory.limit_in_bytes", "64M")?;
-    let tracer = Tracer::start(stage.server.id(), "write")?;
+    let tracer = Tracer::start(stage.server.id(), Timed::Call("write"))?;
     let begin_ns = now_ns();
     for _ in 0..40 {
         redis.ask(&["SET", "truth:large", &value])?;
@@ -345,9 +388,9 @@ fn traced(
     call: &'static str,
     least_ns: u64,
 ) -> anyhow::Result<Induced> {
-    let disk = disk_of(&stage.data)?;
+    let disk = numbers_of(&stage.data)?;
     let group = Group::new("blkio", stage.server.id())?;
-    let tracer = Tracer::start(stage.server.id(), call)?;
+    let tracer = Tracer::start(stage.server.id(), Timed::Call(call))?;
     let begin_ns = now_ns();
     group.write("blkio.throttle.write_bps_device", &format!("{disk} 500000"))?;
     std::thread::sleep(lasts);
@@ -356,45 +399,4 @@ fn traced(
     std::thread::sleep(Duration::from_millis(500));
     let end_ns = now_ns();
     Ok(Induced { begin_ns, end_ns, truth_ns: tracer.long_ns(least_ns)? })
-}
-
-/// Major and minor number of the disk that a folder lies on.
-fn disk_of(folder: &std::path::Path) -> anyhow::Result<String> {
-    let device = fs::metadata(folder)?.dev();
-    Ok(format!("{}:{}", libc::major(device), libc::minor(device)))
-}
-
-/// A control group (version 1) of its own for the server; it goes back with the value's end.
-struct Group {
-    folder: PathBuf,
-    parent: PathBuf,
-    pid: String,
-}
-
-impl Group {
-    fn new(controller: &str, pid: u32) -> anyhow::Result<Self> {
-        let parent = PathBuf::from("/sys/fs/cgroup").join(controller);
-        let folder = parent.join(format!("stallion-truth-{}", std::process::id()));
-        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-        let group = Self { folder, parent, pid: pid.to_string() };
-        group.write("cgroup.procs", &group.pid)?;
-        Ok(group)
-    }
-
-    fn write(&self, file: &str, text: &str) -> anyhow::Result<()> {
-        let path = self.folder.join(file);
-        fs::write(&path, text).with_context(|| path.display().to_string())
-    }
-
-    fn read(&self, file: &str) -> anyhow::Result<String> {
-        let path = self.folder.join(file);
-        fs::read_to_string(&path).with_context(|| path.display().to_string())
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let _ = fs::write(self.parent.join("cgroup.procs"), &self.pid);
-        let _ = fs::remove_dir(&self.folder);
-    }
 }

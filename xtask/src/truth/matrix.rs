@@ -54,6 +54,8 @@ pub(super) struct Matrix {
     pub(super) quiet_s: f64,
     pub(super) quiet_ns: BTreeMap<String, u64>,
     pub(super) lost_events: u64,
+    /// The report of the first session, in words.
+    pub(super) story: String,
 }
 
 impl Matrix {

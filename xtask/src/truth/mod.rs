@@ -9,6 +9,10 @@ mod stage;
 
 mod tracer;
 
+mod pageout;
+
+mod group;
+
 mod induce;
 
 mod matrix;
@@ -72,12 +76,16 @@ pub(crate) fn run(seed: u64, quick: bool) -> anyhow::Result<()> {
         stage.settle();
         let told: Vec<Disturbance> =
             induced.iter().map(|(inducer, found)| found.told(inducer)).collect();
-        matrix.add(&stage.finish(&told)?, &induced)?;
+        let (report, words) = stage.finish(&told)?;
+        matrix.add(&report, &induced)?;
+        if session == Session::Plain {
+            matrix.story = words;
+        }
     }
     println!("\nquiet: {} s without a disturbance", effort.quiet_s);
     let quiet = Stage::set_up(Session::Plain)?;
     std::thread::sleep(Duration::from_secs(effort.quiet_s));
-    matrix.quiet(&quiet.finish(&[])?)?;
+    matrix.quiet(&quiet.finish(&[])?.0)?;
     ensure!(!matrix.rows.is_empty(), "nothing was induced");
     publish::write(&matrix, seed, effort.repeats, !quick)
 }

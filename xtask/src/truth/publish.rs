@@ -30,6 +30,7 @@ pub(super) fn write(
     let folder = shell::root().join("results/truth");
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("README.md"), text)?;
+    fs::write(folder.join("report.md"), &matrix.story)?;
     let data = serde_json::to_string_pretty(&data(matrix, facts, seed, repeats))?;
     Ok(fs::write(folder.join("truth.json"), data + "\n")?)
 }
@@ -70,6 +71,8 @@ fn markdown(matrix: &Matrix, facts: &Value, seed: u64, repeats: usize) -> anyhow
         QUIET * 100.0,
         matrix.lost_events
     )?;
+    text += "\n";
+    text += ABSENT;
     Ok(text)
 }
 
@@ -84,6 +87,15 @@ fn quiet_causes(matrix: &Matrix) -> String {
         .collect();
     if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
 }
+
+/// Why some classes have no row.
+const ABSENT: &str = "\
+Without a row: `block_io`, because an instant that a disk request takes inside an fsync or a write is \
+given to the call (its part of it is in the call's own words); `network`, because it harms one \
+connection and stalls no thread (it is counted); `softirq`, which is off by default for its cost; and \
+compaction and reclaim for the whole host, which take a host without free memory. The tests in \
+`probes/tests/probes` provoke each of the first three ([docs/PROBES.md](../../docs/PROBES.md)).\n\n\
+[The report of the first session](report.md) tells what happened when, in words.\n";
 
 fn line(row: &Row, causes: &[&str]) -> String {
     let percent = |share: f64, good: bool| {

@@ -147,8 +147,9 @@ impl Stage {
         std::thread::sleep(Duration::from_secs(2));
     }
 
-    /// Ends load, probes and server, and gives back the report on what was induced.
-    pub(super) fn finish(mut self, induced: &[Disturbance]) -> anyhow::Result<Value> {
+    /// Ends load, probes and server, and gives back the report on what was induced: as an object, and
+    /// in words.
+    pub(super) fn finish(mut self, induced: &[Disturbance]) -> anyhow::Result<(Value, String)> {
         child::signal(&self.drive, libc::SIGINT)?;
         let _ = self.drive.wait()?;
         child::signal(&self.probe, libc::SIGINT)?;
@@ -159,7 +160,7 @@ impl Stage {
         let text = fs::read_to_string(self.folder.join("report.json"))?;
         let mut report: Value = serde_json::from_str(&text)?;
         report["stage_seconds"] = json!(self.begun.elapsed().as_secs_f64());
-        Ok(report)
+        Ok((report, fs::read_to_string(self.folder.join("report.md"))?))
     }
 
     /// The induced stalls as a timeline of their own, with the header of the load's.
@@ -202,8 +203,15 @@ impl Drop for Stage {
 
 fn start_server(session: Session, port: u16, folder: &std::path::Path) -> anyhow::Result<Child> {
     let cpu = SERVER_CPU.to_string();
+    // A copy of its own: pages of the program that others map cannot be pushed out of memory.
+    let program = folder.join("redis-server");
+    let original = shell::output(&["sh", "-c", "readlink -f $(command -v redis-server)"])?;
+    fs::copy(original.trim(), &program)?;
+    File::open(&program)?.sync_all()?;
     Command::new("taskset")
-        .args(["-c", &cpu, "redis-server", "--port", &port.to_string(), "--save", ""])
+        .args(["-c", &cpu])
+        .arg(&program)
+        .args(["--port", &port.to_string(), "--save", ""])
         .args(["--slowlog-log-slower-than", "1000", "--enable-debug-command", "local"])
         .args(["--bgsave_cpulist", &CLIENT_CPU.to_string(), "--auto-aof-rewrite-percentage", "0"])
         .args(session.server_flags())
