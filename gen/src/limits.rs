@@ -25,6 +25,9 @@ pub const MAX_REPLY_DEPTH: usize = 16;
 /// Slow requests that one shard keeps in one interval: a uniform sample of all slow ones.
 pub const MAX_SLOW_OPS: usize = 128;
 
+/// Stretches of one interval in which a shard was late that are told one by one.
+pub const MAX_LATE_SPANS: usize = 128;
+
 /// Intervals that a shard may have handed over before the recorder took one.
 pub const INTERVAL_QUEUE: usize = 8;
 

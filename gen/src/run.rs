@@ -47,7 +47,7 @@ use worker::{Opened, Start, Worker};
 const LEAD_NS: u64 = 20_000_000;
 
 /// How often the recorder looks for finished intervals.
-const RECORD_EVERY: Duration = Duration::from_millis(5);
+const RECORD_EVERY: Duration = Duration::from_millis(20);
 
 /// Why a run failed.
 #[derive(Debug, Error)]

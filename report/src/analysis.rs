@@ -169,7 +169,7 @@ pub fn analyse(paths: &[PathBuf]) -> Result<Analysis, JoinError> {
     let run = join(paths)?;
     let baseline = Baseline::of(&run);
     let late = run.slow_ops.iter().map(|(_, op)| late_span(op));
-    let ledger = Ledger::of(&run.stalls, late);
+    let ledger = Ledger::of(&run.stalls, late.chain(run.client_late.iter().copied()));
     let requests = requests(&run, &ledger, &baseline);
     let mut spikes = spike::find(&run, &ledger, &baseline, &requests);
     let untold = spikes.split_off(spikes.len().min(SPIKES_TOLD));

@@ -114,6 +114,7 @@ fn empty_run(first: &Timeline) -> Run {
         wall_minus_monotonic_ns: i128::from(clock.wall_ns) - i128::from(clock.monotonic_ns),
         chaos: Vec::new(),
         probes: Vec::new(),
+        client_late: Vec::new(),
         losses: Vec::new(),
     }
 }
@@ -204,6 +205,9 @@ fn absorb(
                 run.slices.push(slice(source, interval, path)?);
             }
             Record::SlowOp(op) if keep_intervals => run.slow_ops.push((source, op)),
+            Record::ClientLate(late) if keep_intervals => {
+                run.client_late.push((late.start_ns, late.end_ns));
+            }
             Record::Stall(stall) => run.stalls.push(stall),
             Record::Server(server) => run.servers.push(server),
             Record::Chaos(chaos) => run.chaos.push(chaos),
@@ -224,6 +228,7 @@ fn for_each_time(record: &mut Record, apply: &impl Fn(&mut u64)) {
         Record::Stall(stall) => vec![&mut stall.start_ns, &mut stall.end_ns],
         Record::SlowOp(op) => vec![&mut op.due_ns, &mut op.sent_ns, &mut op.done_ns],
         Record::Loss(loss) => vec![&mut loss.at_ns],
+        Record::ClientLate(late) => vec![&mut late.start_ns, &mut late.end_ns],
         Record::Header(_) | Record::Footer(_) | Record::PeerClock(_) => Vec::new(),
     };
     for time in times {

@@ -104,6 +104,8 @@ pub struct Run {
     pub chaos: Vec<Chaos>,
     /// State of each probe.
     pub probes: Vec<ProbeState>,
+    /// When the client had something to do and did not run.
+    pub client_late: Vec<(u64, u64)>,
     /// What could not be recorded.
     pub losses: Vec<Loss>,
 }

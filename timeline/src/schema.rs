@@ -35,6 +35,8 @@ pub enum Record {
     SlowOp(SlowOp),
     /// Something was not recorded.
     Loss(Loss),
+    /// The client had something to do and did not run.
+    ClientLate(ClientLate),
     /// Another host's clock, as it was measured.
     PeerClock(PeerClock),
     /// Last line: the totals. Without it the run was cut off.
@@ -55,6 +57,18 @@ pub enum Role {
     Chaos,
     /// The search for the highest rate.
     Ceiling,
+}
+
+/// A stretch in which a thread of the client had something to do and did not run: it was stopped,
+/// descheduled, or its core was stolen by the hypervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientLate {
+    /// When it was meant to go on.
+    pub start_ns: u64,
+    /// When it did.
+    pub end_ns: u64,
+    /// Which of the client's rings, counted from 0.
+    pub ring: u32,
 }
 
 /// Another host's clock against that of the file: from the fastest of many exchanges of four

@@ -1,6 +1,7 @@
 //! One stretch of one shard: everything that happened in it, in arrays of fixed size.
 
 use super::histogram::Recording;
+use super::late::LateSpans;
 use super::outcome::{ErrorKind, Outcome};
 use super::slow::{Sample, SlowSample};
 use crate::units::{Nanos, OpKind};
@@ -68,6 +69,8 @@ pub struct Interval {
     pub receive_delay: Recording,
     /// Slow requests.
     pub slow: SlowSample,
+    /// When the shard was late.
+    pub late: LateSpans,
     /// Bytes handed to the kernel.
     pub bytes_sent: u64,
     /// Bytes received.
@@ -103,6 +106,7 @@ impl Interval {
             own_lag: Recording::default(),
             receive_delay: Recording::default(),
             slow: SlowSample::new(seed),
+            late: LateSpans::default(),
             bytes_sent: 0,
             bytes_received: 0,
             reconnects: 0,
@@ -176,6 +180,7 @@ impl Interval {
         self.commands = [CommandCounts::default(); OpKind::COUNT];
         self.errors = [0; ErrorKind::COUNT];
         self.slow.clear();
+        self.late.clear();
         (self.bytes_sent, self.bytes_received) = (0, 0);
         (self.reconnects, self.rearms) = (0, 0);
         (self.cpu_ns, self.idle_ns, self.syscalls) = (0, 0, 0);

@@ -6,6 +6,8 @@ pub mod histogram;
 
 pub mod slow;
 
+pub mod late;
+
 pub mod interval;
 
 pub mod steady;

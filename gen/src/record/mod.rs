@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::Receiver;
 
-use stallion_timeline::{Record, Server, SlowOp, Writer};
+use stallion_timeline::{ClientLate, Loss, Record, Server, SlowOp, Writer};
 
 use crate::cluster::slots::slot_of;
 use crate::measure::interval::Interval;
@@ -166,11 +166,13 @@ impl<'a> Recorder<'a> {
             .iter()
             .map(|sample| slow_op(sample, first_connection, &self.layout.key_prefix))
             .collect();
+        let late = late_records(index, interval);
         let merged = self.waiting.entry(interval.number).or_default();
         merged.add(interval, waited_ns, &self.layout);
         for sample in samples {
             self.write(&Record::SlowOp(sample));
         }
+        self.write_all(late);
     }
 
     /// Writes the intervals up to number `complete`, which no shard will add to.
@@ -214,6 +216,21 @@ impl<'a> Recorder<'a> {
         self.emit(i64::MAX);
         (self.totals, self.writer, self.write_error)
     }
+}
+
+/// When a shard was late in an interval, and how often that was not kept.
+fn late_records(ring: usize, interval: &Interval) -> Vec<Record> {
+    let spans = interval.late.kept().iter();
+    let mut records: Vec<Record> = spans
+        .map(|(start, end)| {
+            Record::ClientLate(ClientLate { start_ns: start.0, end_ns: end.0, ring: ring as u32 })
+        })
+        .collect();
+    if interval.late.dropped() > 0 {
+        let (source, count) = ("client_late".to_owned(), interval.late.dropped());
+        records.push(Record::Loss(Loss { at_ns: interval.end.0, source, count }));
+    }
+    records
 }
 
 fn slow_op(sample: &Sample, first_connection: u32, prefix: &str) -> SlowOp {

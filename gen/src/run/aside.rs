@@ -1,5 +1,6 @@
 //! Keeps what is not a shard off the shards' cores: the recorder's turns (0.1 ms and more, many
-//! times a second) would otherwise be schedule lag.
+//! times a second) would otherwise be schedule lag. On a host of few cores they then fall on the
+//! server's, so they wait their turn: threads of SCHED_BATCH preempt nobody when they wake (sched(7)).
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
@@ -8,20 +9,38 @@ use nix::unistd::Pid;
 #[derive(Debug)]
 pub(super) struct Aside {
     before: Option<CpuSet>,
+    batch: bool,
 }
 
 impl Aside {
     /// Leaves `cores` to the shards, if any other is left for this thread.
     pub(super) fn of(cores: &[usize]) -> Self {
-        Self { before: leave(cores) }
+        Self { before: leave(cores), batch: change_policy(libc::SCHED_OTHER, libc::SCHED_BATCH) }
     }
 }
 
 impl Drop for Aside {
     fn drop(&mut self) {
+        if self.batch {
+            forward();
+        }
         if let Some(before) = &self.before {
             let _ = sched_setaffinity(Pid::from_raw(0), before);
         }
+    }
+}
+
+/// The calling thread was started by one that stands aside, and shall not.
+pub(super) fn forward() {
+    change_policy(libc::SCHED_BATCH, libc::SCHED_OTHER);
+}
+
+/// From one ordinary policy to another; whoever runs under a third one has chosen it.
+fn change_policy(from: libc::c_int, to: libc::c_int) -> bool {
+    let none = libc::sched_param { sched_priority: 0 };
+    // SAFETY: 0 is the calling thread, and the parameter outlives the call.
+    unsafe {
+        libc::sched_getscheduler(0) == from && libc::sched_setscheduler(0, to, &raw const none) == 0
     }
 }
 
@@ -45,6 +64,23 @@ mod tests {
 
     fn allowed() -> CpuSet {
         sched_getaffinity(Pid::from_raw(0)).unwrap()
+    }
+
+    #[test]
+    fn a_batch_thread_comes_forward_again() {
+        // SAFETY: takes and gives numbers.
+        let policy = || unsafe { libc::sched_getscheduler(0) };
+        let before = policy();
+        let aside = Aside::of(&[]);
+        assert_eq!(policy(), libc::SCHED_BATCH);
+        std::thread::spawn(move || {
+            forward();
+            assert_eq!(policy(), libc::SCHED_OTHER);
+        })
+        .join()
+        .unwrap();
+        drop(aside);
+        assert_eq!(policy(), before);
     }
 
     #[test]

@@ -140,6 +140,7 @@ impl Worker {
     }
 
     fn open<R: Ring>(self, make: MakeRing<R>) -> Result<(Shard<R>, Opened), StartError> {
+        super::aside::forward();
         if let Some(id) = self.cpu {
             core_affinity::set_for_current(core_affinity::CoreId { id });
         }

@@ -107,6 +107,8 @@ impl<R: Ring> Shard<R> {
         let usage = self.ring.usage();
         self.desk.begin(start, origin, end, usage);
         (self.stage, self.end) = (Stage::Running, end);
+        // The wait for the others' connections was no lateness.
+        (self.now, self.taken_in) = (self.ring.now(), false);
         // In the closed model nothing else wakes it.
         self.next_scan = self.next_scan.min(start);
     }
@@ -115,12 +117,16 @@ impl<R: Ring> Shard<R> {
     pub fn tick(&mut self, stop: &AtomicBool) {
         // A turn in which nothing came has just read the clock.
         let now = if self.taken_in { self.ring.now() } else { self.now };
+        // Taking in is a matter of microseconds, unless somebody took the core meanwhile.
+        self.note_lateness(self.now, now);
         if self.stage == Stage::Running {
             self.desk.issue(&mut self.ring, now);
         }
         self.desk.flush(&mut self.ring);
-        self.ring.wait(self.wake_at());
+        let meant = self.wake_at().max(now);
+        self.ring.wait(meant);
         let now = self.ring.now();
+        self.note_lateness(meant, now);
         (self.now, self.taken_in) = (now, false);
         while let Some(completion) = self.ring.next() {
             self.taken_in = true;
@@ -138,6 +144,12 @@ impl<R: Ring> Shard<R> {
             }
         }
         self.keep_house(now, stop);
+    }
+
+    fn note_lateness(&mut self, meant: Nanos, done: Nanos) {
+        if self.stage == Stage::Running {
+            self.desk.ledger.current.late.note(meant, done);
+        }
     }
 
     /// The next time at which something must be done though nothing has come.
