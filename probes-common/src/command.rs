@@ -2,15 +2,15 @@
 //!
 //! An event loop that serves requests completes a read or write every few microseconds, and the
 //! kernel counts them (`task_struct.ioac`, shown in /proc/PID/io). A sampler that fires once per
-//! millisecond of CPU time and finds the count unchanged has found a stretch: one command, one
-//! job or one system call that kept everybody waiting. It costs one short interrupt per
-//! millisecond, where a pair of uprobes on the loop costs 1.3 µs a loop at pipeline 1 (a tenth of
+//! two milliseconds of CPU time and finds the count unchanged has found a stretch: one command, one
+//! job or one system call that kept everybody waiting. It costs one short interrupt each time (a
+//! timer in a virtual machine leaves it: at 1 ms this took 2.8 % of a shard at pipeline 32), where a pair of uprobes on the loop costs 1.3 µs a loop at pipeline 1 (a tenth of
 //! its throughput) and a pair of raw tracepoints on every system call as much.
 
 use crate::span::Span;
 
 /// Period of the sampler, in nanoseconds of the main thread's CPU time.
-pub const SAMPLE_PERIOD_NS: u64 = 1_000_000;
+pub const SAMPLE_PERIOD_NS: u64 = 2_000_000;
 
 /// Bytes of the user stack that are kept once per stretch. From `call()` down to the innermost
 /// frame Redis commands need less; a Lua script's interpreter takes the most.
