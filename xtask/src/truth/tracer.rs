@@ -116,7 +116,8 @@ fn paired_ns(
         } else if let Some(now_ns) = ends(line)
             && let Some(begun_ns) = begun_ns.take()
         {
-            durations.push(now_ns - begun_ns);
+            // The buffers of several CPUs are merged, not always in order.
+            durations.push(now_ns.saturating_sub(begun_ns));
         }
     }
     durations
