@@ -71,12 +71,6 @@ pub(super) const PLAIN: &[Inducer] = &[
         act: set_range,
     },
     Inducer {
-        name: "MEMORY PURGE of 256 MB",
-        expected: &["syscall", "command"],
-        truth: "SLOWLOG",
-        act: purge,
-    },
-    Inducer {
         name: "its program pushed out of memory",
         expected: &["file_fault"],
         truth: "ftrace",
@@ -221,15 +215,6 @@ fn set_range(stage: &mut Stage, _: &mut Random) -> anyhow::Result<Induced> {
     // Freed by a background thread, so that the next one faults its pages in again.
     stage.redis()?.ask(&["UNLINK", "truth:large"])?;
     Ok(found)
-}
-
-/// The allocator gives back what a large value had.
-fn purge(stage: &mut Stage, _: &mut Random) -> anyhow::Result<Induced> {
-    let mut redis = stage.redis()?;
-    redis.ask(&["SETRANGE", "truth:large", "268435455", "x"])?;
-    redis.ask(&["DEL", "truth:large"])?;
-    std::thread::sleep(Duration::from_millis(300));
-    command(stage, &["MEMORY", "PURGE"])
 }
 
 /// Pages of the server's program are pushed out of memory; whatever it does next reads them again.
