@@ -82,7 +82,7 @@ pub(super) const PROBES: [Probe; 9] = [
     },
     Probe {
         name: "command",
-        hook: "perf cpu-clock 1 kHz of the main thread, uprobes on rare commands",
+        hook: "perf cpu-clock every 2 ms of the main thread, uprobes on rare commands",
         attach: command,
         dear: None,
     },
