@@ -50,7 +50,7 @@ pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
         }
         StallClass::RunQueue if !what.is_empty() => format!("waits for a CPU held by {what}"),
         StallClass::Syscall if !what.is_empty() => format!("system call {what}"),
-        StallClass::OffCpu if !what.is_empty() => format!("blocked in {what}"),
+        StallClass::OffCpu if !what.is_empty() => what,
         StallClass::Fsync | StallClass::AofWrite | StallClass::FsyncWait if !what.is_empty() => {
             format!("{what}{}", disk_part(run, class, from_ns, to_ns))
         }
