@@ -32,7 +32,6 @@ struct Point {
 
 pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
     let programs = Programs::build()?;
-    let server = programs.null()?;
     let points = points();
     let mut found: Vec<[Sample; 4]> = points.iter().map(|_| Default::default()).collect();
     for round in 0..effort.rounds.min(ROUNDS) {
@@ -40,6 +39,9 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
         // Every other round backwards: what drifts with time does not lean on one end.
         for step in 0..points.len() {
             let index = if round % 2 == 0 { step } else { points.len() - 1 - step };
+            // A server of its own each time: one that ten thousand clients have just left is busy
+            // with their farewells.
+            let server = programs.null()?;
             let summary = measure(&programs, server.port, &points[index], effort)?;
             let [cost, rate, lost, floor] = &mut found[index];
             cost.add(number(&summary, "/client/cpu_ns_per_op")?);
