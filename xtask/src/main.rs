@@ -6,6 +6,8 @@ mod install;
 
 mod child;
 
+mod prober;
+
 mod ebpf;
 
 mod tidy;

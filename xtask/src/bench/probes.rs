@@ -1,17 +1,16 @@
 //! What the probes cost a saturated shard: each alone and the default set, against none, in turn.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::effort::Effort;
 use super::figures::{Sample, ratio, whole};
 use super::programs::{Programs, Server, client_cpu};
 use super::publish::{Table, publish};
-use crate::{child, ebpf, shell};
+use crate::{child, ebpf, prober, shell};
 
 /// Depths of the pipeline, and the share of its throughput that a shard may lose at each.
 const PIPELINES: [(usize, f64); 2] = [(1, 0.05), (32, 0.02)];
@@ -109,24 +108,7 @@ fn start(programs: &Programs, port: u16, set: &str) -> anyhow::Result<Child> {
     if set != "default" {
         words.extend(["--probes", set]);
     }
-    let words = programs.words("stallion", &words);
-    let mut prober = Command::new("taskset")
-        .args(["-c", &client_cpu()?.to_string()])
-        .args(&words)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot start the prober")?;
-    let mut lines = BufReader::new(prober.stderr.take().context("no pipe")?).lines();
-    let mut said = String::new();
-    while let Some(Ok(line)) = lines.next() {
-        if line.trim() == "ready" {
-            std::thread::spawn(move || lines.for_each(drop));
-            return Ok(prober);
-        }
-        said += &(line + "\n");
-    }
-    bail!("the probes {set} could not be attached:\n{said}")
+    prober::start(&programs.words("stallion", &words), client_cpu()?)
 }
 
 /// CPU time of a process's main thread: the first number of schedstat.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::disk::Disk;
 use super::redis::Redis;
-use crate::{child, shell};
+use crate::{child, prober, shell};
 
 /// Where the server runs, and where the client does.
 pub(super) const SERVER_CPU: usize = 0;
@@ -227,25 +227,7 @@ fn start_server(session: Session, port: u16, folder: &std::path::Path) -> anyhow
 fn start_probe(port: &str, folder: &std::path::Path) -> anyhow::Result<Child> {
     let out = folder.join("probe.jsonl").display().to_string();
     let words = stallion(&["probe", "-p", port, "--out", &out]);
-    // Off the server's core, as it would be on a host with more of them.
-    let mut probe = Command::new("taskset")
-        .args(["-c", &CLIENT_CPU.to_string()])
-        .args(&words)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let errors = probe.stderr.take().context("no pipe")?;
-    let mut lines = BufReader::new(errors).lines();
-    let mut said = String::new();
-    while let Some(Ok(line)) = lines.next() {
-        if line.trim() == "ready" {
-            // Somebody must go on reading, or the prober would block on a full pipe.
-            std::thread::spawn(move || lines.for_each(drop));
-            return Ok(probe);
-        }
-        said += &(line + "\n");
-    }
-    bail!("the probes could not be attached:\n{said}")
+    prober::start(&words, CLIENT_CPU)
 }
 
 /// A command line of the program that was built.
