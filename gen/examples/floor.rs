@@ -61,8 +61,7 @@ fn run<R: Ring>(mut ring: R, load: &Load, requests: &[u8]) -> Value {
         for id in to_send.drain(..) {
             ring.send(id, 0, requests.len(), false);
         }
-        ring.wait(Nanos(now.0 + TICK_NS));
-        now = ring.now();
+        now = ring.wait(Nanos(now.0 + TICK_NS));
         while let Some(completion) = ring.next() {
             if let Completion::Received(id, bytes) = completion {
                 let missing = &mut missing[id.index()];

@@ -63,8 +63,7 @@ fn run<R: Ring>(
     let due = |index: u64| Nanos(start.0 + index * 1_000_000_000 / rate);
     let mut index = 0;
     while index < count {
-        ring.wait(due(index));
-        let now = ring.now();
+        let now = ring.wait(due(index));
         while index < count && due(index) <= now {
             lag.record(ring.now().since(due(index)))?;
             if connections > 0 {

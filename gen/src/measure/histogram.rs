@@ -60,6 +60,21 @@ impl Recording {
         self.total
     }
 
+    /// Takes over everything from `other`, which is empty then.
+    pub fn take_over(&mut self, other: &mut Self) {
+        if self.total == 0 {
+            return std::mem::swap(self, other);
+        }
+        if other.total == 0 {
+            return;
+        }
+        for index in 0..=index_of(other.max_ns) {
+            self.counts[index] += std::mem::take(&mut other.counts[index]);
+        }
+        self.max_ns = self.max_ns.max(std::mem::take(&mut other.max_ns));
+        self.total += std::mem::take(&mut other.total);
+    }
+
     /// Adds everything to `sum` and forgets it.
     pub fn drain_into(&mut self, sum: &mut Histogram<u64>) {
         if self.total == 0 {
@@ -98,6 +113,25 @@ mod tests {
             ours.drain_into(&mut drained);
             assert_eq!(drained, theirs);
             assert_eq!(ours.total(), 0);
+        }
+
+        #[test]
+        fn nothing_is_lost_when_one_takes_over_another(
+            left in proptest::collection::vec(0_u64..MAX_NS, 0..30),
+            right in proptest::collection::vec(0_u64..MAX_NS, 0..30),
+        ) {
+            let (mut ours, mut other, mut theirs) = (Recording::default(), Recording::default(), empty());
+            for (values, recording) in [(&left, &mut ours), (&right, &mut other)] {
+                for value in values {
+                    recording.record(*value);
+                    theirs.saturating_record(*value);
+                }
+            }
+            ours.take_over(&mut other);
+            assert_eq!(other.total(), 0);
+            let mut drained = empty();
+            ours.drain_into(&mut drained);
+            assert_eq!(drained, theirs);
         }
     }
 

@@ -25,7 +25,7 @@ pub use desk::{Greeting, Settings};
 
 use desk::Desk;
 use ledger::Ledger;
-use ring::{Completion, Reason, Ring};
+use ring::{Completion, Reason, Ring, Usage};
 
 /// Where a shard is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +124,7 @@ impl<R: Ring> Shard<R> {
         }
         self.desk.flush(&mut self.ring);
         let meant = self.wake_at().max(now);
-        self.ring.wait(meant);
-        let now = self.ring.now();
+        let now = self.ring.wait(meant);
         self.note_lateness(meant, now);
         (self.now, self.taken_in) = (now, false);
         while let Some(completion) = self.ring.next() {
@@ -169,8 +168,7 @@ impl<R: Ring> Shard<R> {
             self.next_scan = now + self.desk.scan_every_ns();
         }
         if now >= self.desk.ledger.boundary() {
-            let usage = self.ring.usage();
-            self.ring.swap_receive_delays(&mut self.desk.ledger.current.receive_delay);
+            let usage = self.close_books();
             self.desk.hand_over(now, usage);
         }
         match self.stage {
@@ -188,13 +186,19 @@ impl<R: Ring> Shard<R> {
                 }
             }
             Stage::Draining { deadline } if self.desk.in_flight() == 0 || now >= deadline => {
-                let usage = self.ring.usage();
+                let usage = self.close_books();
                 if self.desk.finish(now, usage) {
                     self.stage = Stage::Finished;
                 }
             }
             Stage::Opening | Stage::Draining { .. } | Stage::Finished => {}
         }
+    }
+
+    /// What the ring knows of the interval that ends: its delays, and what the thread has used.
+    fn close_books(&mut self) -> Usage {
+        self.ring.move_receive_delays(&mut self.desk.ledger.current.receive_delay);
+        self.ring.usage()
     }
 
     /// Closes every connection; for the simulated ring, which has no drop of its own.

@@ -1,5 +1,5 @@
-//! Does the engine send when it should? Its lag beside that of a loop that waits for the same
-//! times and sends nothing, and of one that sends the same bytes each time; what it sent against the
+//! Does the engine send when it should? Its lag beside that of loops that wait for the same times
+//! and send nothing, and of one that sends the same bytes each time; what it sent against the
 //! schedule; and what it does after a stall.
 
 use std::path::Path;
@@ -18,24 +18,13 @@ use crate::child;
 const RATE: u64 = 50_000;
 
 pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
-    let (seconds, counted) = (effort.seconds * 2, effort.counted_seconds);
-    // Three things in turn, four ways: more rounds would take ten minutes.
-    let effort = Effort { rounds: effort.rounds.min(3), ..effort };
+    let (seconds, counted) = (effort.seconds, effort.counted_seconds);
     let rounds = effort.rounds;
     let programs = Programs::build()?;
     let server = programs.null()?;
-    let mut lags = Table::new(&[
-        "wait",
-        "connections",
-        "lag p50 us",
-        "timer p50 us",
-        "ratio",
-        "ratio to a bare sender",
-        "lag p99 us",
-        "timer p99 us",
-        "ratio",
-        "ratio to a bare sender",
-    ]);
+    let mut heads = vec!["wait", "connections", "lag, us", "engine"];
+    heads.extend(LOOPS.iter().flat_map(|other| [other.name, "ratio"]));
+    let mut lags = Table::new(&heads);
     let mut data = Vec::new();
     for wait in ["spin", "block"] {
         for connections in [50, 1] {
@@ -59,10 +48,11 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
         sent.rows.push([vec![name.to_owned()], cells.to_vec()].concat());
     }
     let note = format!(
-        "{RATE} requests a second, constant, against `stallion null` on another core; the timer loop \
-         is the same ring waiting for the same times without sending, the bare sender the same ring \
-         sending one prepared request at each of them; median [least..most] of \
-         {rounds} alternating runs of {seconds} s, ratios by pairs. Below: requests sent against \
+        "{RATE} requests a second, constant, against `stallion null` on another core. The clock loop \
+         waits for the same times by the same ring and sends nothing (spinning it only reads the \
+         clock); the polling loop asks the kernel in each turn, by epoll; the sender is the clock loop \
+         with one prepared request at each time. Median [least..most] of {rounds} alternating runs of \
+         {seconds} s, ratios of the engine's lag to theirs by pairs. Below: requests sent against \
          those due, and the most that any moment had sent beyond what was due by then."
     );
     let data = json!({
@@ -75,14 +65,27 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
     publish("pacing", effort, data, &[lags, sent], &note)
 }
 
-#[derive(Default)]
-struct Lag {
-    p50_us: Sample,
-    p99_us: Sample,
+/// What of a lag is compared.
+const QUANTILES: [&str; 2] = ["p50", "p99"];
+
+/// In microseconds.
+type Lag = [Sample; QUANTILES.len()];
+
+/// A loop that the engine is held against.
+struct Loop {
+    name: &'static str,
+    io: &'static str,
+    sends: bool,
 }
 
-/// The engine, the timer loop that sends nothing, and the one that sends.
-const TURNS: usize = 3;
+const LOOPS: [Loop; 3] = [
+    Loop { name: "clock loop", io: "uring", sends: false },
+    Loop { name: "polling loop", io: "epoll", sends: false },
+    Loop { name: "sender", io: "uring", sends: true },
+];
+
+/// The engine and the loops.
+const TURNS: usize = LOOPS.len() + 1;
 
 fn lag(
     programs: &Programs,
@@ -95,52 +98,55 @@ fn lag(
     for round in 0..effort.rounds {
         for step in 0..TURNS {
             let turn = (round + step) % TURNS;
-            let (p50_us, p99_us) = one_lag(programs, server, turn, (wait, connections), effort)?;
-            found[turn].p50_us.add(p50_us);
-            found[turn].p99_us.add(p99_us);
+            let lag_us = one_lag(programs, server, turn, (wait, connections), effort)?;
+            for (sample, lag_us) in found[turn].iter_mut().zip(lag_us) {
+                sample.add(lag_us);
+            }
         }
     }
-    let [engine, timer, sender] = &found;
-    let mut cells = vec![wait.to_owned(), connections.to_string()];
+    let (engine, loops) = (&found[0], &found[1..]);
     let mut data = json!({ "wait": wait, "connections": connections });
-    for (name, engine, timer, sender) in [
-        ("p50", &engine.p50_us, &timer.p50_us, &sender.p50_us),
-        ("p99", &engine.p99_us, &timer.p99_us, &sender.p99_us),
-    ] {
-        let (to_timer, to_sender) = (engine.ratio_to(timer), engine.ratio_to(sender));
-        let lags = [engine.text(ratio), timer.text(ratio)];
-        cells.extend(lags.into_iter().chain([to_timer.text(ratio), to_sender.text(ratio)]));
-        data[format!("engine_{name}_us")] = engine.json();
-        data[format!("timer_{name}_us")] = timer.json();
-        data[format!("bare_sender_{name}_us")] = sender.json();
-        data[format!("{name}_ratio_to_timer")] = to_timer.json();
-        data[format!("{name}_ratio_to_bare_sender")] = to_sender.json();
+    for (index, name) in QUANTILES.into_iter().enumerate() {
+        let ours = &engine[index];
+        let mut cells = vec![wait.to_owned(), connections.to_string(), name.to_owned()];
+        cells.push(ours.text(ratio));
+        data[name] = json!({ "engine_us": ours.json() });
+        for (other, lag) in LOOPS.iter().zip(loops) {
+            let (theirs, ratios) = (&lag[index], ours.ratio_to(&lag[index]));
+            cells.extend([theirs.text(ratio), ratios.text(ratio)]);
+            let of_loop = json!({ "lag_us": theirs.json(), "engine_to_it": ratios.json() });
+            data[name][other.name.replace(' ', "_")] = of_loop;
+        }
+        table.rows.push(cells);
     }
-    table.rows.push(cells);
     Ok(data)
 }
 
-/// Median and 99th percentile of one run's lag in microseconds.
+/// One run's lag in microseconds.
 fn one_lag(
     programs: &Programs,
     server: &Server,
     turn: usize,
     (wait, connections): (&str, usize),
     effort: Effort,
-) -> anyhow::Result<(f64, f64)> {
-    let seconds = effort.seconds * 2;
-    let (found, at) = if turn == 0 {
-        let driven = programs.drive(server.port, &flags(wait, connections, seconds))?;
-        (driven.summary, "/schedule_lag_us")
-    } else {
-        let (rate, seconds) = (RATE.to_string(), seconds.to_string());
-        let (cpu, port) = (client_cpu()?.to_string(), server.port.to_string());
-        let connections = connections.to_string();
-        let words = ["uring", wait, &rate, &seconds, &cpu, &port, &connections];
-        let words = if turn == 1 { &words[..5] } else { &words[..] };
-        (programs.example("timer", words)?, "/lag_us")
+) -> anyhow::Result<[f64; QUANTILES.len()]> {
+    let (found, at) = match turn.checked_sub(1) {
+        None => {
+            let driven = programs.drive(server.port, &flags(wait, connections, effort.seconds))?;
+            (driven.summary, "/schedule_lag_us")
+        }
+        Some(index) => {
+            let other = &LOOPS[index];
+            let (rate, seconds) = (RATE.to_string(), effort.seconds.to_string());
+            let (cpu, port) = (client_cpu()?.to_string(), server.port.to_string());
+            let connections = connections.to_string();
+            let words = [other.io, wait, &rate, &seconds, &cpu, &port, &connections];
+            let words = if other.sends { &words[..] } else { &words[..5] };
+            (programs.example("timer", words)?, "/lag_us")
+        }
     };
-    Ok((number(&found, &format!("{at}/p50"))?, number(&found, &format!("{at}/p99"))?))
+    let [p50, p99] = QUANTILES.map(|name| number(&found, &format!("{at}/{name}")));
+    Ok([p50?, p99?])
 }
 
 /// The flags of a paced run.

@@ -306,15 +306,17 @@ impl Ring for Epoll {
         self.told.retain(|told| told.connection() != connection);
     }
 
-    fn wait(&mut self, until: Nanos) {
+    fn wait(&mut self, until: Nanos) -> Nanos {
         let before = self.now();
         let sleep_ns = if self.told.is_empty() { self.policy.sleep_ns(before, until) } else { 0 };
         // It worked when the ring was made; what can fail now is being interrupted.
         let _ = self.poll(sleep_ns);
         let idle = self.left.is_empty() && self.told.is_empty();
+        let now = self.now();
         if idle && self.policy == WaitPolicy::Spin {
-            self.idle_ns += self.now().since(before);
+            self.idle_ns += now.since(before);
         }
+        now
     }
 
     #[inline]

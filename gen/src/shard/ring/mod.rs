@@ -119,15 +119,15 @@ pub trait Ring {
     fn close(&mut self, connection: ConnId);
 
     /// Hands everything to the kernel and waits, as the ring's [`WaitPolicy`] says, for the
-    /// first completion, but not beyond `until`.
-    fn wait(&mut self, until: Nanos);
+    /// first completion, but not beyond `until`; the time afterwards, read once for both.
+    fn wait(&mut self, until: Nanos) -> Nanos;
 
     /// From now on measures how long what is received had lain in the kernel, where it can:
     /// before connections are opened.
     fn stamp_receives(&mut self) {}
 
-    /// Swaps the delays found since the last time for an empty recording.
-    fn swap_receive_delays(&mut self, _empty: &mut Recording) {}
+    /// Moves the delays found since the last time to `found`.
+    fn move_receive_delays(&mut self, _found: &mut Recording) {}
 
     /// The next completion of those that [`Ring::wait`] found.
     fn next(&mut self) -> Option<Completion<'_>>;

@@ -250,7 +250,7 @@ impl Ring for Simulated {
         self.done.retain(|done| !stale(done));
     }
 
-    fn wait(&mut self, until: Nanos) {
+    fn wait(&mut self, until: Nanos) -> Nanos {
         self.now = self.now + 1_000;
         while self.done.is_empty() {
             match self.events.peek() {
@@ -260,7 +260,7 @@ impl Ring for Simulated {
                 _ => {
                     assert_ne!(until, Nanos::NEVER, "waits for ever");
                     self.now = self.now.max(until);
-                    return;
+                    return self.now;
                 }
             }
             while let Some(Reverse((time, _, event))) = self.events.peek().copied() {
@@ -271,6 +271,7 @@ impl Ring for Simulated {
                 self.happen(event);
             }
         }
+        self.now
     }
 
     fn next(&mut self) -> Option<Completion<'_>> {

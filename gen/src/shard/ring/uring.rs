@@ -52,6 +52,8 @@ pub struct Uring {
     batch: VecDeque<Event>,
     held: Option<u16>,
     policy: WaitPolicy,
+    /// The clock at the end of a turn of spinning in which nothing came.
+    idle_since: Option<Nanos>,
     idle_ns: u64,
     syscalls: u64,
     rearms: u64,
@@ -120,6 +122,7 @@ impl Uring {
             batch: VecDeque::with_capacity(completions as usize * 2),
             held: None,
             policy,
+            idle_since: None,
             idle_ns: 0,
             syscalls: 0,
             rearms: 0,
@@ -310,19 +313,16 @@ impl Ring for Uring {
         }
     }
 
-    fn wait(&mut self, until: Nanos) {
-        if !self.failed.is_empty() || !self.batch.is_empty() {
-            return self.enter(0, None);
+    fn wait(&mut self, until: Nanos) -> Nanos {
+        // Spinning asks no clock whether to sleep.
+        let may_sleep = self.policy != WaitPolicy::Spin && self.has_told_all();
+        let sleep_ns = if may_sleep { self.policy.sleep_ns(self.now(), until) } else { 0 };
+        if sleep_ns == 0 {
+            return self.spin();
         }
-        let before = self.now();
-        let sleep_ns = self.policy.sleep_ns(before, until);
-        if sleep_ns > 0 {
-            return self.enter(1, Some(sleep_ns));
-        }
-        self.enter(0, None);
-        if self.batch.is_empty() && self.policy == WaitPolicy::Spin {
-            self.idle_ns += self.now().since(before);
-        }
+        self.enter(1, Some(sleep_ns));
+        self.idle_since = None;
+        self.now()
     }
 
     #[inline]
@@ -349,8 +349,8 @@ impl Ring for Uring {
         self.stamp();
     }
 
-    fn swap_receive_delays(&mut self, empty: &mut Recording) {
-        self.swap_delays(empty);
+    fn move_receive_delays(&mut self, found: &mut Recording) {
+        self.move_delays(found);
     }
 
     fn usage(&mut self) -> Usage {

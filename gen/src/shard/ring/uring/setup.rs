@@ -76,7 +76,7 @@ fn build(best: TaskWork, completions: u32) -> io::Result<(IoUring, TaskWork)> {
         let mut builder = IoUring::builder();
         builder.setup_cqsize(completions).setup_clamp();
         if task_work >= TaskWork::Cooperative {
-            builder.setup_coop_taskrun();
+            builder.setup_coop_taskrun().setup_taskrun_flag();
         }
         if task_work >= TaskWork::SingleIssuer {
             builder.setup_single_issuer();

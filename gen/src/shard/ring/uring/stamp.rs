@@ -119,10 +119,10 @@ impl Uring {
         Some(Told::Stamped(STAMPED, length))
     }
 
-    /// Swaps what was found since the last time for an empty recording.
-    pub(super) fn swap_delays(&mut self, empty: &mut Recording) {
+    /// Moves what was found since the last time to `found`.
+    pub(super) fn move_delays(&mut self, found: &mut Recording) {
         if let Some(stamps) = &mut self.stamps {
-            std::mem::swap(&mut stamps.delays, empty);
+            found.take_over(&mut stamps.delays);
         }
     }
 }
