@@ -46,8 +46,9 @@ use worker::{Opened, Start, Worker};
 /// Between the last connection's opening and the first request: every shard has begun by then.
 const LEAD_NS: u64 = 20_000_000;
 
-/// How often the recorder looks for finished intervals.
-const RECORD_EVERY: Duration = Duration::from_millis(20);
+/// How often the recorder looks for finished intervals: a shard keeps several, and each look may
+/// take a core that the server wants.
+const RECORD_EVERY: Duration = Duration::from_millis(50);
 
 /// Why a run failed.
 #[derive(Debug, Error)]

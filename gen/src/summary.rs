@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::audit::link::LinkUse;
+use crate::measure::histogram::Sum;
 use crate::measure::interval::Counts;
 use crate::measure::steady::Steadiness;
 use crate::verdict::Verdict;
@@ -28,9 +28,10 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    /// Reads them off a histogram of nanoseconds.
+    /// Reads them off a sum.
     #[must_use]
-    pub fn of(histogram: &Histogram<u64>) -> Self {
+    pub fn of(sum: &Sum) -> Self {
+        let histogram = sum.histogram();
         let at = |quantile| round3(histogram.value_at_quantile(quantile) as f64 / 1_000.0);
         if histogram.is_empty() {
             return Self::default();

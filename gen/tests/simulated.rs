@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use stallion_gen::measure::histogram::Sum;
 use stallion_gen::measure::interval::Counts;
 use stallion_gen::measure::outcome::ErrorKind;
 use stallion_gen::resp::command::{Encoder, request};
@@ -76,9 +77,9 @@ fn collect(outlet: &mut Outlet, played: &mut Played) {
         for (sum, count) in played.errors.iter_mut().zip(interval.errors) {
             *sum += count;
         }
-        let mut histogram = stallion_timeline::histogram::empty();
-        interval.service.drain_into(&mut histogram);
-        played.recorded += histogram.len();
+        let mut sum = Sum::default();
+        interval.service.drain_into(&mut sum);
+        played.recorded += sum.histogram().len();
         interval.reset();
         outlet.spare.push(interval).unwrap();
     }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use stallion_timeline::histogram::{empty, encode};
+use stallion_timeline::histogram::encode;
 use stallion_timeline::{OpCounts, schema};
 
 use super::Layout;
+use crate::measure::histogram::Sum;
 use crate::measure::interval::{CommandCounts, Counts, Interval};
 use crate::measure::outcome::ErrorKind;
 use crate::units::OpKind;
@@ -29,15 +30,15 @@ pub struct Merged {
     /// By kind of error.
     pub errors: [u64; ErrorKind::COUNT],
     /// Intended time to answer.
-    pub response: Histogram<u64>,
+    pub response: Sum,
     /// Send to answer.
-    pub service: Histogram<u64>,
+    pub service: Sum,
     /// Intended time to send.
-    pub lag: Histogram<u64>,
+    pub lag: Sum,
     /// The client's own part of it.
-    pub own_lag: Histogram<u64>,
+    pub own_lag: Sum,
     /// How long answers had lain in the kernel; a sample, empty where it is not measured.
-    pub receive_delay: Histogram<u64>,
+    pub receive_delay: Sum,
     /// Slow requests.
     pub slow_count: u64,
     /// Those of which a sample was kept.
@@ -74,11 +75,11 @@ impl Default for Merged {
             backlog: 0,
             commands: [CommandCounts::default(); OpKind::COUNT],
             errors: [0; ErrorKind::COUNT],
-            response: empty(),
-            service: empty(),
-            lag: empty(),
-            own_lag: empty(),
-            receive_delay: empty(),
+            response: Sum::default(),
+            service: Sum::default(),
+            lag: Sum::default(),
+            own_lag: Sum::default(),
+            receive_delay: Sum::default(),
             slow_count: 0,
             slow_kept: 0,
             slow_sum_ns: 0,
@@ -142,8 +143,7 @@ impl Merged {
             (&mut self.own_lag, &later.own_lag),
             (&mut self.receive_delay, &later.receive_delay),
         ] {
-            // Both have the same bounds, so there is nothing that could not be added.
-            let _ = sum.add(part);
+            sum.add(part);
         }
         self.slow_count += later.slow_count;
         self.slow_kept += later.slow_kept;
@@ -194,13 +194,33 @@ impl Merged {
 
     /// Intended time to answer; in the closed model that is the service time.
     #[must_use]
-    pub const fn response_of(&self, open: bool) -> &Histogram<u64> {
+    pub const fn response_of(&self, open: bool) -> &Sum {
         if open { &self.response } else { &self.service }
     }
 
-    /// As the timeline has it.
+    /// Makes it ready for another interval, with the memory that it has.
+    pub fn clear(&mut self) {
+        let Self { response, service, lag, own_lag, receive_delay, .. } = std::mem::take(self);
+        (self.response, self.service, self.lag) = (response, service, lag);
+        (self.own_lag, self.receive_delay) = (own_lag, receive_delay);
+        for sum in [
+            &mut self.response,
+            &mut self.service,
+            &mut self.lag,
+            &mut self.own_lag,
+            &mut self.receive_delay,
+        ] {
+            sum.clear();
+        }
+    }
+
+    /// As the timeline has it; `histogram` is memory to work in.
     #[must_use]
-    pub fn record(&self, layout: &Layout) -> schema::Interval {
+    pub fn record(&self, layout: &Layout, histogram: &mut Histogram<u64>) -> schema::Interval {
+        let mut encoded = |sum: &Sum| {
+            sum.write_to(histogram);
+            encode(histogram)
+        };
         let ops = OpKind::ALL
             .into_iter()
             .map(|kind| (kind.name().to_owned(), self.commands[kind as usize]))
@@ -221,10 +241,10 @@ impl Merged {
             backlog: self.backlog,
             ops,
             errors: self.errors_by_name(),
-            response_hdr: encode(self.response_of(layout.open)),
-            service_hdr: encode(&self.service),
-            lag_hdr: encode(&self.lag),
-            own_lag_hdr: encode(&self.own_lag),
+            response_hdr: encoded(self.response_of(layout.open)),
+            service_hdr: encoded(&self.service),
+            lag_hdr: encoded(&self.lag),
+            own_lag_hdr: encoded(&self.own_lag),
             bytes_sent: self.bytes_sent,
             bytes_received: self.bytes_received,
             client_cpu_ns: self.cpu_ns,

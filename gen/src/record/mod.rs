@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::Receiver;
 
+use hdrhistogram::Histogram;
+use stallion_timeline::histogram::empty;
 use stallion_timeline::{ClientLate, Loss, Record, Server, SlowOp, Writer};
 
 use crate::cluster::slots::slot_of;
@@ -74,6 +76,10 @@ pub struct Recorder<'a> {
     write_error: Option<io::Error>,
     layout: Layout,
     waiting: BTreeMap<i64, Merged>,
+    /// Intervals to be used again.
+    spare: Vec<Merged>,
+    /// Memory to encode in.
+    histogram: Histogram<u64>,
     second: Progress,
     second_ends_ns: u64,
     totals: Totals,
@@ -95,6 +101,8 @@ impl<'a> Recorder<'a> {
             writer,
             write_error: None,
             waiting: BTreeMap::new(),
+            spare: Vec::new(),
+            histogram: empty(),
             second: Progress::default(),
             second_ends_ns: 0,
             totals: Totals::new(layout.open, layout.origin_ns, layout.end_ns),
@@ -167,7 +175,8 @@ impl<'a> Recorder<'a> {
             .map(|sample| slow_op(sample, first_connection, &self.layout.key_prefix))
             .collect();
         let late = late_records(index, interval);
-        let merged = self.waiting.entry(interval.number).or_default();
+        let spare = || self.spare.pop().unwrap_or_default();
+        let merged = self.waiting.entry(interval.number).or_insert_with(spare);
         merged.add(interval, waited_ns, &self.layout);
         for sample in samples {
             self.write(&Record::SlowOp(sample));
@@ -181,14 +190,16 @@ impl<'a> Recorder<'a> {
             if *entry.key() > complete {
                 break;
             }
-            let merged = entry.remove();
+            let mut merged = entry.remove();
             // Deflating four histograms costs milliseconds: only for a file that is there.
             if self.writer.is_some() {
-                let record = merged.record(&self.layout);
+                let record = merged.record(&self.layout, &mut self.histogram);
                 self.write(&Record::Interval(record));
             }
             self.totals.add(&merged);
             self.tell(&merged);
+            merged.clear();
+            self.spare.push(merged);
         }
         if let Some(Err(error)) = self.writer.as_mut().map(Writer::flush) {
             self.fail(error);
@@ -204,7 +215,7 @@ impl<'a> Recorder<'a> {
         if end_ns >= self.second_ends_ns {
             self.second.at_ns = end_ns as i64 - self.layout.origin_ns as i64;
             (self.progress)(&self.second);
-            self.second = Progress::default();
+            self.second.merged.clear();
             self.second_ends_ns = end_ns + 1_000_000_000;
         }
     }

@@ -1,6 +1,8 @@
 //! Keeps what is not a shard off the shards' cores: the recorder's turns (0.1 ms and more, many
 //! times a second) would otherwise be schedule lag. On a host of few cores they then fall on the
-//! server's, so they wait their turn: threads of SCHED_BATCH preempt nobody when they wake (sched(7)).
+//! server's, so they wait their turn: threads of SCHED_BATCH preempt nobody when they wake (sched(7)),
+//! and whoever wakes while they run preempts them, because their slice is longer (`sched_runtime` of
+//! sched_setattr(2), heeded since Linux 6.12).
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
@@ -15,7 +17,8 @@ pub(super) struct Aside {
 impl Aside {
     /// Leaves `cores` to the shards, if any other is left for this thread.
     pub(super) fn of(cores: &[usize]) -> Self {
-        Self { before: leave(cores), batch: change_policy(libc::SCHED_OTHER, libc::SCHED_BATCH) }
+        let batch = change_policy(libc::SCHED_OTHER, (libc::SCHED_BATCH, LONG_SLICE_NS));
+        Self { before: leave(cores), batch }
     }
 }
 
@@ -32,15 +35,27 @@ impl Drop for Aside {
 
 /// The calling thread was started by one that stands aside, and shall not.
 pub(super) fn forward() {
-    change_policy(libc::SCHED_BATCH, libc::SCHED_OTHER);
+    change_policy(libc::SCHED_BATCH, (libc::SCHED_OTHER, DEFAULT_SLICE_NS));
 }
 
-/// From one ordinary policy to another; whoever runs under a third one has chosen it.
-fn change_policy(from: libc::c_int, to: libc::c_int) -> bool {
-    let none = libc::sched_param { sched_priority: 0 };
-    // SAFETY: 0 is the calling thread, and the parameter outlives the call.
+/// The longest slice that the kernel takes (its default is 0.7 to 2.8 ms by the number of CPUs).
+const LONG_SLICE_NS: u64 = 100_000_000;
+
+/// The kernel's own.
+const DEFAULT_SLICE_NS: u64 = 0;
+
+/// From one ordinary policy to another, with a slice; whoever runs under a third one has chosen it.
+fn change_policy(from: libc::c_int, (to, slice_ns): (libc::c_int, u64)) -> bool {
+    // SAFETY: a struct of numbers, for which zeroes are a value.
+    let mut wanted: libc::sched_attr = unsafe { std::mem::zeroed() };
+    wanted.size = size_of::<libc::sched_attr>() as u32;
+    (wanted.sched_policy, wanted.sched_runtime) = (to.unsigned_abs(), slice_ns);
+    // SAFETY: 0 is the calling thread; the call takes and gives numbers.
+    wanted.sched_nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    // SAFETY: 0 is the calling thread, and the attributes outlive the call.
     unsafe {
-        libc::sched_getscheduler(0) == from && libc::sched_setscheduler(0, to, &raw const none) == 0
+        libc::sched_getscheduler(0) == from
+            && libc::syscall(libc::SYS_sched_setattr, 0, &raw const wanted, 0) == 0
     }
 }
 
