@@ -63,6 +63,26 @@ pub(crate) struct Server {
     /// Speak RESP3 (HELLO 3) instead of RESP2
     #[arg(long)]
     pub(crate) resp3: bool,
+    /// What the server is: node, or cluster for a node of a cluster of which all nodes are driven
+    #[arg(long, value_enum, default_value_t = Topology::Node)]
+    topology: Topology,
+    /// What becomes of a request that a cluster cannot serve for a while (TRYAGAIN, CLUSTERDOWN,
+    /// LOADING, READONLY, MASTERDOWN, a lost connection): retry sends it again, count calls it
+    /// failed [default: retry]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    on_error: Option<OnError>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Topology {
+    Node,
+    Cluster,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum OnError {
+    Retry,
+    Count,
 }
 
 impl Server {
@@ -76,6 +96,22 @@ impl Server {
         let target = Some(format!("redis://{address}"));
         let place = Place { target, user: None, pass: None, ..self.place.clone() };
         Self { place, ..*self }
+    }
+
+    /// What the target is.
+    pub(crate) fn topology(&self) -> Result<plan::Topology, Failure> {
+        match (self.topology, self.on_error) {
+            (Topology::Node, None) => Ok(plan::Topology::Node),
+            (Topology::Node, Some(_)) => {
+                Err(Failure::usage("--on-error is about a cluster: give --topology cluster, too"))
+            }
+            (Topology::Cluster, Some(OnError::Count)) => {
+                Ok(plan::Topology::Cluster { on_error: plan::OnError::Count })
+            }
+            (Topology::Cluster, _) => {
+                Ok(plan::Topology::Cluster { on_error: plan::OnError::Retry })
+            }
+        }
     }
 
     pub(crate) fn resolve(&self) -> Result<(Target, Credentials), Failure> {
@@ -211,6 +247,7 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
     Ok(Plan {
         target,
         credentials,
+        topology: server.topology()?,
         resp3: server.resp3,
         work: plan::Work::Traffic { reads, writes, distribution },
         keys: work.keys,

@@ -53,6 +53,7 @@ impl Args {
         Ok(Plan {
             target,
             credentials,
+            topology: self.server.topology()?,
             resp3: self.server.resp3,
             work: Work::Fill { from: 0 },
             keys: self.work.keys,

@@ -54,6 +54,41 @@ pub const MIN_RECONNECT_PAUSE_NS: u64 = 10_000_000;
 /// Longest time that a new connection may take to open and answer its handshake.
 pub const CONNECT_TIMEOUT_NS: u64 = 5_000_000_000;
 
+/// Nodes of a cluster that one run may meet, those that come later included.
+pub const MAX_NODES: usize = 250;
+
+/// Nodes of a cluster that may get connections beyond twice the primaries that it begins with:
+/// as many primaries may be replaced, and a few more be added. Rooms of nodes that serve nothing
+/// any more are used again.
+pub const SPARE_ROOMS: usize = 4;
+
+/// Requests of one shard that wait for a connection to their node of a cluster, or for their turn
+/// to be sent again. What is due beyond it is never sent and counted.
+pub const MAX_WAITING: usize = 1 << 18;
+
+/// Of them, those that one node may keep waiting that have not been sent yet: a node that is down
+/// must not use up the room of the others.
+pub const MAX_WAITING_PER_NODE: usize = MAX_WAITING / 4;
+
+/// How often one request is sent again (redirects and retries) before its error counts. With the
+/// pauses of `retry_pause_ns` the last is about ten seconds after the first.
+pub const MAX_HOPS: u8 = 48;
+
+/// Redirects that are followed at once; later ones of the same request wait as retries do.
+pub const QUICK_HOPS: u8 = 3;
+
+/// First pause before a request is sent again; it doubles each time.
+pub const MIN_RETRY_PAUSE_NS: u64 = 1_000_000;
+
+/// Longest pause before a request is sent again.
+pub const MAX_RETRY_PAUSE_NS: u64 = 256_000_000;
+
+/// Outages that one shard keeps open, and those that one of its intervals tells of.
+pub const MAX_OUTAGES: usize = 64;
+
+/// Shortest time between two looks at a cluster's topology, however many ask for one.
+pub const MIN_REFRESH_PAUSE_NS: u64 = 100_000_000;
+
 /// Decimal digits of a key's number: enough for 10^12 keys.
 pub const KEY_DIGITS: usize = 12;
 
@@ -65,3 +100,7 @@ const _: () = assert!(FIRST_RECEIVE_BUFFERS <= RECEIVE_BUFFERS);
 const _: () = assert!(MAX_CONNECTING < MAX_CONNECTIONS_PER_SHARD);
 const _: () = assert!(MIN_RECONNECT_PAUSE_NS < MAX_RECONNECT_PAUSE_NS);
 const _: () = assert!(MAX_VALUE_BYTES < MAX_OUTGOING_BYTES);
+const _: () = assert!(MAX_NODES < u8::MAX as usize);
+const _: () = assert!(MAX_WAITING_PER_NODE < MAX_WAITING && MAX_WAITING < u32::MAX as usize);
+const _: () = assert!(QUICK_HOPS < MAX_HOPS && MIN_RETRY_PAUSE_NS < MAX_RETRY_PAUSE_NS);
+const _: () = assert!(MAX_OUTAGES < u8::MAX as usize);

@@ -28,7 +28,6 @@ use crate::plan::{Plan, PlanError, Work};
 use crate::record::{Layout, Progress, Recorder, Source};
 use crate::resp::command::Encoder;
 use crate::shard::ring::WaitPolicy;
-use crate::shard::ring::socket::Address;
 use crate::summary::Summary;
 use crate::units::Nanos;
 use crate::workload::arrivals::Schedule;
@@ -38,10 +37,12 @@ mod aside;
 
 mod sum;
 
+mod way;
+
 mod worker;
 
 use aside::Aside;
-use worker::{Opened, Start, Worker};
+use worker::{Opened, Site, Start, Worker};
 
 /// Between the last connection's opening and the first request: every shard has begun by then.
 const LEAD_NS: u64 = 20_000_000;
@@ -111,16 +112,22 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
         .schedule(plan.arrivals, plan.duration_ns, plan.warmup_ns)
         .map_err(PlanError::from)?;
     let _aside = Aside::of(&plan.cores);
-    let info = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?.info()?;
+    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+    let info = caller.info()?;
+    let cluster = way::find(plan, &mut caller, &encoder)?;
+    drop(caller);
     let address = resolve(&plan.target)?;
     let peer = peer_clock(plan)?;
-    let mut crew = Crew::open(plan, &address, &encoder, &schedule, &outputs.stop)?;
+    let site = Site { address: address.clone(), cluster: cluster.as_ref() };
+    let mut crew = Crew::open(plan, &site, &encoder, &schedule, &outputs.stop)?;
     let times = Times::of(plan, monotonic_ns() + LEAD_NS);
     let writer = create_timeline(plan, outputs).map_err(RunError::Timeline)?;
     let (found, servers) = channel();
     let link = Link::towards(&address, plan.link_bits_per_s);
     let server_is_local = address.is_local();
-    let poll = Poll { target: plan.target.clone(), address, credentials: plan.credentials.clone() };
+    let board = cluster.as_ref().map(|found| Arc::clone(&found.board));
+    let (target, credentials) = (plan.target.clone(), plan.credentials.clone());
+    let poll = Poll { target, address, credentials, board: board.clone() };
     let watcher = Watcher::start(poll, found).map_err(StartError::Thread)?;
     let layout = Layout {
         open: schedule.is_open(),
@@ -128,6 +135,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
         key_prefix: plan.key_prefix.clone(),
         origin_ns: times.origin_ns,
         end_ns: times.end_ns,
+        board: board.clone(),
     };
     let host = Before::now();
     let mut meter = Meter::new(link, times.origin_ns, times.end_ns);
@@ -152,6 +160,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
         sockets: buffer_warnings(plan, encoder.longest()),
         null_server: info.contains_key(MARK),
         timeline_cut: timeline_error.is_some(),
+        board,
     };
     let summary = sum::up(plan, &schedule, &totals, around);
     if let Some(writer) = writer {
@@ -244,7 +253,7 @@ impl Crew {
     /// Starts a thread for each shard and waits until all connections are open.
     fn open(
         plan: &Plan,
-        address: &Address,
+        site: &Site<'_>,
         encoder: &Encoder,
         schedule: &Schedule,
         stop: &Arc<AtomicBool>,
@@ -254,7 +263,7 @@ impl Crew {
         let mut crew = Self { threads: Vec::new(), starts: Vec::new(), opened: Vec::new(), done };
         for index in 0..plan.shards() {
             let (start, started) = channel();
-            let worker = Worker::new(plan, index, address.clone(), encoder.clone(), schedule, stop);
+            let worker = Worker::new(plan, index, site, encoder.clone(), schedule, stop);
             let (ready, finished) = (ready.clone(), finished.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{index}"))

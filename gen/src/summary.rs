@@ -1,14 +1,19 @@
 //! What a run came to: the object that `--json` prints and the timeline's footer keeps.
 
+pub mod cluster;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use stallion_timeline::Redirects;
 
 use crate::audit::link::LinkUse;
 use crate::measure::histogram::Sum;
 use crate::measure::interval::Counts;
 use crate::measure::steady::Steadiness;
 use crate::verdict::Verdict;
+
+use cluster::ClusterSummary;
 
 /// Percentiles of a duration in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -43,17 +48,6 @@ impl Percentiles {
 
 fn round3(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
-}
-
-/// Redirects of a cluster; all zero on a single node.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Redirects {
-    /// `-MOVED`
-    pub moved: u64,
-    /// `-ASK`
-    pub ask: u64,
-    /// `-TRYAGAIN`
-    pub tryagain: u64,
 }
 
 /// What the client itself used.
@@ -165,6 +159,9 @@ pub struct Summary {
     pub link: Option<LinkUse>,
     /// Whether the run was the same from its beginning to its end.
     pub steadiness: Steadiness,
+    /// By node and slot; none with a single server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterSummary>,
     /// The client's own costs.
     pub client: Client,
     /// The whole run's sums.

@@ -128,6 +128,7 @@ fn shard(server: &Server, schedule: &Schedule) -> (Shard<Uring>, Outlet) {
         timeout_ns: 10_000_000_000,
         // Every request is a slow one, so that the log of slow requests is on the path, too.
         slow_ns: 1,
+        routing: None,
     };
     let (ledger, outlet) = Ledger::new(10_000_000, SEED);
     (Shard::new(ring, settings, ledger), outlet)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stallion_gen::null::{NullError, NullServer, Settings};
-use stallion_gen::plan::{Credentials, Distribution, Plan, Rate, Spread, Target, Work};
+use stallion_gen::plan::{Credentials, Distribution, Plan, Rate, Spread, Target, Topology, Work};
 use stallion_gen::resp::command::request;
 use stallion_gen::run::{Outputs, run};
 use stallion_gen::shard::ring::{Io, WaitPolicy};
@@ -32,6 +32,7 @@ fn plan(server: &NullServer) -> Plan {
     Plan {
         target: Target::Tcp { host: "127.0.0.1".to_owned(), port: server.address().port() },
         credentials: Credentials::default(),
+        topology: Topology::Node,
         resp3: false,
         work: Work::Traffic { reads: 9, writes: 1, distribution: Distribution::Uniform },
         keys: 1_000,

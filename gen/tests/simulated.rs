@@ -5,18 +5,26 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use stallion_gen::cluster::board::Board;
+use stallion_gen::cluster::slots::Slots;
+use stallion_gen::limits::MAX_HOPS;
+use stallion_gen::measure::cluster::NodeCounts;
 use stallion_gen::measure::histogram::Sum;
 use stallion_gen::measure::interval::Counts;
 use stallion_gen::measure::outcome::ErrorKind;
 use stallion_gen::resp::command::{Encoder, request};
 use stallion_gen::shard::ledger::{Ledger, Outlet};
 use stallion_gen::shard::ring::Ring;
-use stallion_gen::shard::ring::simulated::{Faults, Simulated};
-use stallion_gen::shard::{Greeting, Settings, Shard, Stage};
+use stallion_gen::shard::ring::simulated::{ClusterFaults, Faults, Simulated, World};
+use stallion_gen::shard::routing::Routing;
+use stallion_gen::shard::{ASKING, Greeting, Settings, Shard, Stage};
+use stallion_gen::units::{Nanos, NodeId};
 use stallion_gen::workload::arrivals::{Arrivals, Schedule};
 use stallion_gen::workload::keys::Keys;
 use stallion_gen::workload::mix::{Mix, Ttl};
@@ -34,6 +42,12 @@ struct Played {
     errors: Vec<u64>,
     recorded: u64,
     end_ns: u64,
+    /// Of a cluster: sent again, never sent for want of room, and failed after all retries.
+    again: u64,
+    overflowed: u64,
+    gave_up: u64,
+    redirects: u64,
+    outages: usize,
 }
 
 fn faults(random: &mut Xoshiro256PlusPlus) -> Faults {
@@ -53,6 +67,39 @@ fn faults(random: &mut Xoshiro256PlusPlus) -> Faults {
         push: rare(0.2),
         delay_ns: 1 << random.random_range(10..23),
     }
+}
+
+fn cluster_faults(random: &mut Xoshiro256PlusPlus) -> ClusterFaults {
+    let endless = random.random_range(0..10) == 0;
+    let mut rare = |most: f64| {
+        if random.random::<bool>() { random.random::<f64>() * most } else { 0.0 }
+    };
+    let (flap, migrate, stranger, passing) = (rare(0.2), rare(0.1), rare(0.01), rare(0.2));
+    // A storm without end is rare, and must end, too.
+    let storm = if endless { 1.0 } else { rare(0.5) };
+    let nodes = 1 + (rare(8.0) as u8);
+    let slow = (rare(1.0) > 0.5).then(|| (0, 2 + rare(200.0) as u32));
+    let dies = (rare(1.0) > 0.3)
+        .then(|| (nodes - 1, Nanos(1_000_000 + rare(80e6) as u64), 1_000_000 + rare(40e6) as u64));
+    ClusterFaults { nodes, flap, storm, migrate, stranger, passing, slow, dies }
+}
+
+/// A board that knows a world as it is now, and how to drive it.
+fn routing(world: &World, connections: usize, retries: bool) -> Routing {
+    let board = Arc::new(Board::default());
+    let primaries = publish(&board, world);
+    let slots = Slots::new("key:");
+    let connections = connections.max(primaries.len());
+    Routing { board, slots, primaries, connections, retries }
+}
+
+/// What the control thread does; gives the nodes that serve slots.
+fn publish(board: &Board, world: &World) -> Vec<NodeId> {
+    let map = world.map();
+    let addresses: Vec<Option<SocketAddr>> =
+        map.nodes.iter().map(|node| Some(SocketAddr::from(([127, 0, 0, 1], node.port)))).collect();
+    board.publish(&map, &addresses);
+    addresses.into_iter().flatten().filter_map(|address| board.number(address)).collect()
 }
 
 fn schedule(random: &mut Xoshiro256PlusPlus) -> Schedule {
@@ -80,12 +127,23 @@ fn collect(outlet: &mut Outlet, played: &mut Played) {
         let mut sum = Sum::default();
         interval.service.drain_into(&mut sum);
         played.recorded += sum.histogram().len();
+        if let Some(cluster) = &interval.cluster {
+            played.again += cluster.again.iter().sum::<u64>();
+            played.overflowed += cluster.overflowed;
+            played.gave_up += cluster.gave_up;
+            played.outages += cluster.outages.len();
+            let redirects = |node: &NodeCounts| {
+                let kinds = [ErrorKind::Moved, ErrorKind::Ask, ErrorKind::TryAgain];
+                kinds.map(|kind| u64::from(node.errors[kind as usize])).iter().sum::<u64>()
+            };
+            played.redirects += cluster.nodes.iter().map(redirects).sum::<u64>();
+        }
         interval.reset();
         outlet.spare.push(interval).unwrap();
     }
 }
 
-fn play(seed: u64) -> Played {
+fn play(seed: u64, clustered: bool) -> Played {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let values = Values::new(seed, random.random_range(0..300));
     let encoder = Encoder::new("key:", values.clone());
@@ -94,7 +152,7 @@ fn play(seed: u64) -> Played {
     let schedule = schedule(&mut random);
     let filling = random.random_range(0..4) == 0 && !schedule.is_open();
     let workload = if filling {
-        Workload::Fill(Fill::new(0, 500, 0, 1, Ttl::NONE, seed, connections * pipeline))
+        Workload::Fill(Fill::new(0, 500, 0, 1, Ttl::NONE, seed, 16 * pipeline))
     } else {
         let mix =
             Mix::new(1, random.random_range(0..3), Ttl { fraction: 0.5, min_s: 1, max_s: 99 });
@@ -105,12 +163,21 @@ fn play(seed: u64) -> Played {
     } else {
         Greeting::default()
     };
-    let half_bytes = (encoder.longest() * pipeline).max(greeting.bytes.len());
+    let world = clustered.then(|| World::new(cluster_faults(&mut random)));
+    let routing = world.as_ref().map(|world| routing(world, connections, random.random()));
+    let board = routing.as_ref().map(|routing| Arc::clone(&routing.board));
+    let connections = routing.as_ref().map_or(connections, Routing::places);
+    let longest = encoder.longest() + if clustered { ASKING.len() } else { 0 };
+    let half_bytes = (longest * pipeline).max(greeting.bytes.len());
     let mut faults = faults(&mut random);
     if filling {
         (faults.silence, faults.reset, faults.garbage) = (0.0, 0.001, 0.001);
     }
     let ring = Simulated::new(seed, connections, half_bytes, faults, values);
+    let ring = match world {
+        None => ring,
+        Some(world) => ring.with_cluster(world),
+    };
     let open = schedule.is_open();
     let settings = Settings {
         connections,
@@ -123,8 +190,10 @@ fn play(seed: u64) -> Played {
         greeting,
         timeout_ns: 40_000_000,
         slow_ns: 1_000_000,
+        routing,
     };
-    let (ledger, mut outlet) = Ledger::new(INTERVAL_NS, seed);
+    let make_ledger = if clustered { Ledger::of_cluster } else { Ledger::new };
+    let (ledger, mut outlet) = make_ledger(INTERVAL_NS, seed);
     let mut shard = Shard::new(ring, settings, ledger);
     let stop = AtomicBool::new(false);
     for _ in 0..random.random_range(1..2_000) {
@@ -139,6 +208,12 @@ fn play(seed: u64) -> Played {
         shard.tick(&stop);
         collect(&mut outlet, &mut played);
         turns += 1;
+        // Looks at the topology when somebody wants it, sometimes, and now and then by itself.
+        if let (Some(board), Some(world)) = (&board, shard.ring().world())
+            && (turns % 16 == 0 && board.take_wish() || turns % 1_024 == 0)
+        {
+            publish(board, world);
+        }
         assert!(turns < 2_000_000, "the run does not end");
         if filling && turns == 1_000_000 {
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -151,6 +226,7 @@ fn play(seed: u64) -> Played {
     assert_eq!(sent, answered + timeouts + lost, "every request sent has an end");
     assert_eq!(played.recorded, sent, "and a service time");
     assert_eq!(played.in_flight, 0);
+    assert!(played.again <= sent * u64::from(MAX_HOPS), "hops are bounded");
     let wrong =
         played.errors[ErrorKind::Verify as usize] + played.errors[ErrorKind::Unexpected as usize];
     assert_eq!(wrong, 0, "a reply was given to a request that is not its own");
@@ -164,21 +240,44 @@ fn seeds() -> Vec<u64> {
     }
 }
 
-#[test]
-fn ten_thousand_worlds_are_accounted_for() {
-    let mut answered = 0;
+/// Plays all seeds and names the first that fails.
+fn play_all(clustered: bool) -> Played {
+    let mut all = Played::default();
     for seed in seeds() {
-        match std::panic::catch_unwind(|| play(seed)) {
-            Ok(played) => answered += played.counts.answered,
+        match std::panic::catch_unwind(|| play(seed, clustered)) {
+            Ok(played) => {
+                all.counts.answered += played.counts.answered;
+                all.again += played.again;
+                all.gave_up += played.gave_up;
+                all.redirects += played.redirects;
+                all.outages += played.outages;
+            }
             Err(_) => panic!("seed {seed} fails; replay it with STALLION_SEED={seed}"),
         }
     }
-    assert!(answered > 0, "the worlds answer");
+    all
+}
+
+#[test]
+fn ten_thousand_worlds_are_accounted_for() {
+    assert!(play_all(false).counts.answered > 0, "the worlds answer");
+}
+
+#[test]
+fn ten_thousand_clusters_are_accounted_for() {
+    let all = play_all(true);
+    assert!(all.counts.answered > 0, "the worlds answer");
+    if std::env::var_os("STALLION_SEED").is_none() {
+        let seen = [all.redirects, all.again, all.gave_up, all.outages as u64];
+        assert!(seen.iter().all(|count| *count > 0), "each fault was played: {seen:?}");
+    }
 }
 
 #[test]
 fn a_seed_plays_the_same_run_twice() {
     for seed in 0..50 {
-        assert_eq!(play(seed), play(seed));
+        for clustered in [false, true] {
+            assert_eq!(play(seed, clustered), play(seed, clustered));
+        }
     }
 }

@@ -229,6 +229,9 @@ fn for_each_time(record: &mut Record, apply: &impl Fn(&mut u64)) {
         Record::SlowOp(op) => vec![&mut op.due_ns, &mut op.sent_ns, &mut op.done_ns],
         Record::Loss(loss) => vec![&mut loss.at_ns],
         Record::ClientLate(late) => vec![&mut late.start_ns, &mut late.end_ns],
+        Record::Outage(outage) => {
+            vec![&mut outage.start_ns, &mut outage.first_answer_ns, &mut outage.end_ns]
+        }
         Record::Header(_) | Record::Footer(_) | Record::PeerClock(_) => Vec::new(),
     };
     for time in times {

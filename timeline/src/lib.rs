@@ -35,8 +35,8 @@ pub use clock::Clock;
 pub use host::HostFacts;
 pub use reader::{ReadError, Timeline};
 pub use schema::{
-    Chaos, ClientLate, Footer, Header, Interval, Loss, OpCounts, Outcome, PeerClock, Phase,
-    PhaseName, ProbeState, ProbeStatus, Record, Role, SCHEMA_VERSION, Server, SlowOp, SlowlogEntry,
-    Stall, StallClass, ThreadRole,
+    Chaos, ClientLate, ClusterInterval, Footer, Header, Interval, Loss, NodeShare, OpCounts,
+    Outage, Outcome, PeerClock, Phase, PhaseName, ProbeState, ProbeStatus, Record, Redirects, Role,
+    SCHEMA_VERSION, Server, SlotShare, SlowOp, SlowlogEntry, Stall, StallClass, ThreadRole,
 };
 pub use writer::Writer;

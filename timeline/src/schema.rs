@@ -1,5 +1,7 @@
 //! The records of a timeline. Units are in the names; times are CLOCK_MONOTONIC nanoseconds.
 
+mod cluster;
+
 mod stall;
 
 use std::collections::BTreeMap;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::host::HostFacts;
 
+pub use cluster::{ClusterInterval, NodeShare, Outage, Redirects, SlotShare};
 pub use stall::{Stall, StallClass, ThreadRole};
 
 /// The version of this schema. A reader refuses a file of another one.
@@ -37,6 +40,8 @@ pub enum Record {
     Loss(Loss),
     /// The client had something to do and did not run.
     ClientLate(ClientLate),
+    /// Slots of a cluster failed for a while.
+    Outage(Outage),
     /// Another host's clock, as it was measured.
     PeerClock(PeerClock),
     /// Last line: the totals. Without it the run was cut off.
@@ -244,6 +249,9 @@ pub struct Interval {
     /// Sum of their response times.
     #[serde(default)]
     pub slow_sum_ns: u64,
+    /// What was counted by node and slot; none with a single server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterInterval>,
 }
 
 /// What the server said of itself at one time.

@@ -1,5 +1,7 @@
 //! What `drive` shows on a terminal: a line each second, and the summary at the end.
 
+mod cluster;
+
 use std::path::Path;
 
 use stallion_gen::record::Progress;
@@ -74,6 +76,9 @@ pub(super) fn print_summary(finished: &Finished, out: Option<&Path>) {
     );
     print_percentiles(summary);
     print_costs(summary);
+    if let Some(cluster) = &summary.cluster {
+        cluster::print(summary, cluster);
+    }
     for line in client::error_lines(&summary.errors) {
         println!("  error    {line}");
     }

@@ -31,11 +31,11 @@ pub struct SlotMap {
 /// A topology that is none. The text says what the server sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MapError {
-    /// Not the form of CLUSTER SLOTS.
-    #[error("CLUSTER SLOTS was answered with something else: {0}")]
+    /// Not the form of CLUSTER SHARDS or CLUSTER SLOTS.
+    #[error("its topology (CLUSTER SHARDS or CLUSTER SLOTS) is something else: {0}")]
     Form(String),
     /// A range that is none.
-    #[error("CLUSTER SLOTS named the slots {0} to {1}")]
+    #[error("its topology (CLUSTER SHARDS or CLUSTER SLOTS) names the slots {0} to {1}")]
     Range(i64, i64),
 }
 
@@ -49,10 +49,31 @@ impl SlotMap {
         let Tree::List(ranges) = answer else {
             return Err(MapError::Form(shortened(answer)));
         };
+        let rows: Vec<Row> =
+            ranges.iter().map(|range| row(range, asked)).collect::<Result<_, _>>()?;
+        Ok(Self::of(&rows))
+    }
+
+    /// Reads the answer of CLUSTER SHARDS (Redis 7). Of several nodes of a shard that call
+    /// themselves its primary, as a failed one does until it is replaced, the first that is online
+    /// counts. As [`SlotMap::read`] otherwise.
+    ///
+    /// # Errors
+    /// [`MapError`] when it is no such answer.
+    pub fn read_shards(answer: &Tree, asked: &str) -> Result<Self, MapError> {
+        let Tree::List(shards) = answer else {
+            return Err(MapError::Form(shortened(answer)));
+        };
         let mut rows = Vec::new();
-        for range in ranges {
-            rows.push(row(range, asked)?);
+        for shard in shards {
+            rows.extend(shard_rows(shard, asked)?);
         }
+        Ok(Self::of(&rows))
+    }
+
+    /// From ranges of slots and who serves them.
+    #[must_use]
+    pub fn of(rows: &[Row]) -> Self {
         let mut nodes: Vec<Node> =
             rows.iter().filter_map(|row| row.nodes.first().cloned()).collect();
         nodes.sort();
@@ -64,10 +85,10 @@ impl SlotMap {
             nodes,
             primaries,
         };
-        for row in &rows {
+        for row in rows {
             map.place(row);
         }
-        Ok(map)
+        map
     }
 
     fn place(&mut self, row: &Row) {
@@ -123,11 +144,15 @@ impl SlotMap {
     }
 }
 
-/// A range of slots and who serves it, the primary first.
-struct Row {
-    first: usize,
-    last: usize,
-    nodes: Vec<Node>,
+/// A range of slots and who serves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The first slot.
+    pub first: usize,
+    /// The last slot, which belongs to it.
+    pub last: usize,
+    /// Who serves it, the primary first.
+    pub nodes: Vec<Node>,
 }
 
 fn row(range: &Tree, asked: &str) -> Result<Row, MapError> {
@@ -135,13 +160,79 @@ fn row(range: &Tree, asked: &str) -> Result<Row, MapError> {
     let [first, last, nodes @ ..] = range.list() else {
         return Err(form());
     };
-    let (first, last) = first.integer().zip(last.integer()).ok_or_else(form)?;
-    let end = i64::from(SLOTS);
-    if !(0..end).contains(&first) || !(first..end).contains(&last) {
-        return Err(MapError::Range(first, last));
-    }
+    let (first, last) = ends(first, last).ok_or_else(form)??;
     let nodes = nodes.iter().map(|entry| node(entry, asked).ok_or_else(form));
-    Ok(Row { first: first as usize, last: last as usize, nodes: nodes.collect::<Result<_, _>>()? })
+    Ok(Row { first, last, nodes: nodes.collect::<Result<_, _>>()? })
+}
+
+/// The ends of a range; none when they are no numbers.
+fn ends(first: &Tree, last: &Tree) -> Option<Result<(usize, usize), MapError>> {
+    let (first, last) = first.integer().zip(last.integer())?;
+    let end = i64::from(SLOTS);
+    let is_range = (0..end).contains(&first) && (first..end).contains(&last);
+    Some(if is_range {
+        Ok((first as usize, last as usize))
+    } else {
+        Err(MapError::Range(first, last))
+    })
+}
+
+/// The ranges of one shard of CLUSTER SHARDS: `slots [first, last, ...] nodes [...]`, each a map.
+fn shard_rows(shard: &Tree, asked: &str) -> Result<Vec<Row>, MapError> {
+    let form = || MapError::Form(shortened(shard));
+    let slots = field(shard, "slots").ok_or_else(form)?;
+    let mut members: Vec<Member> = field(shard, "nodes")
+        .ok_or_else(form)?
+        .list()
+        .iter()
+        .map(|entry| member(entry, asked).ok_or_else(form))
+        .collect::<Result<_, _>>()?;
+    // Stable: the first primary that is online, then other primaries, then the rest.
+    members.sort_by_key(|member| match (member.is_primary, member.is_online) {
+        (true, true) => 0,
+        (true, false) => 1,
+        (false, _) => 2,
+    });
+    let nodes: Vec<Node> = members.into_iter().map(|member| member.node).collect();
+    slots
+        .list()
+        .chunks(2)
+        .map(|range| {
+            let [first, last] = range else { return Err(form()) };
+            let (first, last) = ends(first, last).ok_or_else(form)??;
+            Ok(Row { first, last, nodes: nodes.clone() })
+        })
+        .collect()
+}
+
+/// A node of CLUSTER SHARDS.
+struct Member {
+    node: Node,
+    is_primary: bool,
+    is_online: bool,
+}
+
+fn member(entry: &Tree, asked: &str) -> Option<Member> {
+    let port = field(entry, "port")?.integer();
+    let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)?;
+    // `endpoint` is what the cluster prefers; `ip` is always there.
+    let named = |name| field(entry, name).and_then(Tree::text);
+    let is_address = |host: &String| !host.is_empty() && host != "?";
+    let host = ["endpoint", "ip"].into_iter().filter_map(named).find(is_address);
+    Some(Member {
+        node: Node { host: host.unwrap_or_else(|| asked.to_owned()), port },
+        is_primary: named("role").is_some_and(|role| role == "master"),
+        is_online: named("health").is_some_and(|health| health == "online"),
+    })
+}
+
+/// A field of a map, which RESP2 shows as names and values in turn.
+fn field<'a>(map: &'a Tree, name: &str) -> Option<&'a Tree> {
+    let pairs = map.list().chunks_exact(2);
+    pairs
+        .map(|pair| (&pair[0], &pair[1]))
+        .find(|(key, _)| key.text().is_some_and(|key| key == name))
+        .map(|(_, value)| value)
 }
 
 fn node(entry: &Tree, asked: &str) -> Option<Node> {
@@ -187,6 +278,56 @@ mod tests {
         assert_eq!(at(11_000), None);
         assert_eq!(map.replicas(SlotId(6_000)).len(), 2);
         assert_eq!(map.counts().iter().sum::<usize>() + map.unserved(), 16_384);
+    }
+
+    fn map(fields: Vec<(&str, Tree)>) -> Tree {
+        Tree::List(fields.into_iter().flat_map(|(name, value)| [text(name), value]).collect())
+    }
+
+    #[test]
+    fn shards_are_read_and_a_failed_primary_gives_way() {
+        let member = |host: &str, role: &str, health: &str| {
+            map(vec![
+                ("id", text("x")),
+                ("port", Tree::Integer(7)),
+                ("ip", text(host)),
+                ("endpoint", text(if host == "10.0.0.9" { "?" } else { host })),
+                ("role", text(role)),
+                ("health", text(health)),
+            ])
+        };
+        let range = |ends: &[i64]| Tree::List(ends.iter().copied().map(Tree::Integer).collect());
+        let answer = Tree::List(vec![
+            map(vec![
+                ("slots", range(&[0, 99, 200, 16_383])),
+                (
+                    "nodes",
+                    Tree::List(vec![
+                        member("10.0.0.1", "master", "fail"),
+                        member("10.0.0.2", "replica", "online"),
+                        member("10.0.0.3", "master", "online"),
+                    ]),
+                ),
+            ]),
+            map(vec![
+                ("slots", range(&[100, 199])),
+                ("nodes", Tree::List(vec![member("10.0.0.9", "master", "online")])),
+            ]),
+            map(vec![("slots", range(&[])), ("nodes", Tree::List(Vec::new()))]),
+        ]);
+        let found = SlotMap::read_shards(&answer, "10.0.0.7").unwrap();
+        let at = |slot| found.primary(SlotId(slot)).map(|id| found.nodes[id.index()].host.clone());
+        assert_eq!(at(0).as_deref(), Some("10.0.0.3"));
+        assert_eq!(at(150).as_deref(), Some("10.0.0.9"));
+        assert_eq!((found.primaries, found.unserved()), (2, 0));
+        assert_eq!(found.replicas(SlotId(0)).len(), 2);
+        for broken in [
+            text("ERR"),
+            Tree::List(vec![text("x")]),
+            Tree::List(vec![map(vec![("slots", range(&[0])), ("nodes", Tree::List(Vec::new()))])]),
+        ] {
+            assert!(SlotMap::read_shards(&broken, "a").is_err(), "{broken:?}");
+        }
     }
 
     #[test]

@@ -5,3 +5,5 @@ pub mod slots;
 pub mod redirect;
 
 pub mod map;
+
+pub mod board;

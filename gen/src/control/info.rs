@@ -1,21 +1,21 @@
 //! Asks the server how it is, once a second, on a thread of its own: INFO, SLOWLOG, LATENCY.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use stallion_timeline::clock::monotonic_ns;
 use stallion_timeline::{Server, SlowlogEntry};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::greeting::greeting;
+use super::line::Line;
 use super::preflight::parse_info;
+use super::topology;
+use crate::cluster::board::Board;
 use crate::plan::{Credentials, Target};
-use crate::resp::command::request;
 use crate::resp::tree::Tree;
 use crate::shard::ring::socket::Address;
 
@@ -24,6 +24,9 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// A look that takes longer is given up, and the connection opened anew.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How soon a node of a cluster that nobody knew is looked at.
+const NEW_NODES_EVERY: Duration = Duration::from_millis(200);
 
 /// Length to which a command of SLOWLOG is shortened.
 const COMMAND_CHARS: usize = 80;
@@ -40,6 +43,8 @@ pub struct Poll {
     pub address: Address,
     /// Who to be.
     pub credentials: Credentials,
+    /// The cluster that it belongs to: all its nodes are asked, and its topology kept fresh.
+    pub board: Option<Arc<Board>>,
 }
 
 /// Looks until `stop` is set, and sends what it sees. A server that does not answer is simply
@@ -48,10 +53,42 @@ pub fn watch(poll: &Poll, found: &Sender<Server>, stop: watch::Receiver<bool>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;
     };
-    runtime.block_on(look_until(poll, found, stop));
+    runtime.block_on(async {
+        match &poll.board {
+            None => look_until(poll.clone(), found.clone(), stop).await,
+            Some(board) => look_at_all(poll, board, found, stop).await,
+        }
+    });
 }
 
-async fn look_until(poll: &Poll, found: &Sender<Server>, mut stop: watch::Receiver<bool>) {
+/// Keeps the topology fresh, and looks at each node from when it is known on.
+async fn look_at_all(
+    poll: &Poll,
+    board: &Arc<Board>,
+    found: &Sender<Server>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut tasks = JoinSet::new();
+    let credentials = poll.credentials.clone();
+    tasks.spawn(topology::keep_fresh(Arc::clone(board), credentials, stop.clone()));
+    let mut known = 0;
+    let mut ticks = interval(NEW_NODES_EVERY);
+    while !*stop.borrow() {
+        for address in board.addresses().into_iter().skip(known) {
+            known += 1;
+            let target = Target::Tcp { host: address.ip().to_string(), port: address.port() };
+            let poll = Poll { target, address: Address::Tcp(address), ..poll.clone() };
+            tasks.spawn(look_until(poll, found.clone(), stop.clone()));
+        }
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stop.changed() => break,
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn look_until(poll: Poll, found: Sender<Server>, mut stop: watch::Receiver<bool>) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut line: Option<Line> = None;
@@ -63,9 +100,9 @@ async fn look_until(poll: &Poll, found: &Sender<Server>, mut stop: watch::Receiv
         };
         let looked = timeout(PATIENCE, async {
             if line.is_none() {
-                line = Line::open(poll).await.ok();
+                line = Line::open(&poll.address, &poll.credentials).await.ok();
             }
-            look(line.as_mut()?, poll, &mut newest).await.ok()
+            look(line.as_mut()?, &poll, &mut newest).await.ok()
         })
         .await;
         match looked {
@@ -134,54 +171,4 @@ fn latency_event(tree: &Tree) -> Option<(String, f64)> {
         return None;
     };
     Some((name.text()?, latest_ms.integer()? as f64))
-}
-
-/// A connection of tokio's.
-struct Line {
-    stream: Stream,
-    input: BytesMut,
-}
-
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Line {
-    async fn open(poll: &Poll) -> std::io::Result<Self> {
-        let stream = match &poll.address {
-            Address::Tcp(address) => Stream::Tcp(TcpStream::connect(address).await?),
-            Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
-        };
-        let mut line = Self { stream, input: BytesMut::new() };
-        line.exchange(&greeting(&poll.credentials, false).bytes).await?;
-        Ok(line)
-    }
-
-    async fn ask(&mut self, words: &[&[u8]]) -> std::io::Result<Tree> {
-        self.exchange(&request(words)).await
-    }
-
-    async fn exchange(&mut self, bytes: &[u8]) -> std::io::Result<Tree> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => stream.write_all(bytes).await?,
-            Stream::Unix(stream) => stream.write_all(bytes).await?,
-        }
-        loop {
-            let mut rest = &self.input[..];
-            if let Some(tree) = Tree::read(&mut rest).map_err(std::io::Error::other)? {
-                let left = rest.len();
-                let read = self.input.len() - left;
-                let _ = self.input.split_to(read);
-                return Ok(tree);
-            }
-            let length = match &mut self.stream {
-                Stream::Tcp(stream) => stream.read_buf(&mut self.input).await?,
-                Stream::Unix(stream) => stream.read_buf(&mut self.input).await?,
-            };
-            if length == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-    }
 }

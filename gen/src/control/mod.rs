@@ -2,6 +2,10 @@
 
 pub mod greeting;
 
+mod line;
+
 pub mod preflight;
+
+pub mod topology;
 
 pub mod info;

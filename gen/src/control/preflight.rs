@@ -94,6 +94,35 @@ pub enum StartError {
         /// What to do.
         remedy: &'static str,
     },
+    /// It belongs to no cluster.
+    #[error("{target} is no node of a cluster ({reply}); leave out --topology cluster")]
+    NoCluster {
+        /// As asked.
+        target: String,
+        /// Its words.
+        reply: String,
+    },
+    /// It does not say who serves what.
+    #[error("{target} cannot be driven as a cluster: {error}; see `redis-cli cluster info` there")]
+    Topology {
+        /// As asked.
+        target: String,
+        /// Why not.
+        error: String,
+    },
+    /// Not a connection for each primary.
+    #[error(
+        "--conns {conns} over {shards} core(s): the cluster has {primaries} primaries, and each core \
+         needs at least one connection to each: give --conns {} or more", .primaries * .shards
+    )]
+    FewForCluster {
+        /// As asked.
+        conns: usize,
+        /// Cores.
+        shards: usize,
+        /// Primaries that serve slots.
+        primaries: usize,
+    },
     /// The prober's clock cannot be asked.
     #[error(
         "--clock {peer}: {error}; is `stallion probe --listen` running on the server's host, and is \

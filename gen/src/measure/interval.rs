@@ -1,5 +1,6 @@
 //! One stretch of one shard: everything that happened in it, in arrays of fixed size.
 
+use super::cluster::ClusterCounts;
 use super::histogram::Recording;
 use super::late::LateSpans;
 use super::outcome::{ErrorKind, Outcome};
@@ -85,6 +86,8 @@ pub struct Interval {
     pub idle_ns: u64,
     /// System calls.
     pub syscalls: u64,
+    /// What a cluster is counted by; none with a single server.
+    pub cluster: Option<Box<ClusterCounts>>,
 }
 
 impl Interval {
@@ -114,7 +117,14 @@ impl Interval {
             cpu_ns: 0,
             idle_ns: 0,
             syscalls: 0,
+            cluster: None,
         }
+    }
+
+    /// An empty interval of a cluster.
+    #[must_use]
+    pub fn of_cluster(seed: u64) -> Self {
+        Self { cluster: Some(Box::default()), ..Self::new(seed) }
     }
 
     /// Counts the end of one request. In the closed model due and sent are the same, so that
@@ -185,5 +195,8 @@ impl Interval {
         (self.reconnects, self.rearms) = (0, 0);
         (self.cpu_ns, self.idle_ns, self.syscalls) = (0, 0, 0);
         (self.in_flight, self.backlog) = (0, 0);
+        if let Some(cluster) = &mut self.cluster {
+            cluster.reset();
+        }
     }
 }

@@ -8,6 +8,10 @@ pub mod slow;
 
 pub mod late;
 
+pub mod cluster;
+
+pub mod cluster_sum;
+
 pub mod interval;
 
 pub mod steady;

@@ -144,7 +144,7 @@ impl ErrorKind {
             Self::NoReplicas => "too few replicas are in step: see min-replicas-to-write",
             Self::ClusterDown => "slots are not served: see CLUSTER INFO",
             Self::Moved | Self::Ask | Self::TryAgain | Self::CrossSlot => {
-                "a node of a cluster, and not of these keys alone"
+                "a node of a cluster, and not of these keys alone: give --topology cluster"
             }
             Self::Verify => {
                 "a value is not the one that was written: load and drive with the same --seed, \
@@ -155,6 +155,26 @@ impl ErrorKind {
             Self::Connect => "nobody accepted: see the server's log",
             Self::Disconnect => "the peer closed: see the server's log, `timeout`, maxclients",
         }
+    }
+
+    /// Whether it asks a cluster's client to go on elsewhere or later, and is no failure there.
+    #[must_use]
+    pub const fn is_redirect(self) -> bool {
+        matches!(self, Self::Moved | Self::Ask | Self::TryAgain)
+    }
+
+    /// Whether a cluster mends it by itself, so that the request is worth sending again.
+    #[must_use]
+    pub const fn is_passing(self) -> bool {
+        matches!(
+            self,
+            Self::TryAgain
+                | Self::ClusterDown
+                | Self::Loading
+                | Self::ReadOnly
+                | Self::MasterDown
+                | Self::Disconnect
+        )
     }
 
     /// The kind of a name that [`ErrorKind::name`] gave.

@@ -4,6 +4,7 @@ fn plan() -> Plan {
     Plan {
         target: Target::Tcp { host: "localhost".to_owned(), port: 6379 },
         credentials: Credentials { user: None, password: Some("secret".to_owned()) },
+        topology: Topology::Node,
         resp3: false,
         work: Work::Traffic { reads: 9, writes: 1, distribution: Distribution::Uniform },
         keys: 1_000,

@@ -6,7 +6,8 @@ use hdrhistogram::Histogram;
 use stallion_timeline::histogram::encode;
 use stallion_timeline::{OpCounts, schema};
 
-use super::Layout;
+use super::{Layout, cluster};
+use crate::measure::cluster_sum::ClusterSum;
 use crate::measure::histogram::Sum;
 use crate::measure::interval::{CommandCounts, Counts, Interval};
 use crate::measure::outcome::ErrorKind;
@@ -63,6 +64,8 @@ pub struct Merged {
     pub runqueue_max_ns: u64,
     /// The sum over the shards.
     pub runqueue_ns: u64,
+    /// By node and slot; none with a single server.
+    pub cluster: Option<Box<ClusterSum>>,
 }
 
 impl Default for Merged {
@@ -92,13 +95,23 @@ impl Default for Merged {
             busy_max: 0.0,
             runqueue_max_ns: 0,
             runqueue_ns: 0,
+            cluster: None,
         }
     }
 }
 
 impl Merged {
     /// Adds one shard's interval and empties its histograms.
-    pub fn add(&mut self, interval: &mut Interval, runqueue_ns: u64, layout: &Layout) {
+    /// `ring` is the shard's number, `runqueue_ns` the time that it waited for a core.
+    pub fn add(
+        &mut self,
+        interval: &mut Interval,
+        (ring, runqueue_ns): (u32, u64),
+        layout: &Layout,
+    ) {
+        if let Some(counts) = &interval.cluster {
+            self.cluster.get_or_insert_default().add(counts, ring);
+        }
         self.start_ns = self.start_ns.min(interval.start.0);
         self.end_ns = self.end_ns.max(interval.end.0);
         self.add_counts(interval.counts, &interval.commands, &interval.errors);
@@ -157,6 +170,9 @@ impl Merged {
         self.busy_max = self.busy_max.max(later.busy_max);
         self.runqueue_max_ns = self.runqueue_max_ns.max(later.runqueue_max_ns);
         self.runqueue_ns += later.runqueue_ns;
+        if let Some(later) = &later.cluster {
+            self.cluster.get_or_insert_default().absorb(later);
+        }
     }
 
     fn add_counts(
@@ -200,8 +216,9 @@ impl Merged {
 
     /// Makes it ready for another interval, with the memory that it has.
     pub fn clear(&mut self) {
-        let Self { response, service, lag, own_lag, receive_delay, .. } = std::mem::take(self);
-        (self.response, self.service, self.lag) = (response, service, lag);
+        let Self { response, service, lag, own_lag, receive_delay, cluster, .. } =
+            std::mem::take(self);
+        (self.response, self.service, self.lag, self.cluster) = (response, service, lag, cluster);
         (self.own_lag, self.receive_delay) = (own_lag, receive_delay);
         for sum in [
             &mut self.response,
@@ -211,6 +228,9 @@ impl Merged {
             &mut self.receive_delay,
         ] {
             sum.clear();
+        }
+        if let Some(cluster) = &mut self.cluster {
+            cluster.clear();
         }
     }
 
@@ -254,6 +274,11 @@ impl Merged {
             reconnects: self.reconnects,
             slow_count: self.slow_count,
             slow_sum_ns: self.slow_sum_ns,
+            cluster: self
+                .cluster
+                .as_ref()
+                .zip(layout.board.as_ref())
+                .map(|(sum, board)| cluster::record(sum, board)),
         }
     }
 }

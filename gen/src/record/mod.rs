@@ -1,18 +1,22 @@
 //! Gathers the shards' intervals, merges those of the same time, writes the timeline, and keeps
 //! the sums of what is measured. The only place where measurements are serialized.
 
+mod cluster;
+
 pub mod merge;
 
 pub mod totals;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use hdrhistogram::Histogram;
 use stallion_timeline::histogram::empty;
 use stallion_timeline::{ClientLate, Loss, Record, Server, SlowOp, Writer};
 
+use crate::cluster::board::Board;
 use crate::cluster::slots::slot_of;
 use crate::measure::interval::Interval;
 use crate::measure::outcome::Outcome;
@@ -66,6 +70,8 @@ pub struct Layout {
     pub origin_ns: u64,
     /// End of the schedule.
     pub end_ns: u64,
+    /// The nodes of the cluster that is driven, if it is one.
+    pub board: Option<Arc<Board>>,
 }
 
 /// The recorder.
@@ -175,13 +181,17 @@ impl<'a> Recorder<'a> {
             .map(|sample| slow_op(sample, first_connection, &self.layout.key_prefix))
             .collect();
         let late = late_records(index, interval);
+        let outages = interval.cluster.as_ref().zip(self.layout.board.as_ref());
+        let outages = outages
+            .map(|(counts, board)| cluster::outages(index, counts, board))
+            .unwrap_or_default();
         let spare = || self.spare.pop().unwrap_or_default();
         let merged = self.waiting.entry(interval.number).or_insert_with(spare);
-        merged.add(interval, waited_ns, &self.layout);
+        merged.add(interval, (index as u32, waited_ns), &self.layout);
         for sample in samples {
             self.write(&Record::SlowOp(sample));
         }
-        self.write_all(late);
+        self.write_all(late.into_iter().chain(outages));
     }
 
     /// Writes the intervals up to number `complete`, which no shard will add to.

@@ -1,8 +1,11 @@
 //! The sums of a run: of what is measured, and of everything for the accounting.
 
+use std::collections::BTreeMap;
+
 use stallion_timeline::Server;
 
 use super::merge::Merged;
+use crate::measure::cluster::Outage;
 use crate::measure::interval::Counts;
 use crate::measure::steady::{Gathered, Steadiness};
 
@@ -23,8 +26,10 @@ pub struct Totals {
     runqueue_ns: u64,
     steady: Gathered,
     span_ns: u64,
-    server_first: Option<(u64, f64)>,
-    server_last: Option<(u64, f64)>,
+    /// First and last word of each server on the CPU time of its main thread.
+    servers: BTreeMap<String, [(u64, f64); 2]>,
+    /// Outages of the whole run.
+    pub outages: Vec<(u32, Outage)>,
 }
 
 impl Totals {
@@ -42,8 +47,8 @@ impl Totals {
             runqueue_ns: 0,
             steady: Gathered::default(),
             span_ns: 0,
-            server_first: None,
-            server_last: None,
+            servers: BTreeMap::new(),
+            outages: Vec::new(),
         }
     }
 
@@ -56,6 +61,9 @@ impl Totals {
         self.all.failed += failed;
         self.all.timeouts += timeouts;
         self.all.lost += lost;
+        if let Some(cluster) = &merged.cluster {
+            self.outages.extend_from_slice(&cluster.outages);
+        }
         if merged.start_ns < self.origin_ns {
             return;
         }
@@ -81,18 +89,24 @@ impl Totals {
             && server.at_ns >= self.origin_ns
             && server.at_ns <= self.end_ns.saturating_add(50_000_000)
         {
-            self.server_first.get_or_insert((server.at_ns, seconds));
-            self.server_last = Some((server.at_ns, seconds));
+            let now = (server.at_ns, seconds);
+            let times = self.servers.entry(server.target.clone()).or_insert([now; 2]);
+            // One that was started again begins at zero again.
+            *times = if seconds < times[1].1 { [now; 2] } else { [times[0], now] };
         }
     }
 
-    /// Busy share of the server's main thread; none with less than half a second between its
-    /// first and its last word.
+    /// Busy share of the main thread of the busiest server; none with less than half a second
+    /// between its first and its last word.
     #[must_use]
     pub fn server_busy(&self) -> Option<f64> {
-        let ((from_ns, from_s), (to_ns, to_s)) = self.server_first.zip(self.server_last)?;
-        let wall_s = (to_ns - from_ns) as f64 / 1e9;
-        (wall_s >= 0.5).then(|| ((to_s - from_s) / wall_s).clamp(0.0, 1.0))
+        self.servers.values().filter_map(busy).max_by(f64::total_cmp)
+    }
+
+    /// The same of one server, by the name that its records bear.
+    #[must_use]
+    pub fn busy_of(&self, target: &str) -> Option<f64> {
+        self.servers.get(target).and_then(busy)
     }
 
     /// Mean busy share of the busiest shard while measuring.
@@ -107,6 +121,12 @@ impl Totals {
         self.runqueue_ns as f64 / self.span_ns.max(1) as f64
     }
 
+    /// Start of what is measured.
+    #[must_use]
+    pub const fn origin_ns(&self) -> u64 {
+        self.origin_ns
+    }
+
     /// Whether it was the same from its beginning to its end.
     #[must_use]
     pub fn steadiness(&self) -> Steadiness {
@@ -118,4 +138,9 @@ impl Totals {
     pub const fn span_ns(&self) -> u64 {
         self.span_ns
     }
+}
+
+fn busy([(from_ns, from_s), (to_ns, to_s)]: &[(u64, f64); 2]) -> Option<f64> {
+    let wall_s = (to_ns - from_ns) as f64 / 1e9;
+    (wall_s >= 0.5).then(|| ((to_s - from_s) / wall_s).clamp(0.0, 1.0))
 }

@@ -61,6 +61,13 @@ impl Usual {
         Self { head: u64::from_le_bytes(head), mask, bytes }
     }
 
+    /// How long it is.
+    #[inline]
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// What follows it in `input`; none when `input` does not begin with it, or is too short to
     /// tell at once (the parser will).
     #[inline]

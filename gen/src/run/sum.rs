@@ -1,13 +1,18 @@
 //! From a run's sums to its summary and verdict.
 
-use stallion_timeline::HostFacts;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use stallion_timeline::{HostFacts, Redirects};
 
 use crate::audit::host::During;
 use crate::audit::link::LinkUse;
-use crate::plan::{Plan, Rate};
+use crate::cluster::board::Board;
+use crate::plan::{Plan, Rate, Target};
 use crate::record::totals::Totals;
 use crate::shard::ring::WaitPolicy;
-use crate::summary::{Accounting, Client, Percentiles, Redirects, Summary};
+use crate::summary::cluster::ClusterSummary;
+use crate::summary::{Accounting, Client, Percentiles, Summary};
 use crate::verdict::{Evidence, judge};
 use crate::workload::arrivals::Schedule;
 
@@ -24,6 +29,8 @@ pub(super) struct Around {
     pub(super) null_server: bool,
     /// The timeline broke off.
     pub(super) timeline_cut: bool,
+    /// The nodes of the cluster, if it is one.
+    pub(super) board: Option<Arc<Board>>,
 }
 
 pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Around) -> Summary {
@@ -35,8 +42,10 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
     let response = Percentiles::of(measured.response_of(open));
     let errors = measured.errors_by_name();
     let error = |name: &str| errors.get(name).copied().unwrap_or(0);
-    let redirects =
-        Redirects { moved: error("MOVED"), ask: error("ASK"), tryagain: error("TRYAGAIN") };
+    let redirects = measured.cluster.as_ref().map_or_else(
+        || Redirects { moved: error("MOVED"), ask: error("ASK"), tryagain: error("TRYAGAIN") },
+        |cluster| cluster.redirects(),
+    );
     let mut verdict = judge(&evidence(plan, open, totals, &around, accounting));
     verdict.warnings.extend(around.sockets);
     verdict.warnings.extend(around.host.warnings);
@@ -69,6 +78,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         errors,
         server_busy: totals.server_busy(),
         link: around.link,
+        cluster: cluster_summary(totals, around.board.as_deref()),
         steadiness: totals.steadiness(),
         client: Client {
             cpu_ns_per_op: per_op(measured.cpu_ns),
@@ -80,6 +90,15 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         accounting,
         verdict,
     }
+}
+
+fn cluster_summary(totals: &Totals, board: Option<&Board>) -> Option<ClusterSummary> {
+    let (sum, board) = (totals.measured.cluster.as_deref()?, board?);
+    let busy = |address: SocketAddr| {
+        let (host, port) = (address.ip().to_string(), address.port());
+        totals.busy_of(&Target::Tcp { host, port }.to_string())
+    };
+    Some(ClusterSummary::of(sum, &totals.outages, board, totals.origin_ns(), busy))
 }
 
 /// The figures that the verdict is made of.

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use crate::control::greeting::greeting;
 use crate::control::preflight::{StartError, connection_remedy};
+use crate::control::topology::Found;
 use crate::limits::CONNECT_TIMEOUT_NS;
 use crate::plan::{Distribution, Plan, Work};
 use crate::resp::command::Encoder;
@@ -14,12 +15,15 @@ use crate::shard::ring::epoll::Epoll;
 use crate::shard::ring::socket::Address;
 use crate::shard::ring::uring::Uring;
 use crate::shard::ring::{Io, Ring, WaitPolicy};
+use crate::shard::routing::Routing;
 use crate::shard::{Settings, Shard, Stage};
 use crate::units::Nanos;
 use crate::workload::arrivals::{Arrivals, Schedule};
 use crate::workload::keys::{Keys, Zipf};
 use crate::workload::mix::Mix;
 use crate::workload::{Fill, Traffic, Workload};
+
+use super::way;
 
 /// Refusals after which opening is given up, for each connection wanted.
 const REFUSALS_PER_CONNECTION: u64 = 3;
@@ -43,6 +47,12 @@ pub(super) struct Start {
     pub(super) end: Nanos,
 }
 
+/// Where the server is, and of a cluster what is known of it.
+pub(super) struct Site<'a> {
+    pub(super) address: Address,
+    pub(super) cluster: Option<&'a Found>,
+}
+
 /// What a shard's thread is made of.
 pub(super) struct Worker {
     index: usize,
@@ -50,6 +60,8 @@ pub(super) struct Worker {
     first_connection: u32,
     target: String,
     address: Address,
+    /// Connections that must be open before it begins.
+    wanted: usize,
     half_bytes: usize,
     io: Io,
     wait: WaitPolicy,
@@ -63,13 +75,16 @@ impl Worker {
     pub(super) fn new(
         plan: &Plan,
         index: usize,
-        address: Address,
+        site: &Site<'_>,
         encoder: Encoder,
         schedule: &Schedule,
         stop: &Arc<AtomicBool>,
     ) -> Self {
         let (shard, shards) = (index as u64, plan.shards() as u64);
-        let connections = plan.conns_of(index);
+        let conns = plan.conns_of(index);
+        let routing = site.cluster.map(|found| way::routing(plan, index, found));
+        let connections = routing.as_ref().map_or(conns, Routing::places);
+        let longest = way::longest(&encoder, routing.is_some());
         let greeting = greeting(&plan.credentials, plan.resp3);
         // Golden-ratio steps: the shards' generators start far apart.
         let seed = plan.seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(shard + 1));
@@ -78,8 +93,9 @@ impl Worker {
             cpu: plan.cores.get(index).copied(),
             first_connection: (0..index).map(|before| plan.conns_of(before) as u32).sum(),
             target: plan.target.to_string(),
-            address,
-            half_bytes: (encoder.longest() * plan.pipeline).max(greeting.bytes.len()),
+            address: site.address.clone(),
+            wanted: conns,
+            half_bytes: (longest * plan.pipeline).max(greeting.bytes.len()),
             io: plan.io,
             wait: plan.wait,
             settings: Settings {
@@ -87,12 +103,13 @@ impl Worker {
                 pipeline: plan.pipeline,
                 arrivals: Arrivals::new(schedule, shard, shards, plan.seed),
                 open: schedule.is_open(),
-                workload: workload(plan, shard, shards, seed, connections * plan.pipeline),
+                workload: workload(plan, shard, shards, seed, conns * plan.pipeline),
                 encoder,
                 verify: plan.verify,
                 greeting,
                 timeout_ns: plan.timeout_ns,
                 slow_ns: plan.slow_threshold_ns,
+                routing,
             },
             interval_ns: plan.interval_ns,
             seed,
@@ -144,14 +161,16 @@ impl Worker {
         if let Some(id) = self.cpu {
             core_affinity::set_for_current(core_affinity::CoreId { id });
         }
-        let wanted = self.settings.connections;
+        let (wanted, places) = (self.wanted, self.settings.connections);
         let (target, io) = (self.target, self.io);
-        let mut ring = make(self.address, wanted, self.half_bytes, self.wait)
+        let mut ring = make(self.address, places, self.half_bytes, self.wait)
             .map_err(|error| no_ring(io, error, target.clone(), wanted))?;
         if self.settings.open {
             ring.stamp_receives();
         }
-        let (ledger, outlet) = Ledger::new(self.interval_ns, self.seed);
+        let make_ledger =
+            if self.settings.routing.is_some() { Ledger::of_cluster } else { Ledger::new };
+        let (ledger, outlet) = make_ledger(self.interval_ns, self.seed);
         let mut shard = Shard::new(ring, self.settings, ledger);
         let deadline = shard.ring().now() + 2 * CONNECT_TIMEOUT_NS;
         while shard.open_connections() < wanted {

@@ -34,6 +34,8 @@ pub struct Pending {
     pub bytes: usize,
     /// How many requests.
     pub requests: usize,
+    /// Of them, those that were sent before and are counted.
+    pub resent: usize,
 }
 
 /// One connection.
@@ -59,6 +61,10 @@ pub struct Connection {
     pub value_matches: bool,
     /// Bytes of it so far.
     pub value_bytes: u64,
+    /// Bytes of the reply that is coming in, so far.
+    pub reply_bytes: u64,
+    /// Its place among the nodes of a cluster; 0 with a single server.
+    pub room: usize,
     was_open: bool,
     pause_ns: u64,
 }
@@ -78,9 +84,23 @@ impl Connection {
             listed: false,
             value_matches: true,
             value_bytes: 0,
+            reply_bytes: 0,
+            room: 0,
             was_open: false,
             pause_ns: MIN_RECONNECT_PAUSE_NS,
         }
+    }
+
+    /// The same for a node of a cluster.
+    #[must_use]
+    pub fn routed(pipeline: usize, room: usize) -> Self {
+        Self { flights: Flights::routed(pipeline), room, ..Self::new(0) }
+    }
+
+    /// It serves another node from now on: opened at once, and new to it.
+    pub fn reassign(&mut self) {
+        (self.was_open, self.pause_ns) = (false, MIN_RECONNECT_PAUSE_NS);
+        self.state = State::Down { retry_at: Nanos(0) };
     }
 
     /// How many requests it can take.
@@ -113,7 +133,7 @@ impl Connection {
         self.pause_ns = (self.pause_ns * 2).min(MAX_RECONNECT_PAUSE_NS);
         self.pending = Pending::default();
         self.sending = false;
-        (self.value_matches, self.value_bytes) = (true, 0);
+        (self.value_matches, self.value_bytes, self.reply_bytes) = (true, 0, 0);
     }
 
     /// Begins again with the first half when neither is in use, so that less memory is touched.

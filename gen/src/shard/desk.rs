@@ -3,54 +3,27 @@
 
 mod upkeep;
 
+mod routed;
+
+mod returned;
+
+pub use routed::ASKING;
+
 use std::collections::VecDeque;
 
 use super::connection::{Connection, Pending, State};
 use super::flight::Flight;
 use super::ledger::Ledger;
 use super::ring::Ring;
+use super::router::Router;
+use super::routing::Routing;
+use super::settings::Settings;
 use crate::limits::MAX_LINE_BYTES;
 use crate::measure::outcome::{ErrorKind, Outcome};
 use crate::measure::slow::Sample;
-use crate::resp::command::Encoder;
 use crate::resp::reply::{Reply, Usual};
 use crate::units::{ConnId, Nanos, OpKind};
-use crate::workload::Workload;
 use crate::workload::arrivals::Arrivals;
-
-/// What is sent first on every connection, and how many answers it gets.
-#[derive(Debug, Clone, Default)]
-pub struct Greeting {
-    /// The bytes; may be empty.
-    pub bytes: Vec<u8>,
-    /// Replies to them.
-    pub replies: usize,
-}
-
-/// What a shard needs to know.
-#[derive(Debug)]
-pub struct Settings {
-    /// Connections of this shard.
-    pub connections: usize,
-    /// Requests in flight on each.
-    pub pipeline: usize,
-    /// When.
-    pub arrivals: Arrivals,
-    /// Whether requests have intended times of their own.
-    pub open: bool,
-    /// What.
-    pub workload: Workload,
-    /// As which bytes.
-    pub encoder: Encoder,
-    /// Compare the values that come back.
-    pub verify: bool,
-    /// What each connection says first.
-    pub greeting: Greeting,
-    /// A request without an answer for so long is given up, and its connection with it.
-    pub timeout_ns: u64,
-    /// A request that takes longer is a slow one.
-    pub slow_ns: u64,
-}
 
 /// The desk at which a shard works.
 #[derive(Debug)]
@@ -60,8 +33,12 @@ pub(super) struct Desk {
     usual: [Usual; OpKind::COUNT],
     pub(super) ledger: Ledger,
     connections: Vec<Connection>,
-    /// Connections with room for a request, in turn.
+    /// Connections with room for a request, in turn; of a cluster they stand with their node.
     ready: VecDeque<ConnId>,
+    /// The way to the nodes of a cluster.
+    router: Option<Box<Router>>,
+    /// Connections that carry requests in the closed model.
+    places: usize,
     /// Connections with something to send.
     to_send: Vec<ConnId>,
     /// Connections that broke the protocol and must be closed.
@@ -81,11 +58,19 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(settings: Settings, ledger: Ledger) -> Self {
+    pub(super) fn new(mut settings: Settings, ledger: Ledger) -> Self {
         let count = settings.connections;
+        let routing = settings.routing.take();
+        let size = routing.as_ref().map(Routing::room_size);
+        let connection = |index: usize| match size {
+            None => Connection::new(settings.pipeline),
+            Some(size) => Connection::routed(settings.pipeline, index / size),
+        };
         Self {
             ledger,
-            connections: (0..count).map(|_| Connection::new(settings.pipeline)).collect(),
+            connections: (0..count).map(connection).collect(),
+            places: routing.as_ref().map_or(count, |routing| routing.connections),
+            router: routing.map(|routing| Box::new(Router::new(routing))),
             ready: VecDeque::with_capacity(count),
             to_send: Vec::with_capacity(count),
             to_close: Vec::with_capacity(count),
@@ -106,6 +91,9 @@ impl Desk {
 
     /// When the next request can be issued; never when all connections are full.
     pub(super) fn next_issue(&self) -> Nanos {
+        if self.router.is_some() {
+            return self.settings.arrivals.next_due().min(self.next_again());
+        }
         if self.ready.is_empty() { Nanos::NEVER } else { self.settings.arrivals.next_due() }
     }
 
@@ -115,6 +103,9 @@ impl Desk {
     /// time again. (With one request each, 92 000 a second took a whole core; the closed model at
     /// the same pipeline of 16 had 900 000.) In the closed model each gets a whole pipeline.
     pub(super) fn issue(&mut self, ring: &mut impl Ring, now: Nanos) {
+        if self.router.is_some() {
+            return self.issue_routed(ring, now);
+        }
         let open = self.settings.open;
         let mut turn_is_over = false;
         while let Some(&id) = self.ready.front() {
@@ -183,18 +174,24 @@ impl Desk {
             }
             let pending = connection.take_pending();
             connection.flights.stamp(now, |span, count| {
-                if open {
+                if span.is_resent {
+                    // Its lag was counted when it was sent first.
+                } else if open {
                     interval.lag.record_many(now.since(span.due), count);
                     interval.own_lag.record_many(now.since(span.ready), count);
                 } else {
                     span.due = now;
                 }
             });
-            interval.counts.sent += pending.requests as u64;
+            let sent = (pending.requests - pending.resent) as u64;
+            interval.counts.sent += sent;
             interval.bytes_sent += pending.bytes as u64;
-            self.sent += pending.requests as u64;
+            self.sent += sent;
             ring.send(id, pending.half, pending.bytes, notify);
             connection.sending = notify;
+            if let Some(router) = &self.router {
+                returned::count_bytes(router, interval, connection.room, pending.bytes);
+            }
             false
         });
     }
@@ -207,6 +204,10 @@ impl Desk {
     /// Takes in what a connection received.
     pub(super) fn receive(&mut self, id: ConnId, bytes: &[u8], now: Nanos) {
         self.ledger.current.bytes_received += bytes.len() as u64;
+        if let Some(router) = &self.router {
+            let room = self.connections[id.index()].room;
+            returned::count_bytes(router, &mut self.ledger.current, room, bytes.len());
+        }
         let mut input = bytes;
         loop {
             if !self.settings.verify {
@@ -216,12 +217,14 @@ impl Desk {
             let (values, verify) = (self.settings.encoder.values(), self.settings.verify);
             let key = connection.flights.head().map(|flight| flight.key);
             let (matches, length) = (&mut connection.value_matches, &mut connection.value_bytes);
+            let left = input.len();
             let next = connection.parser.next(&mut input, |offset, body| {
                 if let (true, Some(key)) = (verify, key) {
                     *matches &= values.matches(key, offset as usize, body);
                     *length += body.len() as u64;
                 }
             });
+            connection.reply_bytes += (left - input.len()) as u64;
             let taken = match next {
                 Ok(Some(Reply::Push(_))) => Ok(()),
                 Ok(Some(reply)) => self.reply(id, reply, now),
@@ -247,6 +250,9 @@ impl Desk {
         }
         let flights = &mut connection.flights;
         while let Some((span, left)) = flights.head_span() {
+            if span.is_resent {
+                return;
+            }
             let mut kinds = [0; OpKind::COUNT];
             let mut count = 0;
             while count < left {
@@ -270,6 +276,15 @@ impl Desk {
                     sample(id, flights.get(index as usize), Outcome::Ok, now)
                 });
             }
+            if let Some(router) = &mut self.router {
+                returned::count_usual(
+                    router,
+                    interval,
+                    flights,
+                    (&self.usual, count, connection.room),
+                    now,
+                );
+            }
             flights.pop_many(count);
             self.in_flight -= count;
         }
@@ -283,7 +298,10 @@ impl Desk {
         if room && !connection.queued {
             connection.queued = true;
             connection.free_since = now;
-            self.ready.push_back(id);
+            match &mut self.router {
+                None => self.ready.push_back(id),
+                Some(router) => router.ready(connection.room).push_back(id),
+            }
         }
     }
 
@@ -296,10 +314,13 @@ impl Desk {
         if matches!(connection.state, State::Opening { .. }) {
             return self.greeted(id, reply, now);
         }
+        let bytes = std::mem::take(&mut connection.reply_bytes);
+        if self.router.is_some() && connection.flights.take_asked() {
+            return Ok(());
+        }
         let Some(flight) = connection.flights.pop() else {
             return Err(ErrorKind::Protocol);
         };
-        self.in_flight -= 1;
         let outcome = match (reply, flight.kind) {
             (Reply::Status, OpKind::Set) | (Reply::Value(_), OpKind::Get) => Outcome::Ok,
             (Reply::Null, OpKind::Get) => Outcome::Miss,
@@ -315,6 +336,10 @@ impl Desk {
             }
             other => other,
         };
+        if self.router.is_some() && self.reply_routed(id, &flight, outcome, bytes, now) {
+            return Ok(());
+        }
+        self.in_flight -= 1;
         if matches!(outcome, Outcome::Error(_)) {
             self.settings.workload.give_back(flight.key);
         }
@@ -325,6 +350,9 @@ impl Desk {
     #[inline]
     fn end_request(&mut self, connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) {
         let Settings { open, slow_ns, .. } = self.settings;
+        // In the closed model the time of sending is the intended time: that of the first sending.
+        let sent = if open { flight.sent } else { flight.due.min(flight.sent) };
+        let flight = Flight { sent, ..flight };
         let ended = sample(connection, flight, outcome, now);
         self.ledger.current.end_request(ended, open, slow_ns);
     }
@@ -339,7 +367,7 @@ fn usual(value_bytes: usize) -> [Usual; OpKind::COUNT] {
 }
 
 fn sample(connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) -> Sample {
-    let Flight { due, ready, sent, kind, key, ahead } = flight;
+    let Flight { due, ready, sent, kind, key, ahead, .. } = flight;
     Sample { due, ready, sent, done: now, kind, key, connection, outcome, ahead }
 }
 

@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 
-use crate::units::{KeyId, Nanos, OpKind};
+use crate::units::{KeyId, Nanos, OpKind, SlotId};
+use crate::workload::Op;
 
 /// One request that has been encoded and not been answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,19 @@ pub struct Flight {
     pub key: KeyId,
     /// Requests before it on the connection.
     pub ahead: u32,
+    /// What a cluster needs to know of it; nothing with a single server.
+    pub route: Route,
+}
+
+/// What it takes to send a request once more, and to count it by its slot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Time to live of a write in seconds.
+    pub ttl_s: u32,
+    /// The key's slot.
+    pub slot: SlotId,
+    /// How often it was sent before.
+    pub hops: u8,
 }
 
 /// Requests that follow each other and share their times.
@@ -38,6 +52,18 @@ pub struct Span {
     ahead: u32,
     /// Of them, those still in flight.
     left: u32,
+    /// It was sent before, to another node or on a connection that is lost: counted then.
+    pub is_resent: bool,
+    /// The answer to an ASKING comes before its own.
+    is_asked: bool,
+}
+
+impl Span {
+    #[inline]
+    const fn new(due: Nanos, ready: Nanos, now: Nanos, ahead: u32) -> Self {
+        let (is_sent, is_resent, is_asked) = (false, false, false);
+        Self { due, ready, sent: now, is_sent, ahead, left: 0, is_resent, is_asked }
+    }
 }
 
 /// A command and its key in one word: the key in the upper 56 bits.
@@ -71,6 +97,8 @@ pub struct Flights {
     spans: VecDeque<Span>,
     /// A ring of a power of two places.
     ops: Box<[Packed]>,
+    /// As many, or none with a single server.
+    routes: Box<[Route]>,
     head: usize,
     len: usize,
     capacity: usize,
@@ -83,10 +111,18 @@ impl Flights {
         Self {
             spans: VecDeque::with_capacity(capacity),
             ops: vec![Packed::default(); capacity.next_power_of_two()].into(),
+            routes: Box::default(),
             head: 0,
             len: 0,
             capacity,
         }
+    }
+
+    /// As [`Flights::new`], and keeps the [`Route`] of each.
+    #[must_use]
+    pub fn routed(capacity: usize) -> Self {
+        let plain = Self::new(capacity);
+        Self { routes: vec![Route::default(); plain.ops.len()].into(), ..plain }
     }
 
     /// How many are in flight.
@@ -119,7 +155,7 @@ impl Flights {
     #[inline]
     pub fn begin(&mut self, due: Nanos, ready: Nanos, now: Nanos) {
         let ahead = self.len as u32;
-        self.spans.push_back(Span { due, ready, sent: now, is_sent: false, ahead, left: 0 });
+        self.spans.push_back(Span::new(due, ready, now, ahead));
     }
 
     /// Adds a request that has just been encoded to the youngest span. The caller has seen that
@@ -130,6 +166,41 @@ impl Flights {
         let place = self.place(self.len);
         self.ops[place] = Packed::new(kind, key);
         self.len += 1;
+    }
+
+    /// Adds one request of a cluster, encoded at `now`: to the youngest span if it shares its times
+    /// and neither was sent before. The caller has seen that there is room.
+    #[inline]
+    pub fn put(&mut self, due: Nanos, ready: Nanos, now: Nanos, op: &Op, to: (SlotId, u8, bool)) {
+        let (slot, hops, is_asked) = to;
+        let is_resent = hops > 0;
+        let ahead = self.len as u32;
+        let joins = |span: &Span| {
+            !span.is_sent && !span.is_resent && span.due == due && span.ready == ready
+        };
+        match self.spans.back_mut() {
+            Some(span) if !is_resent && joins(span) => span.left += 1,
+            _ => {
+                let span = Span::new(due, ready, now, ahead);
+                self.spans.push_back(Span { left: 1, is_resent, is_asked, ..span });
+            }
+        }
+        let place = self.place(self.len);
+        self.routes[place] = Route { ttl_s: op.ttl_s, slot, hops };
+        self.add(op.kind, op.key);
+    }
+
+    /// Whether the next answer is that to an ASKING, which is thereby taken.
+    #[inline]
+    pub fn take_asked(&mut self) -> bool {
+        self.spans.front_mut().is_some_and(|span| std::mem::take(&mut span.is_asked))
+    }
+
+    /// The slot of one of them, counted from the oldest; of a cluster's.
+    #[inline]
+    #[must_use]
+    pub fn slot(&self, index: usize) -> SlotId {
+        self.routes[self.place(index)].slot
     }
 
     /// The youngest span has `count` requests; one without any is none.
@@ -175,12 +246,13 @@ impl Flights {
     /// One of the oldest span, counted from the oldest.
     #[must_use]
     pub fn get(&self, index: usize) -> Flight {
-        let op = self.ops[self.place(index)];
+        let place = self.place(index);
+        let (op, route) = (self.ops[place], self.routes.get(place).copied().unwrap_or_default());
         let span = self.spans.front();
         let (due, ready, sent, ahead) = span.map_or_else(Default::default, |span| {
             (span.due, span.ready, span.sent, span.ahead + index as u32)
         });
-        Flight { due, ready, sent, kind: op.kind(), key: op.key(), ahead }
+        Flight { due, ready, sent, kind: op.kind(), key: op.key(), ahead, route }
     }
 
     /// Takes the one that an answer came for.
@@ -237,11 +309,32 @@ mod tests {
                     kind,
                     key: KeyId(key),
                     ahead: ahead as u32,
+                    route: Route::default(),
                 };
                 assert_eq!(flight, wanted);
             }
             assert!(flights.pop().is_none());
         }
+    }
+
+    #[test]
+    fn requests_of_a_cluster_share_spans_until_one_was_sent_before() {
+        let mut flights = Flights::routed(4);
+        let op = |key| Op { kind: OpKind::Get, key: KeyId(key), ttl_s: 9 };
+        let (due, slot) = (Nanos(1), SlotId(7));
+        flights.put(due, due, due, &op(0), (slot, 0, false));
+        flights.put(due, due, due, &op(1), (slot, 0, false));
+        flights.put(due, due, due, &op(2), (slot, 3, true));
+        flights.put(due, due, due, &op(3), (slot, 0, false));
+        assert_eq!(flights.head_span().unwrap().1, 2, "the first two share a span");
+        assert!(!flights.take_asked());
+        flights.pop_many(2);
+        assert!(flights.take_asked() && !flights.take_asked(), "one answer, once");
+        let (span, left) = flights.head_span().unwrap();
+        assert!(span.is_resent && left == 1);
+        let flight = flights.pop().unwrap();
+        assert_eq!(flight.route, Route { ttl_s: 9, slot, hops: 3 });
+        assert_eq!((flights.slot(0), flights.len()), (slot, 1));
     }
 
     #[test]

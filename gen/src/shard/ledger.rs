@@ -35,14 +35,24 @@ impl Ledger {
     /// A ledger with intervals of `length_ns`, and the recorder's ends of its queues.
     #[must_use]
     pub fn new(length_ns: u64, seed: u64) -> (Self, Outlet) {
+        Self::with(length_ns, seed, Interval::new)
+    }
+
+    /// The same for a cluster, whose slots and nodes are counted one by one.
+    #[must_use]
+    pub fn of_cluster(length_ns: u64, seed: u64) -> (Self, Outlet) {
+        Self::with(length_ns, seed, Interval::of_cluster)
+    }
+
+    fn with(length_ns: u64, seed: u64, make: fn(u64) -> Interval) -> (Self, Outlet) {
         let (full, full_out) = RingBuffer::new(INTERVAL_QUEUE);
         let (mut spare_in, spare) = RingBuffer::new(INTERVAL_QUEUE);
         for index in 1..INTERVAL_QUEUE as u64 {
             // The queue has room for all of them.
-            let _ = spare_in.push(Box::new(Interval::new(seed ^ index)));
+            let _ = spare_in.push(Box::new(make(seed ^ index)));
         }
         let ledger = Self {
-            current: Box::new(Interval::new(seed)),
+            current: Box::new(make(seed)),
             full,
             spare,
             length_ns,

@@ -13,6 +13,16 @@ pub mod connection;
 
 pub mod ledger;
 
+pub mod waiting;
+
+pub mod outages;
+
+pub mod routing;
+
+pub mod router;
+
+mod settings;
+
 mod desk;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +31,8 @@ use crate::measure::interval::Counts;
 use crate::measure::outcome::ErrorKind;
 use crate::units::{ConnId, Nanos};
 
-pub use desk::{Greeting, Settings};
+pub use desk::ASKING;
+pub use settings::{Greeting, Settings};
 
 use desk::Desk;
 use ledger::Ledger;
@@ -60,7 +71,9 @@ pub struct Shard<R: Ring> {
 impl<R: Ring> Shard<R> {
     /// A shard that will begin to open its connections with its first tick.
     pub fn new(ring: R, settings: Settings, ledger: Ledger) -> Self {
-        let desk = Desk::new(settings, ledger);
+        let mut desk = Desk::new(settings, ledger);
+        let mut ring = ring;
+        desk.aim(&mut ring);
         Self {
             ring,
             desk,
@@ -119,8 +132,10 @@ impl<R: Ring> Shard<R> {
         let now = if self.taken_in { self.ring.now() } else { self.now };
         // Taking in is a matter of microseconds, unless somebody took the core meanwhile.
         self.note_lateness(self.now, now);
-        if self.stage == Stage::Running {
-            self.desk.issue(&mut self.ring, now);
+        match self.stage {
+            Stage::Running => self.desk.issue(&mut self.ring, now),
+            Stage::Draining { .. } => self.desk.issue_again(&mut self.ring, now),
+            Stage::Opening | Stage::Finished => {}
         }
         self.desk.flush(&mut self.ring);
         let meant = self.wake_at().max(now);
@@ -155,7 +170,7 @@ impl<R: Ring> Shard<R> {
     fn wake_at(&self) -> Nanos {
         let due = match self.stage {
             Stage::Running => self.desk.next_issue().min(self.end),
-            Stage::Draining { deadline } => deadline,
+            Stage::Draining { deadline } => deadline.min(self.desk.next_again()),
             Stage::Opening | Stage::Finished => Nanos::NEVER,
         };
         due.min(self.next_scan).min(self.desk.ledger.boundary())
@@ -163,7 +178,7 @@ impl<R: Ring> Shard<R> {
 
     fn keep_house(&mut self, now: Nanos, stop: &AtomicBool) {
         self.desk.close_offenders(&mut self.ring, now);
-        if now >= self.next_scan {
+        if self.desk.settle(&mut self.ring, now) || now >= self.next_scan {
             self.desk.scan(&mut self.ring, now);
             self.next_scan = now + self.desk.scan_every_ns();
         }

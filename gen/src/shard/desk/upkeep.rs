@@ -4,7 +4,7 @@ use super::Desk;
 use crate::limits::MAX_CONNECTING;
 use crate::measure::outcome::{ErrorKind, Outcome};
 use crate::resp::reply::Reply;
-use crate::shard::connection::State;
+use crate::shard::connection::{Pending, State};
 use crate::shard::ring::{Ring, Usage};
 use crate::units::{ConnId, Nanos};
 
@@ -39,14 +39,16 @@ impl Desk {
     /// Often enough to end a request within 1/16 of its time-out, and each millisecond while
     /// connections are down.
     pub(in crate::shard) fn scan_every_ns(&self) -> u64 {
-        if self.open_connections + self.opening < self.connections.len() {
+        let wanted = self.router.as_ref().map_or(self.connections.len(), |router| router.wanted());
+        if self.open_connections + self.opening < wanted {
             return RETRY_SCAN_NS;
         }
         (self.settings.timeout_ns / 16).clamp(RETRY_SCAN_NS, 50_000_000)
     }
 
     pub(in crate::shard) fn is_done(&self) -> bool {
-        self.in_flight == 0 && self.settings.workload.is_exhausted()
+        let waiting = self.router.as_ref().map_or(0, |router| router.fresh());
+        self.in_flight + waiting == 0 && self.settings.workload.is_exhausted()
     }
 
     /// Work that has no end of its own in time has had nobody to do it for for a whole time-out.
@@ -126,11 +128,12 @@ impl Desk {
         let (kind, errno) = why;
         self.last_errno = errno;
         self.ledger.current.errors[kind as usize] += 1;
+        self.count_at_node(id, kind);
         self.lose(id, now);
     }
 
     /// Takes a connection out of service; its requests in flight are lost.
-    fn lose(&mut self, id: ConnId, now: Nanos) {
+    pub(super) fn lose(&mut self, id: ConnId, now: Nanos) {
         self.end_all(id, Outcome::Lost, now);
         let connection = &mut self.connections[id.index()];
         match connection.state {
@@ -150,10 +153,15 @@ impl Desk {
     /// Ends every request of a connection in the same way. Those that were given to it and still
     /// waited for the send before them go down with it: they count as sent.
     fn end_all(&mut self, id: ConnId, outcome: Outcome, now: Nanos) {
-        let pending = std::mem::take(&mut self.connections[id.index()].pending.requests) as u64;
+        let Pending { requests, resent, .. } =
+            std::mem::take(&mut self.connections[id.index()].pending);
+        let pending = (requests - resent) as u64;
         self.ledger.current.counts.sent += pending;
         self.sent += pending;
         while let Some(flight) = self.connections[id.index()].flights.pop() {
+            if outcome == Outcome::Lost && self.lost_routed(id, &flight, now) {
+                continue;
+            }
             self.in_flight -= 1;
             self.settings.workload.give_back(flight.key);
             self.end_request(id, flight, outcome, now);
@@ -173,7 +181,9 @@ impl Desk {
         for index in 0..self.connections.len() {
             let id = ConnId(index as u32);
             match self.connections[index].state {
-                State::Down { retry_at } if retry_at <= now && self.opening < MAX_CONNECTING => {
+                State::Down { retry_at }
+                    if retry_at <= now && self.opening < MAX_CONNECTING && self.is_wanted(id) =>
+                {
                     self.opening += 1;
                     self.connections[index].opening(now, self.settings.greeting.replies);
                     ring.open(id);
@@ -186,6 +196,11 @@ impl Desk {
                 State::Down { .. } | State::Opening { .. } => {}
             }
         }
+        self.end_overdue_waiting(now);
+    }
+
+    fn is_wanted(&self, id: ConnId) -> bool {
+        self.router.as_ref().is_none_or(|router| router.is_wanted(id))
     }
 
     /// The oldest request of a connection has waited too long: it is given up. Answers come in
@@ -218,6 +233,7 @@ impl Desk {
         for index in 0..self.connections.len() {
             self.end_all(ConnId(index as u32), Outcome::Timeout, now);
         }
+        self.finish_routed(now);
         // A run may be ended before it has begun.
         self.close_interval(now.max(self.ledger.current.start), usage)
     }

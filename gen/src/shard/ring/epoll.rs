@@ -3,12 +3,14 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use socket2::{SockAddr, Socket};
 use stallion_timeline::clock::monotonic_ns;
 
-use super::socket::Address;
+use super::socket::{Address, place_of, places};
 use super::told::Told;
 use super::{Completion, HALVES, Reason, Ring, Usage, WaitPolicy, thread};
 use crate::limits::RECEIVE_BUFFER_BYTES;
@@ -24,8 +26,8 @@ const WRITABLE: u32 = libc::EPOLLOUT as u32;
 /// An epoll instance and its connections.
 pub struct Epoll {
     epoll: OwnedFd,
-    address: Address,
-    sockaddr: SockAddr,
+    /// Where connections go: the ring's own server first.
+    places: Vec<(Address, SockAddr)>,
     slots: Vec<Slot>,
     outgoing: Box<[u8]>,
     half_bytes: usize,
@@ -46,6 +48,8 @@ struct Slot {
     socket: Option<Socket>,
     generation: u32,
     connecting: bool,
+    /// Which of the ring's places it is opened to.
+    place: usize,
     /// What a full socket has not taken yet.
     rest: Option<Rest>,
 }
@@ -77,8 +81,7 @@ impl Epoll {
         let mut ring = Self {
             // SAFETY: a new file that is ours alone.
             epoll: unsafe { OwnedFd::from_raw_fd(epoll) },
-            sockaddr: address.to_sockaddr()?,
-            address,
+            places: places(address)?,
             slots: (0..connections).map(|_| Slot::default()).collect(),
             outgoing: vec![0; connections * HALVES * half_bytes].into(),
             half_bytes,
@@ -137,10 +140,11 @@ impl Epoll {
 
     /// A socket that is connecting, or connected at once (true).
     fn connect(&mut self, connection: ConnId) -> io::Result<bool> {
-        let socket = self.address.socket()?;
+        let (address, sockaddr) = &self.places[self.slots[connection.index()].place];
+        let socket = address.socket()?;
         socket.set_nonblocking(true)?;
         self.syscalls += 1;
-        let connected = match socket.connect(&self.sockaddr) {
+        let connected = match socket.connect(sockaddr) {
             Ok(()) => true,
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => false,
             Err(error) => return Err(error),
@@ -273,6 +277,13 @@ impl Ring for Epoll {
     #[inline]
     fn now(&self) -> Nanos {
         Nanos(monotonic_ns())
+    }
+
+    fn aim(&mut self, connections: Range<u32>, address: SocketAddr) {
+        let place = place_of(&mut self.places, address);
+        for slot in &mut self.slots[connections.start as usize..connections.end as usize] {
+            slot.place = place;
+        }
     }
 
     fn open(&mut self, connection: ConnId) {

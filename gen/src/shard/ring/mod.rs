@@ -14,6 +14,9 @@ pub mod epoll;
 
 pub mod simulated;
 
+use std::net::SocketAddr;
+use std::ops::Range;
+
 use crate::measure::histogram::Recording;
 use crate::units::{ConnId, Nanos};
 
@@ -105,6 +108,10 @@ pub const HALVES: usize = 2;
 pub trait Ring {
     /// The time now.
     fn now(&self) -> Nanos;
+
+    /// From now on the connections of a range are opened to another server than the ring's own.
+    /// They are not open.
+    fn aim(&mut self, _connections: Range<u32>, _address: SocketAddr) {}
 
     /// Begins to open a connection (again); ends in `Opened` or `Closed`.
     fn open(&mut self, connection: ConnId);

@@ -9,8 +9,12 @@
 
 mod server;
 
+mod world;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::net::SocketAddr;
+use std::ops::Range;
 
 use rand::RngExt;
 
@@ -20,6 +24,7 @@ use crate::units::{ConnId, Nanos};
 use crate::workload::values::Values;
 
 pub use server::Faults;
+pub use world::{ClusterFaults, World};
 
 use server::Server;
 
@@ -35,6 +40,8 @@ pub struct Simulated {
     numbered: u64,
     done: VecDeque<Done>,
     shown: Vec<u8>,
+    /// The cluster that the server is; none for a single one.
+    world: Option<World>,
 }
 
 /// The server's side of one connection.
@@ -47,6 +54,10 @@ struct Peer {
     input: Vec<u8>,
     output: Vec<u8>,
     delivering: bool,
+    /// ASKING came before the next request.
+    asking: bool,
+    /// Which node of a cluster it is.
+    node: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +104,20 @@ impl Simulated {
             numbered: 0,
             done: VecDeque::new(),
             shown: Vec::new(),
+            world: None,
         }
+    }
+
+    /// The same world, in which the server is a cluster.
+    #[must_use]
+    pub fn with_cluster(self, world: World) -> Self {
+        Self { world: Some(world), ..self }
+    }
+
+    /// The cluster as it really is.
+    #[must_use]
+    pub const fn world(&self) -> Option<&World> {
+        self.world.as_ref()
     }
 
     /// Requests that the server has answered, whether or not the answer arrived.
@@ -103,8 +127,10 @@ impl Simulated {
     }
 
     fn later(&mut self, connection: ConnId, action: Action) {
-        let delay_ns = self.server.random.random_range(1..=self.server.faults.delay_ns.max(1));
-        let generation = self.peers[connection.index()].generation;
+        let Peer { generation, node, .. } = self.peers[connection.index()];
+        let slowness = self.world.as_ref().map_or(1, |world| world.slowness(node));
+        let delay_ns = self.server.faults.delay_ns.max(1) * slowness;
+        let delay_ns = self.server.random.random_range(1..=delay_ns);
         let event = Event { connection, generation, action };
         self.numbered += 1;
         self.events.push(Reverse((self.now + delay_ns, self.numbered, event)));
@@ -165,11 +191,16 @@ impl Simulated {
         if self.server.chance(self.server.faults.silence) {
             self.peers[connection.index()].silent = true;
         }
+        if self.is_dead(connection) {
+            return self.end(connection, Reason::Broken(libc::ECONNRESET));
+        }
         let input = std::mem::take(&mut self.peers[connection.index()].input);
         let mut rest = input.as_slice();
         let mut output = Vec::new();
         while let Some(request) = Tree::read(&mut rest).expect("requests are well-formed RESP") {
-            self.server.answer(&request, &mut output);
+            if !self.redirected(connection, &request, &mut output) {
+                self.server.answer(&request, &mut output);
+            }
         }
         let cut = !output.is_empty() && self.server.chance(self.server.faults.cut);
         let rest = rest.to_vec();
@@ -190,6 +221,26 @@ impl Simulated {
             peer.delivering = true;
             self.later(connection, Action::Deliver);
         }
+    }
+
+    fn is_dead(&mut self, connection: ConnId) -> bool {
+        let (node, now) = (self.peers[connection.index()].node, self.now);
+        self.world.as_mut().is_some_and(|world| world.is_dead(node, now))
+    }
+
+    /// Whether a cluster's node said something else instead of serving a request.
+    fn redirected(&mut self, connection: ConnId, request: &Tree, output: &mut Vec<u8>) -> bool {
+        let (Some(world), peer) = (&mut self.world, &mut self.peers[connection.index()]) else {
+            return false;
+        };
+        let name = request.list().first().and_then(Tree::text).unwrap_or_default();
+        let asking = std::mem::replace(&mut peer.asking, name == "ASKING");
+        if !matches!(name.as_str(), "GET" | "SET") {
+            return false;
+        }
+        let refused = world.refuse(peer.node, asking, request, &mut self.server.random);
+        output.extend(refused.iter().flat_map(|text| text.bytes()));
+        refused.is_some()
     }
 
     fn deliver(&mut self, connection: ConnId) {
@@ -217,9 +268,16 @@ impl Ring for Simulated {
         self.now
     }
 
+    fn aim(&mut self, connections: Range<u32>, address: SocketAddr) {
+        for peer in &mut self.peers[connections.start as usize..connections.end as usize] {
+            assert!(!peer.open, "only connections that are not open get another node");
+            peer.node = World::node(address);
+        }
+    }
+
     fn open(&mut self, connection: ConnId) {
         self.close(connection);
-        let refused = self.server.chance(self.server.faults.refuse);
+        let refused = self.server.chance(self.server.faults.refuse) || self.is_dead(connection);
         self.later(connection, if refused { Action::Refuse } else { Action::Open });
     }
 
@@ -240,8 +298,8 @@ impl Ring for Simulated {
 
     fn close(&mut self, connection: ConnId) {
         let peer = &mut self.peers[connection.index()];
-        let generation = peer.generation + 1;
-        *peer = Peer { generation, ..Peer::default() };
+        let (generation, node) = (peer.generation + 1, peer.node);
+        *peer = Peer { generation, node, ..Peer::default() };
         let stale = |done: &Done| match done {
             Done::Opened(id) | Done::Received(id, _) | Done::Sent(id) | Done::Closed(id, _) => {
                 *id == connection

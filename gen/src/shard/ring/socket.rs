@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::limits::MAX_NODES;
+
 /// A server's address, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -68,6 +70,25 @@ impl Address {
             Self::Unix(_) => Socket::new(Domain::UNIX, Type::STREAM, None),
         }
     }
+}
+
+/// The places of a ring: `first`, and room for the nodes of a cluster, so that no place ever moves.
+pub(super) fn places(first: Address) -> io::Result<Vec<(Address, SockAddr)>> {
+    let mut places = Vec::with_capacity(MAX_NODES + 1);
+    let sockaddr = first.to_sockaddr()?;
+    places.push((first, sockaddr));
+    Ok(places)
+}
+
+/// The number of a place, which is added if it is new. A cluster has at most [`MAX_NODES`].
+pub(super) fn place_of(places: &mut Vec<(Address, SockAddr)>, address: SocketAddr) -> usize {
+    let wanted = Address::Tcp(address);
+    if let Some(known) = places.iter().position(|(known, _)| *known == wanted) {
+        return known;
+    }
+    debug_assert!(places.len() < places.capacity(), "places never move");
+    places.push((wanted, SockAddr::from(address)));
+    places.len() - 1
 }
 
 impl std::fmt::Display for Address {

@@ -14,6 +14,8 @@ mod stamp;
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 
 use io_uring::squeue::Flags;
@@ -23,7 +25,7 @@ use socket2::{SockAddr, Socket};
 use stallion_timeline::clock::monotonic_ns;
 
 use super::buffers::{Buffers, GROUP};
-use super::socket::Address;
+use super::socket::{Address, place_of, places};
 use super::told::Told;
 use super::{Completion, HALVES, Reason, Ring, Usage, WaitPolicy, thread};
 use crate::limits::{RECEIVE_BUFFER_BYTES, SUBMISSION_QUEUE};
@@ -45,8 +47,8 @@ pub struct Uring {
     features: Features,
     outgoing: Box<[u8]>,
     half_bytes: usize,
-    address: Address,
-    sockaddr: Box<SockAddr>,
+    /// Where connections go: the ring's own server first. It never moves: the kernel reads it.
+    places: Vec<(Address, SockAddr)>,
     slots: Vec<Slot>,
     failed: VecDeque<(ConnId, i32)>,
     batch: VecDeque<Event>,
@@ -68,6 +70,8 @@ struct Slot {
     socket: Option<Socket>,
     generation: u32,
     sending: Option<Sending>,
+    /// Which of the ring's places it is opened to.
+    place: usize,
 }
 
 /// A send that was announced to be notified.
@@ -115,8 +119,7 @@ impl Uring {
             features,
             outgoing: vec![0; connections * HALVES * half_bytes].into(),
             half_bytes,
-            sockaddr: Box::new(address.to_sockaddr()?),
-            address,
+            places: places(address)?,
             slots: (0..connections).map(|_| Slot::default()).collect(),
             failed: VecDeque::with_capacity(connections),
             batch: VecDeque::with_capacity(completions as usize * 2),
@@ -258,9 +261,17 @@ impl Ring for Uring {
         Nanos(monotonic_ns())
     }
 
+    fn aim(&mut self, connections: Range<u32>, address: SocketAddr) {
+        let place = place_of(&mut self.places, address);
+        for slot in &mut self.slots[connections.start as usize..connections.end as usize] {
+            slot.place = place;
+        }
+    }
+
     fn open(&mut self, connection: ConnId) {
         self.close(connection);
-        let opened = self.address.socket().and_then(|socket| {
+        let place = self.slots[connection.index()].place;
+        let opened = self.places[place].0.socket().and_then(|socket| {
             let files = [socket.as_raw_fd()];
             self.ring.submitter().register_files_update(connection.0, &files)?;
             Ok(socket)
@@ -271,10 +282,11 @@ impl Ring for Uring {
                     ask_for_stamps(&socket);
                 }
                 self.slots[connection.index()].socket = Some(socket);
+                let sockaddr = &self.places[place].1;
                 let entry = opcode::Connect::new(
                     Fixed(connection.0),
-                    self.sockaddr.as_ptr().cast(),
-                    self.sockaddr.len(),
+                    sockaddr.as_ptr().cast(),
+                    sockaddr.len(),
                 )
                 .build()
                 .user_data(self.token(connection, Purpose::Connect));

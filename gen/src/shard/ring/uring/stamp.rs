@@ -91,7 +91,7 @@ impl Stamps {
 impl Uring {
     /// From now on the first connection is stamped when it is opened; TCP only.
     pub(super) fn stamp(&mut self) {
-        if self.address.is_tcp() {
+        if self.places[0].0.is_tcp() {
             self.stamps = Some(Stamps::new());
         }
     }

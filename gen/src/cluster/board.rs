@@ -1,0 +1,199 @@
+//! What all shards and the control thread know of a cluster: its nodes' addresses, who serves each
+//! slot, and whether somebody wants to know it anew. Atomics only: a shard never waits.
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+
+use super::map::SlotMap;
+use super::slots::SLOTS;
+use crate::limits::MAX_NODES;
+use crate::units::{NodeId, SlotId};
+
+/// In a table of owners: nobody serves the slot.
+pub const NOBODY: u8 = u8::MAX;
+
+/// Who serves each slot, by the node's number on the board.
+pub type Table = [u8; SLOTS as usize];
+
+/// The board of one run.
+#[derive(Debug)]
+pub struct Board {
+    /// Every node ever met; a number once given is never given again.
+    nodes: Box<[OnceLock<SocketAddr>]>,
+    owners: Box<[AtomicU8]>,
+    /// How often the owners were replaced, times two; odd while they are.
+    version: AtomicU64,
+    wanted: AtomicBool,
+    refreshes: AtomicU64,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self {
+            nodes: (0..MAX_NODES).map(|_| OnceLock::new()).collect(),
+            owners: (0..SLOTS).map(|_| AtomicU8::new(NOBODY)).collect(),
+            version: AtomicU64::new(0),
+            wanted: AtomicBool::new(false),
+            refreshes: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Board {
+    /// The number of a node, which gets one if it has none; none when there are too many.
+    #[must_use]
+    pub fn number(&self, address: SocketAddr) -> Option<NodeId> {
+        for (index, place) in self.nodes.iter().enumerate() {
+            // Two shards may meet the same node at the same time: one of them writes it.
+            if *place.get_or_init(|| address) == address {
+                return Some(NodeId(index as u16));
+            }
+        }
+        None
+    }
+
+    /// A node's address.
+    #[must_use]
+    pub fn address(&self, node: NodeId) -> Option<SocketAddr> {
+        self.nodes.get(node.index()).and_then(OnceLock::get).copied()
+    }
+
+    /// All addresses, in the order of their numbers.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map_while(OnceLock::get).copied().collect()
+    }
+
+    /// Replaces the owners of all slots. `addresses` are those of the map's nodes, none where a
+    /// name has no address now. One thread publishes.
+    pub fn publish(&self, map: &SlotMap, addresses: &[Option<SocketAddr>]) {
+        let numbers: Vec<u8> = addresses
+            .iter()
+            .map(|address| address.and_then(|address| self.number(address)))
+            .map(|node| node.map_or(NOBODY, |node| node.0 as u8))
+            .collect();
+        let before = self.version.load(Ordering::Relaxed);
+        self.version.store(before + 1, Ordering::Relaxed);
+        fence(Ordering::Release);
+        for (slot, owner) in self.owners.iter().enumerate() {
+            let place = map.primary(SlotId(slot as u16)).map(NodeId::index);
+            let number = place.and_then(|place| numbers.get(place)).copied().unwrap_or(NOBODY);
+            owner.store(number, Ordering::Relaxed);
+        }
+        self.version.store(before + 2, Ordering::Release);
+        self.refreshes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Which owners these are: changes with each [`Board::publish`].
+    #[inline]
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Copies the owners of all slots, and says which version they are; none while they are being
+    /// replaced: look again later.
+    #[must_use]
+    pub fn copy(&self, table: &mut Table) -> Option<u64> {
+        let before = self.version();
+        for (owner, place) in self.owners.iter().zip(table) {
+            *place = owner.load(Ordering::Relaxed);
+        }
+        fence(Ordering::Acquire);
+        (before.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == before)
+            .then_some(before)
+    }
+
+    /// Wants the topology to be looked at again; any number of wishes is one.
+    pub fn want_refresh(&self) {
+        // Read first: a storm of redirects must not pass the line from core to core.
+        if !self.wanted.load(Ordering::Relaxed) {
+            self.wanted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether somebody wants it, which is thereby answered.
+    #[must_use]
+    pub fn take_wish(&self) -> bool {
+        self.wanted.swap(false, Ordering::Relaxed)
+    }
+
+    /// How often the owners were replaced.
+    #[must_use]
+    pub fn refreshes(&self) -> u64 {
+        self.refreshes.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::map::{Node, Row};
+
+    fn map(split: u16) -> SlotMap {
+        let node = |port| Node { host: "127.0.0.1".to_owned(), port };
+        SlotMap::of(&[
+            Row { first: 0, last: usize::from(split) - 1, nodes: vec![node(1)] },
+            Row { first: usize::from(split), last: 16_383, nodes: vec![node(2)] },
+        ])
+    }
+
+    fn addresses(map: &SlotMap) -> Vec<Option<SocketAddr>> {
+        map.nodes.iter().map(|node| Some(([127, 0, 0, 1], node.port).into())).collect()
+    }
+
+    #[test]
+    fn what_is_published_is_copied_whole() {
+        let board = Board::default();
+        let mut table = [0; SLOTS as usize];
+        assert_eq!(board.copy(&mut table), Some(0));
+        assert!(table.iter().all(|owner| *owner == NOBODY));
+        let map = map(100);
+        board.publish(&map, &addresses(&map));
+        assert_eq!(board.copy(&mut table), Some(board.version()));
+        assert_eq!((table[99], table[100], table[16_383]), (0, 1, 1));
+        assert_eq!(board.address(NodeId(1)), Some(([127, 0, 0, 1], 2).into()));
+    }
+
+    #[test]
+    fn wishes_are_one_and_numbers_are_for_ever() {
+        let board = Board::default();
+        assert!(!board.take_wish());
+        board.want_refresh();
+        board.want_refresh();
+        assert!(board.take_wish() && !board.take_wish());
+        let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
+        for port in 0..MAX_NODES as u16 {
+            assert_eq!(board.number(address(port)), Some(NodeId(port)));
+        }
+        assert_eq!(board.number(address(7)), Some(NodeId(7)));
+        assert_eq!(board.number(address(9_999)), None, "there are too many");
+    }
+
+    #[test]
+    fn a_reader_never_sees_half_of_a_new_topology() {
+        let board = Board::default();
+        let maps = [map(100), map(16_000)];
+        for map in &maps {
+            board.publish(map, &addresses(map));
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 0..2_000 {
+                    let map = &maps[round % 2];
+                    board.publish(map, &addresses(map));
+                }
+            });
+            let (mut table, mut whole) = ([0; SLOTS as usize], 0);
+            while board.refreshes() < 2_002 {
+                if board.copy(&mut table).is_some() {
+                    whole += 1;
+                    let ones = table.iter().filter(|owner| **owner == 0).count();
+                    assert!(ones == 100 || ones == 16_000, "{ones}");
+                }
+            }
+            assert!(board.copy(&mut table).is_some() || whole > 0);
+        });
+    }
+}

@@ -1,0 +1,160 @@
+//! Who serves which slots: asked at the start, and again whenever a shard wants to know, once
+//! however many want it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use stallion_timeline::clock::monotonic_ns;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::line::Line;
+use super::preflight::{Caller, StartError};
+use crate::cluster::board::Board;
+use crate::cluster::map::{MapError, SlotMap};
+use crate::limits::{MAX_NODES, MIN_REFRESH_PAUSE_NS};
+use crate::plan::{Credentials, Target};
+use crate::resp::tree::Tree;
+use crate::shard::ring::socket::Address;
+use crate::units::NodeId;
+
+/// How often wishes are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// The topology is looked at this often though nobody wants it, give or take [`JITTER_MS`].
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Clients that were started together shall not ask together for ever.
+const JITTER_MS: u64 = 50;
+
+/// A node that does not answer within this is passed over.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+const SHARDS: [&[u8]; 2] = [b"CLUSTER", b"SHARDS"];
+const SLOTS: [&[u8]; 2] = [b"CLUSTER", b"SLOTS"];
+
+/// A cluster at the start of a run.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// What all shards know of it from now on.
+    pub board: Arc<Board>,
+    /// The nodes that serve slots, by their numbers on the board.
+    pub primaries: Vec<NodeId>,
+    /// Their addresses.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// Asks a node for its cluster's topology.
+///
+/// # Errors
+/// [`StartError`] when it is no node of a cluster, or the cluster serves nothing.
+pub fn find(target: &Target, caller: &mut Caller) -> Result<Found, StartError> {
+    let name = target.to_string();
+    let failed = |error: String| StartError::Topology { target: name.clone(), error };
+    let Target::Tcp { host, .. } = target else {
+        return Err(failed("it is reached by a unix socket, and its nodes by TCP".to_owned()));
+    };
+    let map = match caller.ask(&SHARDS)? {
+        Tree::Error(_) => match caller.ask(&SLOTS)? {
+            Tree::Error(reply) => return Err(StartError::NoCluster { target: name, reply }),
+            slots => SlotMap::read(&slots, host),
+        },
+        shards => SlotMap::read_shards(&shards, host),
+    };
+    let map = map.map_err(|error| failed(error.to_string()))?;
+    let resolve = |host: &str, port| match Address::resolve(host, port) {
+        Ok(Address::Tcp(address)) => Some(address),
+        _ => None,
+    };
+    let addresses: Vec<Option<SocketAddr>> =
+        map.nodes.iter().map(|node| resolve(&node.host, node.port)).collect();
+    if map.primaries == 0 {
+        return Err(failed("none of its slots is served".to_owned()));
+    }
+    if map.nodes.len() > MAX_NODES {
+        let count = map.nodes.len();
+        return Err(failed(format!("it has {count} nodes, and {MAX_NODES} are possible")));
+    }
+    if let Some(at) = addresses[..map.primaries].iter().position(Option::is_none) {
+        let host = &map.nodes[at].host;
+        return Err(failed(format!("it names the node {host}, which has no address here")));
+    }
+    let board = Arc::new(Board::default());
+    board.publish(&map, &addresses);
+    let addresses: Vec<SocketAddr> = addresses.into_iter().take(map.primaries).flatten().collect();
+    let mut primaries: Vec<NodeId> =
+        addresses.iter().filter_map(|address| board.number(*address)).collect();
+    // Two names may be one address.
+    primaries.sort_unstable();
+    primaries.dedup();
+    Ok(Found { board, primaries, addresses })
+}
+
+/// Keeps the board fresh until `stop` is set.
+pub(super) async fn keep_fresh(
+    board: Arc<Board>,
+    credentials: Credentials,
+    stop: watch::Receiver<bool>,
+) {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(monotonic_ns());
+    let mut last = Instant::now();
+    let mut jitter = Duration::ZERO;
+    while !*stop.borrow() {
+        sleep(LOOK_EVERY).await;
+        let since = last.elapsed();
+        let allowed = since >= Duration::from_nanos(MIN_REFRESH_PAUSE_NS) + jitter;
+        if allowed && (board.take_wish() || since >= EVERY + jitter) {
+            refresh(&board, &credentials, &mut random).await;
+            (last, jitter) =
+                (Instant::now(), Duration::from_millis(random.random_range(0..=JITTER_MS)));
+        }
+    }
+}
+
+/// Asks one node after the other, beginning with any, until one says who serves what. When none
+/// does, what is known stays.
+async fn refresh(board: &Board, credentials: &Credentials, random: &mut Xoshiro256PlusPlus) {
+    let mut nodes = board.addresses();
+    if !nodes.is_empty() {
+        let first = random.random_range(0..nodes.len());
+        nodes.rotate_left(first);
+    }
+    for node in nodes {
+        let asked = timeout(PATIENCE, ask(node, credentials)).await;
+        let Ok(Ok(Some(map))) = asked else { continue };
+        let mut addresses = Vec::new();
+        for node in &map.nodes {
+            addresses.push(resolve(&node.host, node.port).await);
+        }
+        board.publish(&map, &addresses);
+        return;
+    }
+}
+
+/// The topology as one node sees it; none when it knows none.
+async fn ask(node: SocketAddr, credentials: &Credentials) -> std::io::Result<Option<SlotMap>> {
+    let mut line = Line::open(&Address::Tcp(node), credentials).await?;
+    let host = node.ip().to_string();
+    let map = match line.ask(&SHARDS).await? {
+        Tree::Error(_) => SlotMap::read(&line.ask(&SLOTS).await?, &host),
+        shards => SlotMap::read_shards(&shards, &host),
+    };
+    Ok(usable(map))
+}
+
+fn usable(map: Result<SlotMap, MapError>) -> Option<SlotMap> {
+    map.ok().filter(|map| map.primaries > 0)
+}
+
+async fn resolve(host: &str, port: u16) -> Option<SocketAddr> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Some(SocketAddr::new(ip, port));
+    }
+    let mut found: Vec<SocketAddr> =
+        timeout(PATIENCE, tokio::net::lookup_host((host, port))).await.ok()?.ok()?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found.first().copied()
+}

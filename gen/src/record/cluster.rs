@@ -1,0 +1,44 @@
+//! A cluster's part of an interval, as the timeline has it.
+
+use stallion_timeline::{ClusterInterval, Outage, Record};
+
+use crate::cluster::board::Board;
+use crate::measure::cluster::{ClusterCounts, Outage as Seen};
+use crate::measure::cluster_sum::ClusterSum;
+use crate::summary::cluster::node_name;
+
+/// Slots that one interval names.
+const HOT_SLOTS: usize = 8;
+
+/// The sums of one interval.
+pub(super) fn record(sum: &ClusterSum, board: &Board) -> ClusterInterval {
+    let addresses = board.addresses().into_iter().enumerate();
+    ClusterInterval {
+        redirects: sum.redirects(),
+        again: sum.again_by_name(),
+        overflowed: sum.overflowed,
+        gave_up: sum.gave_up,
+        nodes: addresses
+            .filter_map(|(number, address)| sum.node_share(number, address.to_string()))
+            .collect(),
+        hot_slots: sum.hottest(HOT_SLOTS),
+    }
+}
+
+/// The outages that ended in an interval of one ring.
+pub(super) fn outages(ring: usize, counts: &ClusterCounts, board: &Board) -> Vec<Record> {
+    let record = |seen: &Seen| {
+        Record::Outage(Outage {
+            node: node_name(board, seen.node),
+            start_ns: seen.start.0,
+            first_answer_ns: seen.first_back.0,
+            end_ns: seen.last_back.0,
+            first_slot: seen.first_slot.0,
+            last_slot: seen.last_slot.0,
+            slots: seen.slots,
+            slots_back: seen.slots_back,
+            ring: ring as u32,
+        })
+    };
+    counts.outages.iter().map(record).collect()
+}

@@ -1,0 +1,232 @@
+//! Requests of a cluster that come back: redirects and passing errors return to routing with their
+//! intended time unchanged and a bounded count of hops, and what came back for good is counted by
+//! slot, node and kind.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::Desk;
+use crate::cluster::redirect::{Elsewhere, Redirect, read};
+use crate::limits::{MAX_HOPS, MAX_NODES, QUICK_HOPS};
+use crate::measure::cluster::ClusterCounts;
+use crate::measure::interval::Interval;
+use crate::measure::outcome::{ErrorKind, Outcome};
+use crate::resp::reply::Usual;
+use crate::shard::flight::{Flight, Flights};
+use crate::shard::router::Router;
+use crate::shard::routing::retry_pause_ns;
+use crate::shard::waiting::Waiting;
+use crate::units::{ConnId, Nanos, NodeId, OpKind, SlotId};
+use crate::workload::Op;
+
+/// Where a redirected request goes, and whether ASKING goes before it.
+type Way = Option<(NodeId, bool)>;
+
+impl Desk {
+    /// An answer that the fast path did not take. True when the request goes on.
+    pub(super) fn reply_routed(
+        &mut self,
+        id: ConnId,
+        flight: &Flight,
+        outcome: Outcome,
+        bytes: u64,
+        now: Nanos,
+    ) -> bool {
+        let room = self.connections[id.index()].room;
+        let Some(router) = &mut self.router else { return false };
+        let Outcome::Error(kind) = outcome else {
+            count_one(router, &mut self.ledger.current, flight, (bytes, room), now);
+            return false;
+        };
+        let from = router.node(room);
+        let text = self.connections[id.index()].parser.text();
+        let way = match read(text) {
+            Some(Redirect::Moved(place)) => {
+                let node = number(router, from, place);
+                if let Some(node) = node {
+                    router.patch(place.slot, node);
+                }
+                router.want_refresh();
+                node.map(|node| (node, false))
+            }
+            Some(Redirect::Ask(place)) => number(router, from, place).map(|node| (node, true)),
+            _ => None,
+        };
+        let known = matches!(kind, ErrorKind::Moved | ErrorKind::Ask) || kind.is_passing();
+        let follows = matches!(kind, ErrorKind::Moved | ErrorKind::Ask);
+        if known && self.send_again(flight, from, (kind, follows), way, now) {
+            return true;
+        }
+        let slot = flight.route.slot;
+        if let Some(cluster) = &mut self.ledger.current.cluster {
+            if !known {
+                cluster.failed(from, slot, kind);
+            }
+            cluster.answered(from, slot, bytes);
+        }
+        false
+    }
+
+    /// Counts a passing error of a request, and returns the request to routing if the policy and
+    /// the bounds allow it.
+    fn send_again(
+        &mut self,
+        flight: &Flight,
+        from: Option<NodeId>,
+        (kind, follows): (ErrorKind, bool),
+        way: Way,
+        now: Nanos,
+    ) -> bool {
+        let Some(router) = &mut self.router else { return false };
+        let Some(cluster) = &mut self.ledger.current.cluster else { return false };
+        let slot = flight.route.slot;
+        cluster.failed(from, slot, kind);
+        if !kind.is_redirect() {
+            let node = from.unwrap_or_else(|| router.owner(slot));
+            router.outages.failed(node, slot, now);
+            router.want_refresh();
+        }
+        if !follows && !router.retries() {
+            return false;
+        }
+        let hops = flight.route.hops + 1;
+        if hops > MAX_HOPS {
+            cluster.gave_up += 1;
+            return false;
+        }
+        let op = Op { kind: flight.kind, key: flight.key, ttl_s: flight.route.ttl_s };
+        let asks = way.is_some_and(|(_, asks)| asks);
+        let waiting =
+            Waiting { op, slot, due: flight.due, sent: flight.sent, hops, asks, last: kind };
+        let kept = match way {
+            Some((node, _)) if hops <= QUICK_HOPS => router.keep_again(node, waiting),
+            // By then the slot may be elsewhere: its owner is asked.
+            _ => {
+                let until = now + retry_pause_ns(hops);
+                router.delay(Waiting { asks: false, ..waiting }, until)
+            }
+        };
+        cluster.again[kind as usize] += u64::from(kept);
+        cluster.gave_up += u64::from(!kept);
+        kept
+    }
+
+    /// A request was lost with its connection. True when it goes on.
+    pub(super) fn lost_routed(&mut self, id: ConnId, flight: &Flight, now: Nanos) -> bool {
+        let room = self.connections[id.index()].room;
+        let from = self.router.as_ref().and_then(|router| router.node(room));
+        self.send_again(flight, from, (ErrorKind::Disconnect, false), None, now)
+    }
+
+    /// Counts what happened to a connection for its node.
+    pub(super) fn count_at_node(&mut self, id: ConnId, kind: ErrorKind) {
+        let room = self.connections[id.index()].room;
+        let Some(router) = &self.router else { return };
+        router.want_refresh();
+        if let Some(cluster) = &mut self.ledger.current.cluster {
+            cluster.failed_at(router.node(room), kind);
+        }
+    }
+
+    /// Requests that wait to be sent again and were sent a whole time-out ago are given up.
+    pub(super) fn end_overdue_waiting(&mut self, now: Nanos) {
+        let deadline = Nanos(now.0.saturating_sub(self.settings.timeout_ns));
+        for node in 0..self.nodes_met() {
+            let node = NodeId(node as u16);
+            while let Some(waiting) =
+                self.router.as_mut().and_then(|router| router.take_overdue(node, deadline))
+            {
+                self.end_waiting(waiting, Outcome::Timeout, now);
+            }
+        }
+    }
+
+    fn nodes_met(&self) -> usize {
+        if self.router.is_some() { MAX_NODES } else { 0 }
+    }
+
+    /// The run is over: what waits to be sent again ends as it ended last, and outages that are
+    /// not over are told.
+    pub(super) fn finish_routed(&mut self, now: Nanos) {
+        while let Some(waiting) = self.router.as_mut().and_then(|router| router.take_any()) {
+            let outcome = match waiting.last {
+                ErrorKind::Disconnect => Outcome::Lost,
+                kind => Outcome::Error(kind),
+            };
+            self.end_waiting(waiting, outcome, now);
+        }
+        let Some(router) = &mut self.router else { return };
+        while let Some(outage) = router.outages.take_open() {
+            if let Some(cluster) = &mut self.ledger.current.cluster {
+                cluster.note(outage);
+            }
+        }
+    }
+
+    fn end_waiting(&mut self, waiting: Waiting, outcome: Outcome, now: Nanos) {
+        let Waiting { op, due, sent, .. } = waiting;
+        self.in_flight -= 1;
+        self.settings.workload.give_back(op.key);
+        let (kind, key, route) = (op.kind, op.key, Default::default());
+        let flight = Flight { due, ready: due, sent, kind, key, ahead: 0, route };
+        self.end_request(ConnId(0), flight, outcome, now);
+    }
+}
+
+/// The node that a redirect names. One without a host is on that of the node that said so; one
+/// with a name that is no address must be looked up, which is not a shard's business.
+fn number(router: &mut Router, from: Option<NodeId>, place: Elsewhere<'_>) -> Option<NodeId> {
+    let ip: IpAddr = if place.host.is_empty() || place.host == "?" {
+        router.address(router.room(from?)?)?.ip()
+    } else {
+        place.host.parse().ok()?
+    };
+    router.number(SocketAddr::new(ip, place.port))
+}
+
+/// Counts bytes that went to or came from the node of a room.
+#[inline]
+pub(super) fn count_bytes(router: &Router, interval: &mut Interval, room: usize, bytes: usize) {
+    if let (Some(cluster), Some(node)) = (&mut interval.cluster, router.node(room)) {
+        cluster.nodes[node.index()].bytes += bytes as u64;
+    }
+}
+
+/// Counts the answers that the fast path took, by slot and node.
+#[inline]
+pub(super) fn count_usual(
+    router: &mut Router,
+    interval: &mut Interval,
+    flights: &Flights,
+    (usual, count, room): (&[Usual; OpKind::COUNT], usize, usize),
+    now: Nanos,
+) {
+    let Some(cluster) = &mut interval.cluster else { return };
+    let node = router.node(room);
+    let troubled = !router.outages.is_empty();
+    for index in 0..count {
+        let slot = flights.slot(index);
+        let kind = flights.kind(index) as usize;
+        cluster.answered(node, slot, usual[kind].bytes() as u64);
+        if troubled {
+            end_outage(router, cluster, slot, now);
+        }
+    }
+}
+
+fn count_one(
+    router: &mut Router,
+    interval: &mut Interval,
+    flight: &Flight,
+    (bytes, room): (u64, usize),
+    now: Nanos,
+) {
+    let Some(cluster) = &mut interval.cluster else { return };
+    cluster.answered(router.node(room), flight.route.slot, bytes);
+    end_outage(router, cluster, flight.route.slot, now);
+}
+
+fn end_outage(router: &mut Router, cluster: &mut ClusterCounts, slot: SlotId, now: Nanos) {
+    if let Some(outage) = router.outages.answered(slot, now) {
+        cluster.note(outage);
+    }
+}

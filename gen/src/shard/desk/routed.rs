@@ -1,0 +1,201 @@
+//! The desk's steps in a cluster: each request to the node of its slot, redirects and passing errors
+//! back to routing with their intended time unchanged, and connections to nodes that come and go.
+
+use super::Desk;
+use crate::limits::MAX_WAITING;
+use crate::measure::outcome::ErrorKind;
+use crate::shard::connection::{Pending, State};
+use crate::shard::ring::Ring;
+use crate::shard::waiting::Waiting;
+use crate::units::{ConnId, Nanos, NodeId};
+use crate::workload::Op;
+
+/// What goes before a request that a node asked for by ASK.
+pub const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
+
+impl Desk {
+    /// When the next request is to be sent again; never without a cluster.
+    pub(in crate::shard) fn next_again(&self) -> Nanos {
+        self.router.as_ref().map_or(Nanos::NEVER, |router| router.next_delayed())
+    }
+
+    /// Requests that have been drawn and are not over.
+    fn outstanding(&self) -> usize {
+        self.in_flight + self.router.as_ref().map_or(0, |router| router.fresh())
+    }
+
+    /// Encodes what waits for connections that have room, and what is due, for the nodes that serve
+    /// it. In the open model all that is due is drawn, so that a node without room delays only its
+    /// own; in the closed model as many requests are kept open as all connections together take.
+    pub(super) fn issue_routed(&mut self, ring: &mut impl Ring, now: Nanos) {
+        self.serve_rooms(ring, now, true);
+        let open = self.settings.open;
+        let mut credits = if open { usize::MAX } else { self.credits() };
+        while credits > 0
+            && let Some(due) = self.settings.arrivals.due_by(now)
+        {
+            let Some(op) = self.settings.workload.draw() else { break };
+            self.settings.arrivals.advance();
+            self.issue_one(ring, op, due, now);
+            credits -= 1;
+        }
+        self.end_turn();
+    }
+
+    /// While draining: only what was sent before goes out again.
+    pub(in crate::shard) fn issue_again(&mut self, ring: &mut impl Ring, now: Nanos) {
+        if self.router.is_some() {
+            self.serve_rooms(ring, now, false);
+            self.end_turn();
+        }
+    }
+
+    fn credits(&self) -> usize {
+        let most = (self.places * self.settings.pipeline).min(MAX_WAITING);
+        most.saturating_sub(self.outstanding())
+    }
+
+    fn serve_rooms(&mut self, ring: &mut impl Ring, now: Nanos, fresh: bool) {
+        let Some(router) = &mut self.router else { return };
+        router.wake(now);
+        for room in 0..router.rooms() {
+            while let Some(id) = self.front(room)
+                && let Some(waiting) =
+                    self.router.as_mut().and_then(|router| router.take(room, fresh))
+            {
+                self.put(ring, id, waiting, now);
+            }
+        }
+    }
+
+    /// The connection of a room whose turn it is and that has room for a request.
+    #[inline]
+    fn front(&mut self, room: usize) -> Option<ConnId> {
+        let ready = self.router.as_mut()?.ready(room);
+        while let Some(&id) = ready.front() {
+            let connection = &mut self.connections[id.index()];
+            if connection.room() > 0 {
+                return Some(id);
+            }
+            connection.queued = false;
+            ready.pop_front();
+        }
+        None
+    }
+
+    #[inline]
+    fn issue_one(&mut self, ring: &mut impl Ring, op: Op, due: Nanos, now: Nanos) {
+        let Some(router) = &mut self.router else { return };
+        let slot = router.slot(op.key);
+        let node = router.owner(slot);
+        let last = ErrorKind::Disconnect;
+        let waiting = Waiting { op, slot, due, sent: Nanos(0), hops: 0, asks: false, last };
+        let room = router.room(node).filter(|_| router.is_idle(node));
+        if let Some(id) = room.and_then(|room| self.front(room)) {
+            return self.put(ring, id, waiting, now);
+        }
+        let open = self.settings.open;
+        let kept = self.router.as_mut().is_some_and(|r| r.keep_fresh(node, waiting, open));
+        if !kept && let Some(cluster) = &mut self.ledger.current.cluster {
+            cluster.overflowed += 1;
+        }
+    }
+
+    /// Encodes one request for a connection that has room.
+    #[inline]
+    fn put(&mut self, ring: &mut impl Ring, id: ConnId, waiting: Waiting, now: Nanos) {
+        let Waiting { op, slot, due, hops, asks, .. } = waiting;
+        let connection = &mut self.connections[id.index()];
+        connection.reuse_half();
+        let Pending { half, bytes, .. } = connection.pending;
+        let out = &mut ring.outgoing(id, half)[bytes..];
+        let mut length = 0;
+        if asks {
+            out[..ASKING.len()].copy_from_slice(ASKING);
+            length = ASKING.len();
+        }
+        length += self.settings.encoder.encode(op, &mut out[length..]);
+        let ready = due.max(connection.free_since);
+        connection.flights.put(due, ready, now, &op, (slot, hops, asks));
+        connection.pending.bytes += length;
+        connection.pending.requests += 1;
+        if hops > 0 {
+            connection.pending.resent += 1;
+        } else {
+            self.in_flight += 1;
+        }
+        if let Some(cluster) = &mut self.ledger.current.cluster {
+            cluster.slots[slot.index()].bytes += length as u64;
+        }
+        if !connection.listed {
+            connection.listed = true;
+            self.to_send.push(id);
+        }
+    }
+
+    /// In the open model the next connection of each node has its turn; in the closed model one
+    /// that was begun must be answered before more is sent on it.
+    fn end_turn(&mut self) {
+        let Some(router) = &mut self.router else { return };
+        for room in 0..router.rooms() {
+            let ready = router.ready(room);
+            let Some(&id) = ready.front() else { continue };
+            let connection = &mut self.connections[id.index()];
+            if connection.pending.requests == 0 {
+                continue;
+            }
+            if self.settings.open {
+                ready.rotate_left(1);
+            } else {
+                connection.queued = false;
+                ready.pop_front();
+            }
+        }
+    }
+
+    /// Tells the ring where the connections go.
+    pub(in crate::shard) fn aim(&mut self, ring: &mut impl Ring) {
+        let Some(router) = &self.router else { return };
+        for room in 0..router.rooms() {
+            if let Some(address) = router.address(room) {
+                ring.aim(router.places(room), address);
+            }
+        }
+    }
+
+    /// Looks at what others have found out, and gives nodes that have none their connections. True
+    /// when there are connections to be opened.
+    #[inline]
+    pub(in crate::shard) fn settle(&mut self, ring: &mut impl Ring, now: Nanos) -> bool {
+        let Some(router) = &mut self.router else { return false };
+        router.look();
+        if !router.take_unsettled() {
+            return false;
+        }
+        while let Some((node, room)) =
+            self.router.as_ref().and_then(|router| router.roomless().zip(router.spare_room()))
+        {
+            self.move_in(ring, room, node, now);
+        }
+        true
+    }
+
+    /// Gives the connections of a room to another node.
+    fn move_in(&mut self, ring: &mut impl Ring, room: usize, node: NodeId, now: Nanos) {
+        let Some(places) = self.router.as_ref().map(|router| router.places(room)) else { return };
+        for id in places.clone().map(ConnId) {
+            if !matches!(self.connections[id.index()].state, State::Down { .. }) {
+                ring.close(id);
+                self.lose(id, now);
+            }
+            let connection = &mut self.connections[id.index()];
+            connection.queued = false;
+            connection.reassign();
+        }
+        let Some(router) = &mut self.router else { return };
+        router.move_in(room, node);
+        if let Some(address) = router.address(room) {
+            ring.aim(places, address);
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Which node of a cluster a request goes to, and what waits for it there. Pure state: the desk
+//! acts on what this says.
+//!
+//! The connections of a shard are divided into rooms of equal size, one for each node; a node that
+//! serves nothing any more gives its room up to one that has none.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::outages::Outages;
+use super::routing::Routing;
+use super::waiting::{Pool, Queue, Waiting};
+use crate::cluster::board::{Board, NOBODY, Table};
+use crate::cluster::slots::{SLOTS, Slots};
+use crate::limits::{MAX_NODES, MAX_WAITING, MAX_WAITING_PER_NODE};
+use crate::units::{ConnId, KeyId, Nanos, NodeId, SlotId};
+
+/// A node as a shard sees it.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    /// Slots that it serves.
+    owned: u32,
+    room: Option<u16>,
+    /// Not sent yet.
+    fresh: Queue,
+    /// Sent before.
+    again: Queue,
+}
+
+impl Node {
+    const NEW: Self = Self { owned: 0, room: None, fresh: Queue::EMPTY, again: Queue::EMPTY };
+
+    const fn is_wanted(&self) -> bool {
+        self.owned > 0 || !self.fresh.is_empty() || !self.again.is_empty()
+    }
+}
+
+/// The connections of one node.
+#[derive(Debug)]
+struct Room {
+    node: Option<NodeId>,
+    /// Of its places, those that are used.
+    used: usize,
+    /// Connections with room for a request, in turn.
+    ready: VecDeque<ConnId>,
+}
+
+/// The router of one shard.
+#[derive(Debug)]
+pub struct Router {
+    board: Arc<Board>,
+    slots: Slots,
+    retries: bool,
+    /// Who serves each slot, as far as this shard knows: MOVED changes it at once.
+    table: Box<Table>,
+    scratch: Box<Table>,
+    version: u64,
+    nodes: Box<[Node]>,
+    rooms: Vec<Room>,
+    room_size: usize,
+    pool: Pool,
+    /// Requests of the pool that are to be sent again at a time; the number keeps their order.
+    delayed: BinaryHeap<Reverse<(Nanos, u64, u32)>>,
+    numbered: u64,
+    fresh: usize,
+    /// A node wants a room, or a room its connections.
+    unsettled: bool,
+    /// The slots that fail.
+    pub outages: Outages,
+}
+
+impl Router {
+    /// A router whose first rooms are those of the primaries.
+    #[must_use]
+    pub fn new(routing: Routing) -> Self {
+        let room_size = routing.room_size();
+        let count = routing.places() / room_size.max(1);
+        let rooms = (0..count).map(|room| Room {
+            node: routing.primaries.get(room).copied(),
+            used: routing.used(room),
+            ready: VecDeque::with_capacity(room_size),
+        });
+        let mut router = Self {
+            rooms: rooms.collect(),
+            board: routing.board,
+            slots: routing.slots,
+            retries: routing.retries,
+            table: Box::new([NOBODY; SLOTS as usize]),
+            scratch: Box::new([NOBODY; SLOTS as usize]),
+            version: u64::MAX,
+            nodes: vec![Node::NEW; MAX_NODES].into(),
+            room_size,
+            pool: Pool::default(),
+            delayed: BinaryHeap::with_capacity(MAX_WAITING),
+            numbered: 0,
+            fresh: 0,
+            unsettled: true,
+            outages: Outages::default(),
+        };
+        for (room, primary) in routing.primaries.iter().enumerate() {
+            router.nodes[primary.index()].room = Some(room as u16);
+        }
+        router.look();
+        router
+    }
+
+    /// The slot of a key.
+    #[inline]
+    #[must_use]
+    pub fn slot(&self, key: KeyId) -> SlotId {
+        self.slots.of(key)
+    }
+
+    /// Who serves a slot. Of one that nobody serves the node with the first room is asked, whose
+    /// answer says so.
+    #[inline]
+    #[must_use]
+    pub fn owner(&self, slot: SlotId) -> NodeId {
+        match self.table[slot.index()] {
+            NOBODY => self.rooms.iter().find_map(|room| room.node).unwrap_or_default(),
+            owner => NodeId(u16::from(owner)),
+        }
+    }
+
+    /// Whether passing errors and lost connections are sent again.
+    #[must_use]
+    pub const fn retries(&self) -> bool {
+        self.retries
+    }
+
+    /// The node of a room.
+    #[must_use]
+    pub fn node(&self, room: usize) -> Option<NodeId> {
+        self.rooms[room].node
+    }
+
+    /// The room of a node; none while it has none.
+    #[inline]
+    #[must_use]
+    pub fn room(&self, node: NodeId) -> Option<usize> {
+        self.nodes.get(node.index()).and_then(|node| node.room).map(usize::from)
+    }
+
+    /// How many rooms there are.
+    #[must_use]
+    pub fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// The connections of a room.
+    #[must_use]
+    pub const fn places(&self, room: usize) -> Range<u32> {
+        (room * self.room_size) as u32..((room + 1) * self.room_size) as u32
+    }
+
+    /// Whether a connection shall be open: its node has something to do, or may have.
+    #[must_use]
+    pub fn is_wanted(&self, id: ConnId) -> bool {
+        let room = &self.rooms[id.index() / self.room_size];
+        let used = id.index() % self.room_size < room.used;
+        used && room.node.is_some_and(|node| self.nodes[node.index()].is_wanted())
+    }
+
+    /// How many connections shall be open.
+    #[must_use]
+    pub fn wanted(&self) -> usize {
+        let is_wanted =
+            |room: &&Room| room.node.is_some_and(|node| self.nodes[node.index()].is_wanted());
+        self.rooms.iter().filter(is_wanted).map(|room| room.used).sum()
+    }
+
+    /// Connections of a room with room for a request, in turn.
+    #[inline]
+    pub fn ready(&mut self, room: usize) -> &mut VecDeque<ConnId> {
+        &mut self.rooms[room].ready
+    }
+
+    /// Requests that wait and have never been sent.
+    #[must_use]
+    pub const fn fresh(&self) -> usize {
+        self.fresh
+    }
+
+    /// Whether nothing waits for a node.
+    #[inline]
+    #[must_use]
+    pub fn is_idle(&self, node: NodeId) -> bool {
+        let node = &self.nodes[node.index()];
+        node.fresh.is_empty() && node.again.is_empty()
+    }
+
+    /// Keeps a request that has not been sent; `bounded` says that what is too much is dropped.
+    /// False when it was.
+    #[inline]
+    #[must_use]
+    pub fn keep_fresh(&mut self, node: NodeId, waiting: Waiting, bounded: bool) -> bool {
+        let queue = &mut self.nodes[node.index()].fresh;
+        let fits = !bounded || queue.len() < MAX_WAITING_PER_NODE;
+        let kept = fits && self.pool.push(queue, waiting);
+        self.fresh += usize::from(kept);
+        self.unsettled |= self.nodes[node.index()].room.is_none();
+        kept
+    }
+
+    /// Keeps a request that was sent before, for a node. False when there is no place.
+    #[must_use]
+    pub fn keep_again(&mut self, node: NodeId, waiting: Waiting) -> bool {
+        self.unsettled |= self.nodes[node.index()].room.is_none();
+        self.pool.push(&mut self.nodes[node.index()].again, waiting)
+    }
+
+    /// Keeps a request that was sent before until a time. False when there is no place.
+    #[must_use]
+    pub fn delay(&mut self, waiting: Waiting, until: Nanos) -> bool {
+        let Some(place) = self.pool.keep(waiting) else { return false };
+        self.numbered += 1;
+        self.delayed.push(Reverse((until, self.numbered, place)));
+        true
+    }
+
+    /// When the next delayed request is to be sent.
+    #[inline]
+    #[must_use]
+    pub fn next_delayed(&self) -> Nanos {
+        self.delayed.peek().map_or(Nanos::NEVER, |Reverse((until, ..))| *until)
+    }
+
+    /// Gives the delayed requests whose time has come to the nodes that serve them now.
+    pub fn wake(&mut self, now: Nanos) {
+        while self.next_delayed() <= now {
+            let Some(Reverse((_, _, place))) = self.delayed.pop() else { return };
+            let waiting = self.pool.release(place);
+            let node = self.owner(waiting.slot);
+            // The place that was just released is free.
+            let _ = self.keep_again(node, waiting);
+        }
+    }
+
+    /// The next request for the node of a room: those sent before first, others if `fresh`. One
+    /// whose slot has moved since is passed on.
+    #[inline]
+    pub fn take(&mut self, room: usize, fresh: bool) -> Option<Waiting> {
+        let id = self.rooms[room].node?;
+        loop {
+            let node = &mut self.nodes[id.index()];
+            let (queue, is_fresh) = match node.again.is_empty() {
+                false => (&mut node.again, false),
+                true if fresh => (&mut node.fresh, true),
+                true => return None,
+            };
+            let waiting = self.pool.pop(queue)?;
+            let owner = if waiting.asks { id } else { self.owner(waiting.slot) };
+            if owner == id {
+                self.fresh -= usize::from(is_fresh);
+                return Some(waiting);
+            }
+            self.pass_on(owner, waiting, is_fresh);
+        }
+    }
+
+    /// Moves a request that was just taken out of a queue, so that there is a place for it.
+    fn pass_on(&mut self, owner: NodeId, waiting: Waiting, is_fresh: bool) {
+        let node = &mut self.nodes[owner.index()];
+        self.unsettled |= node.room.is_none();
+        let queue = if is_fresh { &mut node.fresh } else { &mut node.again };
+        let _ = self.pool.push(queue, waiting);
+    }
+
+    /// The oldest of the requests for a node that were sent before and last before `deadline`.
+    pub fn take_overdue(&mut self, node: NodeId, deadline: Nanos) -> Option<Waiting> {
+        let queue = &mut self.nodes[node.index()].again;
+        self.pool.first(queue).filter(|first| first.sent <= deadline)?;
+        self.pool.pop(queue)
+    }
+
+    /// The run is over: gives the requests that were sent before, one after the other.
+    pub fn take_any(&mut self) -> Option<Waiting> {
+        if let Some(Reverse((_, _, place))) = self.delayed.pop() {
+            return Some(self.pool.release(place));
+        }
+        let node = self.nodes.iter_mut().find(|node| !node.again.is_empty())?;
+        self.pool.pop(&mut node.again)
+    }
+
+    /// Takes the newest topology from the board, if this is not it. What waits for a node that
+    /// has lost its slot goes to the new one.
+    pub fn look(&mut self) {
+        if self.board.version() == self.version {
+            return;
+        }
+        let Some(version) = self.board.copy(&mut self.scratch) else { return };
+        self.version = version;
+        std::mem::swap(&mut self.table, &mut self.scratch);
+        self.unsettled = true;
+        for node in &mut self.nodes {
+            node.owned = 0;
+        }
+        for owner in self.table.iter().filter(|owner| **owner != NOBODY) {
+            self.nodes[usize::from(*owner)].owned += 1;
+        }
+        for id in 0..self.nodes.len() {
+            self.sort_out(id);
+        }
+    }
+
+    fn sort_out(&mut self, id: usize) {
+        for is_fresh in [false, true] {
+            let node = &mut self.nodes[id];
+            let queue = if is_fresh { &mut node.fresh } else { &mut node.again };
+            for _ in 0..queue.len() {
+                let node = &mut self.nodes[id];
+                let queue = if is_fresh { &mut node.fresh } else { &mut node.again };
+                let Some(waiting) = self.pool.pop(queue) else { return };
+                let owner = if waiting.asks { NodeId(id as u16) } else { self.owner(waiting.slot) };
+                self.pass_on(owner, waiting, is_fresh);
+            }
+        }
+    }
+
+    /// A node said that a slot is served by another one from now on.
+    pub fn patch(&mut self, slot: SlotId, owner: NodeId) {
+        let place = &mut self.table[slot.index()];
+        let before = std::mem::replace(place, owner.0 as u8);
+        if let Some(node) = self.nodes.get_mut(usize::from(before)) {
+            node.owned -= 1;
+        }
+        self.nodes[owner.index()].owned += 1;
+        self.unsettled |= self.nodes[owner.index()].room.is_none();
+    }
+
+    /// The number of a node's address; none when there are too many nodes.
+    #[must_use]
+    pub fn number(&self, address: SocketAddr) -> Option<NodeId> {
+        self.board.number(address)
+    }
+
+    /// The address of a room's node.
+    #[must_use]
+    pub fn address(&self, room: usize) -> Option<SocketAddr> {
+        self.rooms[room].node.and_then(|node| self.board.address(node))
+    }
+
+    /// Wants the topology to be looked at again.
+    pub fn want_refresh(&self) {
+        self.board.want_refresh();
+    }
+
+    /// Whether there is something to settle, which is thereby taken on.
+    #[must_use]
+    pub fn take_unsettled(&mut self) -> bool {
+        std::mem::take(&mut self.unsettled)
+    }
+
+    /// A node that wants a room and has none.
+    #[must_use]
+    pub fn roomless(&self) -> Option<NodeId> {
+        let is_roomless = |node: &Node| node.room.is_none() && node.is_wanted();
+        self.nodes.iter().position(is_roomless).map(|id| NodeId(id as u16))
+    }
+
+    /// A room that can be had: an empty one, else one whose node has nothing to do.
+    #[must_use]
+    pub fn spare_room(&self) -> Option<usize> {
+        let has_none = |room: &Room| room.node.is_none();
+        let is_idle =
+            |room: &Room| room.node.is_some_and(|node| !self.nodes[node.index()].is_wanted());
+        let rooms = &self.rooms;
+        rooms.iter().position(has_none).or_else(|| rooms.iter().position(is_idle))
+    }
+
+    /// Gives a room to a node.
+    pub fn move_in(&mut self, room: usize, node: NodeId) {
+        if let Some(before) = self.rooms[room].node.replace(node) {
+            self.nodes[before.index()].room = None;
+        }
+        self.rooms[room].used = self.room_size;
+        self.rooms[room].ready.clear();
+        self.nodes[node.index()].room = Some(room as u16);
+    }
+}

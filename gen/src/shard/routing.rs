@@ -1,0 +1,84 @@
+//! What a shard is told of its cluster, and how patient its requests are.
+
+use std::sync::Arc;
+
+use crate::cluster::board::Board;
+use crate::cluster::slots::Slots;
+use crate::limits::{MAX_RETRY_PAUSE_NS, MIN_RETRY_PAUSE_NS, SPARE_ROOMS};
+use crate::units::NodeId;
+
+/// How a shard's requests find their nodes.
+#[derive(Debug, Clone)]
+pub struct Routing {
+    /// What is known of the cluster, by all shards.
+    pub board: Arc<Board>,
+    /// The slots of keys.
+    pub slots: Slots,
+    /// The nodes that serve slots at the start.
+    pub primaries: Vec<NodeId>,
+    /// Connections of this shard, over all of them.
+    pub connections: usize,
+    /// Whether passing errors and lost connections are sent again.
+    pub retries: bool,
+}
+
+impl Routing {
+    /// Connections of one room.
+    #[must_use]
+    pub fn room_size(&self) -> usize {
+        self.connections.div_ceil(self.primaries.len().max(1))
+    }
+
+    /// Connections that a room has at the start.
+    #[must_use]
+    pub fn used(&self, room: usize) -> usize {
+        let primaries = self.primaries.len();
+        if room >= primaries {
+            return 0;
+        }
+        self.connections / primaries + usize::from(room < self.connections % primaries)
+    }
+
+    /// Connections of all rooms, for nodes that come later, too: as many as the ring needs.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        (self.primaries.len() * 2 + SPARE_ROOMS) * self.room_size()
+    }
+}
+
+/// The pause before a request is sent again that was sent so often.
+#[must_use]
+pub fn retry_pause_ns(hops: u8) -> u64 {
+    (MIN_RETRY_PAUSE_NS << hops.clamp(1, 32).saturating_sub(1)).min(MAX_RETRY_PAUSE_NS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{MAX_HOPS, QUICK_HOPS};
+
+    #[test]
+    fn connections_are_shared_out_and_none_is_lost() {
+        for (connections, primaries) in [(50, 3), (3, 3), (7, 1), (20, 6)] {
+            let routing = Routing {
+                board: Arc::default(),
+                slots: Slots::new("key:"),
+                primaries: (0..primaries).map(NodeId).collect(),
+                connections,
+                retries: true,
+            };
+            let used: Vec<usize> = (0..20).map(|room| routing.used(room)).collect();
+            assert_eq!(used.iter().sum::<usize>(), connections);
+            assert!(used.iter().all(|used| *used <= routing.room_size()));
+            assert!(routing.places() >= 2 * connections);
+        }
+    }
+
+    #[test]
+    fn all_retries_together_take_about_ten_seconds() {
+        assert_eq!((retry_pause_ns(0), retry_pause_ns(1)), (1_000_000, 1_000_000));
+        assert_eq!((retry_pause_ns(2), retry_pause_ns(200)), (2_000_000, 256_000_000));
+        let all_ns: u64 = (QUICK_HOPS..=MAX_HOPS).map(retry_pause_ns).sum();
+        assert!((9_000_000_000..12_000_000_000).contains(&all_ns), "{all_ns}");
+    }
+}

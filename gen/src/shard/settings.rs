@@ -1,0 +1,42 @@
+//! What a shard is told.
+
+use super::routing::Routing;
+use crate::resp::command::Encoder;
+use crate::workload::Workload;
+use crate::workload::arrivals::Arrivals;
+
+/// What is sent first on every connection, and how many answers it gets.
+#[derive(Debug, Clone, Default)]
+pub struct Greeting {
+    /// The bytes; may be empty.
+    pub bytes: Vec<u8>,
+    /// Replies to them.
+    pub replies: usize,
+}
+
+/// What a shard needs to know.
+#[derive(Debug)]
+pub struct Settings {
+    /// Connections of this shard.
+    pub connections: usize,
+    /// Requests in flight on each.
+    pub pipeline: usize,
+    /// When.
+    pub arrivals: Arrivals,
+    /// Whether requests have intended times of their own.
+    pub open: bool,
+    /// What.
+    pub workload: Workload,
+    /// As which bytes.
+    pub encoder: Encoder,
+    /// Compare the values that come back.
+    pub verify: bool,
+    /// What each connection says first.
+    pub greeting: Greeting,
+    /// A request without an answer for so long is given up, and its connection with it.
+    pub timeout_ns: u64,
+    /// A request that takes longer is a slow one.
+    pub slow_ns: u64,
+    /// How requests find their nodes; none with a single server.
+    pub routing: Option<Routing>,
+}
