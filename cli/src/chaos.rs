@@ -16,9 +16,10 @@ Examples:
   stallion chaos --action bgsave -p 6379
   stallion chaos --action bigkey-on -p 6379 --fields 500000 --after 5s --out results/chaos.jsonl
   stallion chaos --action pause -p 6379 --for 2s --allow-foreign
+  stallion chaos --action reshard -p 7000 --slots 0-999 --to 127.0.0.1:7001 --for 20s --allow-foreign
 
 With --out the disturbance is a timeline that `stallion report` joins with those of drive and
-probe. Actions that may harm others (pause, fsync-policy) act only on servers that Stallion itself
+probe. Actions that may harm others (pause, fsync-policy, reshard, kill-master) act only on servers that Stallion itself
 started, unless --allow-foreign.";
 
 /// The flags of `chaos`.
@@ -32,7 +33,8 @@ pub(crate) struct Args {
     /// Wait this long before it begins, for example 5s
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration::parse)]
     after: Duration,
-    /// How long the disturbance lasts (pause, fsync-policy)
+    /// How long the disturbance lasts (pause, fsync-policy), when slots move back (reshard), or how
+    /// long to wait for a new primary (kill-master)
     #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
     lasts: Option<Duration>,
     /// The appendfsync to set: no, everysec or always (fsync-policy)
@@ -41,6 +43,12 @@ pub(crate) struct Args {
     /// Fields of the hash that is made (bigkey-on)
     #[arg(long, value_name = "N")]
     fields: Option<u64>,
+    /// Slots of a cluster to move, such as 0-999 (reshard)
+    #[arg(long, value_name = "A-B")]
+    slots: Option<String>,
+    /// The primary to move them to; by default the one with the fewest slots (reshard)
+    #[arg(long, value_name = "HOST:PORT")]
+    to: Option<String>,
     /// Also write the disturbance as a timeline into this file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -57,8 +65,13 @@ fn action_help() -> String {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let action = chaos::find(&args.action).map_err(Failure::usage)?;
-    let parameters =
-        Parameters { lasts: args.lasts, policy: args.policy.clone(), fields: args.fields };
+    let parameters = Parameters {
+        lasts: args.lasts,
+        policy: args.policy.clone(),
+        fields: args.fields,
+        slots: args.slots.clone(),
+        to: args.to.clone(),
+    };
     chaos::check(action, &parameters).map_err(Failure::usage)?;
     let target = target(&args.place)?;
     let interrupt = Interrupt::on_signals().context("cannot handle Ctrl-C")?;

@@ -5,7 +5,8 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 
-use crate::control::preflight::{Caller, StartError};
+use crate::control::callers::Callers;
+use crate::control::preflight::StartError;
 use crate::plan::{Plan, Work};
 use crate::resp::command::key_text;
 use crate::resp::tree::Tree;
@@ -62,8 +63,7 @@ impl Filled {
 pub fn fill(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<(Filled, Finished), RunError> {
     let encoder_bytes = plan.value_size + 256;
     plan.check(encoder_bytes)?;
-    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
-    let dbsize_before = dbsize(&mut caller)?;
+    let dbsize_before = dbsize(&mut Callers::connect(plan)?)?;
     let finished = run(plan, outputs)?;
     let written = finished.summary.accounting.answered;
     let unchecked = |error| RunError::Unchecked { written, error };
@@ -76,20 +76,24 @@ fn check(
     finished: Finished,
 ) -> Result<(Filled, Finished), StartError> {
     // The first connection may have been idle for an hour.
-    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
-    let (sampled, absent, wrong) = check_sample(plan, &mut caller)?;
-    let used = caller.info()?.get("used_memory").and_then(|bytes| bytes.parse().ok());
+    let mut callers = Callers::connect(plan)?;
+    let (sampled, absent, wrong) = check_sample(plan, &mut callers)?;
+    let mut used_memory_bytes = 0;
+    for caller in callers.each() {
+        let used = caller.info()?.get("used_memory").and_then(|bytes| bytes.parse::<u64>().ok());
+        used_memory_bytes += used.unwrap_or(0);
+    }
     let summary = &finished.summary;
     let filled = Filled {
         keys: plan.keys,
         found: first_key(plan),
         written: summary.accounting.answered,
         dbsize_before,
-        dbsize_after: dbsize(&mut caller)?,
+        dbsize_after: dbsize(&mut callers)?,
         sampled,
         absent,
         wrong,
-        used_memory_bytes: used.unwrap_or(0),
+        used_memory_bytes,
         ops_per_sec: summary.ops_per_sec,
         duration_s: summary.duration_s,
     };
@@ -110,11 +114,11 @@ const fn first_key(plan: &Plan) -> u64 {
 /// # Errors
 /// [`RunError`] when the server cannot be asked.
 pub fn resume_point(plan: &Plan) -> Result<u64, RunError> {
-    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+    let mut callers = Callers::connect(plan)?;
     let (mut present, mut absent) = (0, plan.keys);
     while present < absent {
         let middle = u64::midpoint(present, absent);
-        if any_exists(plan, &mut caller, middle)? {
+        if any_exists(plan, &mut callers, middle)? {
             present = middle + 1;
         } else {
             absent = middle;
@@ -124,23 +128,30 @@ pub fn resume_point(plan: &Plan) -> Result<u64, RunError> {
     Ok(present.saturating_sub(in_flight + NEIGHBOURS))
 }
 
-/// Whether one of the keys from `first` on exists.
-fn any_exists(plan: &Plan, caller: &mut Caller, first: u64) -> Result<bool, StartError> {
-    let keys = (first..plan.keys.min(first + NEIGHBOURS)).map(KeyId);
-    let names: Vec<String> = keys.map(|key| key_text(&plan.key_prefix, key)).collect();
-    let words: Vec<&[u8]> = std::iter::once("EXISTS")
-        .chain(names.iter().map(String::as_str))
-        .map(str::as_bytes)
-        .collect();
-    Ok(caller.ask(&words)?.integer().is_some_and(|count| count > 0))
+/// Whether one of the keys from `first` on exists. They are asked one by one: in a cluster each has
+/// a place of its own.
+fn any_exists(plan: &Plan, callers: &mut Callers, first: u64) -> Result<bool, StartError> {
+    for key in (first..plan.keys.min(first + NEIGHBOURS)).map(KeyId) {
+        let name = key_text(&plan.key_prefix, key);
+        let reply = callers.ask(plan, &name, &[b"EXISTS", name.as_bytes()])?;
+        if reply.integer().is_some_and(|count| count > 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-fn dbsize(caller: &mut Caller) -> Result<u64, StartError> {
-    let size = caller.ask(&[b"DBSIZE"])?.integer();
-    Ok(size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0))
+/// Keys of the server, or of all primaries of the cluster.
+fn dbsize(callers: &mut Callers) -> Result<u64, StartError> {
+    let mut sum = 0;
+    for caller in callers.each() {
+        let size = caller.ask(&[b"DBSIZE"])?.integer();
+        sum += size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+    }
+    Ok(sum)
 }
 
-fn check_sample(plan: &Plan, caller: &mut Caller) -> Result<(u64, u64, u64), StartError> {
+fn check_sample(plan: &Plan, callers: &mut Callers) -> Result<(u64, u64, u64), StartError> {
     let values = Values::new(plan.seed, plan.value_size);
     let mut random = Xoshiro256PlusPlus::seed_from_u64(plan.seed ^ 0x5a4d);
     // Large values are sampled more thinly: at most 64 MiB in all, but never no key.
@@ -148,7 +159,8 @@ fn check_sample(plan: &Plan, caller: &mut Caller) -> Result<(u64, u64, u64), Sta
     let (mut absent, mut wrong) = (0, 0);
     for _ in 0..count {
         let key = KeyId(random.random_range(0..plan.keys));
-        match caller.ask(&[b"GET", key_text(&plan.key_prefix, key).as_bytes()])? {
+        let name = key_text(&plan.key_prefix, key);
+        match callers.ask(plan, &name, &[b"GET", name.as_bytes()])? {
             Tree::Text(value) if value.len() == values.size() && values.matches(key, 0, &value) => {
             }
             Tree::Null => absent += 1,

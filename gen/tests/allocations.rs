@@ -7,18 +7,24 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use stallion_gen::cluster::board::Board;
+use stallion_gen::cluster::map::{Node, Row, SlotMap};
+use stallion_gen::cluster::slots::Slots;
 use stallion_gen::resp::command::{Encoder, request};
 use stallion_gen::shard::ledger::{Ledger, Outlet};
 use stallion_gen::shard::ring::socket::Address;
 use stallion_gen::shard::ring::uring::Uring;
 use stallion_gen::shard::ring::{Ring, WaitPolicy};
-use stallion_gen::shard::{Greeting, Settings, Shard, Stage};
-use stallion_gen::units::Nanos;
+use stallion_gen::shard::routing::Routing;
+use stallion_gen::shard::{ASKING, Greeting, Settings, Shard, Stage};
+use stallion_gen::units::{Nanos, NodeId};
 use stallion_gen::workload::arrivals::{Arrivals, Schedule};
 use stallion_gen::workload::keys::{Keys, Zipf};
 use stallion_gen::workload::mix::{Mix, Ttl};
@@ -76,18 +82,47 @@ fn allocations_of(work: impl FnOnce()) -> u64 {
 struct Server {
     child: Child,
     port: u16,
+    _folder: tempfile::TempDir,
 }
 
 impl Server {
+    /// A server that is a cluster of one node, serving all slots.
+    fn start_cluster() -> Self {
+        let server = Self::start_with(&["--cluster-enabled", "yes"]);
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).unwrap();
+        stream.write_all(&request(&[b"CLUSTER", b"ADDSLOTSRANGE", b"0", b"16383"])).unwrap();
+        let mut reply = [0; 5];
+        stream.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"+OK\r\n");
+        // It says so about a second later.
+        loop {
+            stream.write_all(&request(&[b"GET", b"key:000000000000"])).unwrap();
+            stream.read_exact(&mut reply).unwrap();
+            if &reply == b"$-1\r\n" {
+                return server;
+            }
+            let mut rest = [0; 4_096];
+            let _ = stream.read(&mut rest).unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(settings: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("redis-server")
-            .args(["--save", "", "--bind", "127.0.0.1", "--dir", "/tmp"])
+            .args(["--save", "", "--bind", "127.0.0.1", "--dir"])
+            .arg(folder.path())
+            .args(settings)
             .args(["--port", &port.to_string()])
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed");
-        let server = Self { child, port };
+        let server = Self { child, port, _folder: folder };
         for _ in 0..500 {
             if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
                 return server;
@@ -109,15 +144,27 @@ const CONNECTIONS: usize = 16;
 const PIPELINE: usize = 8;
 const SEED: u64 = 7;
 
-fn shard(server: &Server, schedule: &Schedule) -> (Shard<Uring>, Outlet) {
+/// How a cluster of one node is driven.
+fn routing(server: &Server) -> Routing {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port));
+    let node = Node { host: address.ip().to_string(), port: address.port() };
+    let map = SlotMap::of(&[Row { first: 0, last: 16_383, nodes: vec![node] }]);
+    let board = Arc::new(Board::default());
+    board.publish(&map, &[Some(address)]);
+    let (slots, primaries) = (Slots::new("key:"), vec![NodeId(0)]);
+    Routing { board, slots, primaries, connections: CONNECTIONS, retries: true }
+}
+
+fn shard(server: &Server, schedule: &Schedule, routing: Option<Routing>) -> (Shard<Uring>, Outlet) {
     let encoder = Encoder::new("key:", Values::new(SEED, 100));
     let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)));
-    let half_bytes = encoder.longest() * PIPELINE;
-    let ring = Uring::new(address, CONNECTIONS, half_bytes, WaitPolicy::Block).unwrap();
+    let half_bytes = (encoder.longest() + ASKING.len()) * PIPELINE;
+    let connections = routing.as_ref().map_or(CONNECTIONS, Routing::places);
+    let ring = Uring::new(address, connections, half_bytes, WaitPolicy::Block).unwrap();
     let ttl = Ttl { fraction: 0.5, min_s: 60, max_s: 3_600 };
     let keys = Keys::Zipfian(Box::new(Zipf::new(10_000, 1.1)));
     let settings = Settings {
-        connections: CONNECTIONS,
+        connections,
         pipeline: PIPELINE,
         arrivals: Arrivals::new(schedule, 0, 1, SEED),
         open: schedule.is_open(),
@@ -128,9 +175,10 @@ fn shard(server: &Server, schedule: &Schedule) -> (Shard<Uring>, Outlet) {
         timeout_ns: 10_000_000_000,
         // Every request is a slow one, so that the log of slow requests is on the path, too.
         slow_ns: 1,
-        routing: None,
+        routing,
     };
-    let (ledger, outlet) = Ledger::new(10_000_000, SEED);
+    let make_ledger = if settings.routing.is_some() { Ledger::of_cluster } else { Ledger::new };
+    let (ledger, outlet) = make_ledger(10_000_000, SEED);
     (Shard::new(ring, settings, ledger), outlet)
 }
 
@@ -166,10 +214,20 @@ fn the_counter_counts() {
 #[test]
 fn a_hundred_thousand_requests_allocate_nothing() {
     let server = Server::start();
+    nothing_is_allocated(&server, || None);
+}
+
+#[test]
+fn nor_do_those_to_a_cluster() {
+    let server = Server::start_cluster();
+    nothing_is_allocated(&server, || Some(routing(&server)));
+}
+
+fn nothing_is_allocated(server: &Server, routing: impl Fn() -> Option<Routing>) {
     for schedule in
         [Schedule::Closed, Schedule::Constant { rate: 40_000 }, Schedule::Poisson { rate: 40_000 }]
     {
-        let (mut shard, mut outlet) = shard(&server, &schedule);
+        let (mut shard, mut outlet) = shard(server, &schedule, routing());
         let stop = AtomicBool::new(false);
         while shard.open_connections() < CONNECTIONS {
             shard.tick(&stop);

@@ -20,7 +20,9 @@ impl Info {
         Ok(Self::parse(&text))
     }
 
-    fn parse(text: &str) -> Self {
+    /// From its text, or that of another command that has the same form (CLUSTER INFO).
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
         let fields = text
             .lines()
             .filter_map(|line| line.split_once(':'))

@@ -14,6 +14,8 @@ pub mod target;
 
 pub mod info;
 
+pub mod members;
+
 pub mod placement;
 
 pub mod stack;

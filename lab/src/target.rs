@@ -62,6 +62,23 @@ impl Target {
         }
     }
 
+    /// Its host and port; loopback and 0 for a unix socket.
+    #[must_use]
+    pub fn place(&self) -> (&str, u16) {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, port) => (host, *port),
+            _ => ("127.0.0.1", 0),
+        }
+    }
+
+    /// Another server with the same login; the same host where `host` is empty.
+    #[must_use]
+    pub fn beside(&self, host: &str, port: u16) -> Self {
+        let login = self.info.redis_settings();
+        let host = if host.is_empty() { self.place().0 } else { host };
+        Self::tcp(host, port, login.username(), login.password())
+    }
+
     fn of(info: ConnectionInfo, user: Option<&str>, password: Option<&str>) -> Self {
         // CLIENT SETINFO at each connect would show up in the server's commandstats.
         let mut login: RedisConnectionInfo = info.redis_settings().clone().set_skip_set_lib_name();

@@ -19,4 +19,6 @@ mod contract;
 
 mod load;
 
+mod cluster;
+
 mod stopped;

@@ -8,4 +8,6 @@ pub mod preflight;
 
 pub mod topology;
 
+pub mod callers;
+
 pub mod info;

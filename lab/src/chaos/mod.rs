@@ -19,6 +19,10 @@ mod pause;
 
 mod fsync_policy;
 
+mod reshard;
+
+mod kill_master;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -33,12 +37,14 @@ use crate::duration;
 use crate::target::TargetError;
 
 /// Every action, in the order in which they are listed to users.
-pub const ACTIONS: [&dyn Action; 5] = [
+pub const ACTIONS: [&dyn Action; 7] = [
     &bgsave::BGSAVE,
     &aof_rewrite::AOF_REWRITE,
     &bigkey::BigKeyOn,
     &pause::Pause,
     &fsync_policy::FsyncPolicy,
+    &reshard::Reshard,
+    &kill_master::KillMaster,
 ];
 
 /// What an action did, in figures, for the `detail` of its record.
@@ -78,6 +84,10 @@ pub enum Parameter {
     Policy,
     /// [`Parameters::fields`].
     Fields,
+    /// [`Parameters::slots`].
+    Slots,
+    /// [`Parameters::to`].
+    To,
 }
 
 impl Parameter {
@@ -88,6 +98,8 @@ impl Parameter {
             Self::For => "for",
             Self::Policy => "policy",
             Self::Fields => "fields",
+            Self::Slots => "slots",
+            Self::To => "to",
         }
     }
 }
@@ -105,6 +117,12 @@ pub struct Parameters {
     /// Fields of the hash it creates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<u64>,
+    /// Slots of a cluster, as `0-999`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<String>,
+    /// A node of a cluster, as `host:port`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 impl Parameters {
@@ -113,6 +131,8 @@ impl Parameters {
             (Parameter::For, self.lasts.is_some()),
             (Parameter::Policy, self.policy.is_some()),
             (Parameter::Fields, self.fields.is_some()),
+            (Parameter::Slots, self.slots.is_some()),
+            (Parameter::To, self.to.is_some()),
         ]
         .into_iter()
         .filter_map(|(parameter, given)| given.then_some(parameter))

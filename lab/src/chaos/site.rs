@@ -39,6 +39,11 @@ impl Site {
         })
     }
 
+    /// The same place for a way back, which an interrupt does not cut short.
+    pub(super) fn unhurried(site: &Self) -> Result<Self, ChaosError> {
+        Self::connect(&site.target, &Interrupt::new(), site.allow_foreign)
+    }
+
     /// The server is ours, or its owner allowed harm.
     pub(super) fn may_be_harmed(&mut self) -> bool {
         self.allow_foreign || self.pid().is_ok_and(|pid| Registry::of_this_user().owns(pid))

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::duration::text;
 use crate::placement::Placement;
 use crate::scenario::Scenario;
+use crate::stack::StackKind;
 
 /// What the flags of every verb are made from.
 pub(super) struct Plan<'a> {
@@ -20,6 +21,7 @@ impl Plan<'_> {
         let load = &self.scenario.load;
         let mut flags = Flags::verb("load");
         flags.server(self.port);
+        flags.topology(self.scenario);
         flags.add("--keys", load.keys);
         flags.add("--value-size", load.value_size);
         flags.maybe("--seed", load.seed);
@@ -31,6 +33,7 @@ impl Plan<'_> {
         let Scenario { load, drive, .. } = self.scenario;
         let mut flags = Flags::verb("drive");
         flags.server(self.port);
+        flags.topology(self.scenario);
         flags.add("--rate", drive.rate);
         flags.maybe("--arrivals", drive.arrivals.as_ref());
         flags.add("--conns", drive.conns);
@@ -82,6 +85,12 @@ impl Flags {
     fn server(&mut self, port: u16) {
         self.add("--host", "127.0.0.1");
         self.add("--port", port);
+    }
+
+    fn topology(&mut self, scenario: &Scenario) {
+        if scenario.stack.kind == StackKind::Cluster {
+            self.add("--topology", "cluster");
+        }
     }
 
     fn add(&mut self, flag: &str, value: impl ToString) {

@@ -296,5 +296,9 @@ fn describe(stack: &Stack, placement: &Placement) -> String {
         (Some(server), Some(client)) => format!("server on core {server}, client on core {client}"),
         _ => "one core for server and client: latencies are those of their rivalry".to_owned(),
     };
-    format!("{} on port {} (pid {}); {cores}", stack.program(), stack.port(), stack.pid())
+    let (program, port, pid) = (stack.program(), stack.port(), stack.pid());
+    match stack.ports().len() {
+        1 => format!("{program} on port {port} (pid {pid}); {cores}"),
+        count => format!("a cluster of {count} {program}, one on port {port} (pid {pid}); {cores}"),
+    }
 }

@@ -197,6 +197,12 @@ pub struct ChaosPlan {
     /// Fields of the hash it makes.
     #[serde(default)]
     pub fields: Option<u64>,
+    /// Slots of a cluster that it moves, as `0-999`.
+    #[serde(default)]
+    pub slots: Option<String>,
+    /// The node of a cluster that it moves them to, as `host:port`.
+    #[serde(default)]
+    pub to: Option<String>,
     #[serde(skip)]
     start: Duration,
 }
@@ -235,7 +241,13 @@ impl ChaosPlan {
     /// What the action is told.
     #[must_use]
     pub fn parameters(&self) -> Parameters {
-        Parameters { lasts: self.lasts, policy: self.policy.clone(), fields: self.fields }
+        Parameters {
+            lasts: self.lasts,
+            policy: self.policy.clone(),
+            fields: self.fields,
+            slots: self.slots.clone(),
+            to: self.to.clone(),
+        }
     }
 }
 

@@ -9,8 +9,11 @@ pub mod plan;
 
 mod process;
 
+mod cluster;
+
 mod registry;
 
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -18,7 +21,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-pub use self::plan::StackPlan;
+pub use self::plan::{StackKind, StackPlan};
 use self::process::ServerProcess;
 pub(crate) use self::process::die_with_parent;
 use self::registry::Claim;
@@ -30,6 +33,8 @@ use crate::target::Target;
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// A port that was free a moment ago may be taken by the time the server binds it.
 const START_ATTEMPTS: u32 = 3;
+/// Of the ports that the system gives, how many are tried as a cluster's bus.
+const BUS_ATTEMPTS: u32 = 100;
 
 /// Why a stack did not come up.
 #[derive(Debug, Error)]
@@ -56,6 +61,9 @@ pub enum StackError {
         /// The end of its log.
         log: String,
     },
+    /// The servers run and do not become a cluster.
+    #[error("the servers do not become a cluster: {0}")]
+    Cluster(String),
     /// The operating system refused something.
     #[error("{what}: {error}")]
     Io {
@@ -76,8 +84,8 @@ impl StackError {
 /// Running servers. Dropping it stops them and removes their folder.
 #[derive(Debug)]
 pub struct Stack {
-    // Dropped in this order: first the process, then the folder it writes to.
-    server: ServerProcess,
+    // Dropped in this order: first the processes, then the folder they write to.
+    servers: Vec<ServerProcess>,
     claim: Claim,
 }
 
@@ -96,44 +104,57 @@ impl Stack {
         registry.sweep()?;
         let program = process::program()?;
         let claim = registry.claim()?;
-        let mut attempt = 1;
-        loop {
-            let port = free_port().map_err(StackError::io("no free port on loopback"))?;
-            let text = plan.configuration(port, claim.folder(), placement);
-            match ServerProcess::start(program, &text, port, claim.folder()) {
-                Ok(server) => return Ok(Self { server, claim }),
-                Err(StackError::Ended { log, .. })
-                    if attempt < START_ATTEMPTS && log.contains("Address already in use") =>
-                {
-                    attempt += 1;
-                }
-                Err(error) => return Err(error),
-            }
+        let mut servers = Vec::new();
+        for number in 0..plan.servers() {
+            let folder = match plan.kind {
+                StackKind::Single => claim.folder().to_owned(),
+                StackKind::Cluster => claim.folder().join(format!("node-{number}")),
+            };
+            fs::create_dir_all(&folder).map_err(StackError::io(folder.display().to_string()))?;
+            servers.push(start_server(program, plan, &folder, placement)?);
         }
+        let stack = Self { servers, claim };
+        if plan.kind == StackKind::Cluster {
+            cluster::join(&stack.targets(), usize::from(plan.primaries.max(1)))?;
+        }
+        Ok(stack)
     }
 
-    /// Where the server listens.
+    /// Where the server listens; of a cluster the first node.
     #[must_use]
     pub fn target(&self) -> Target {
         Target::tcp("127.0.0.1", self.port(), None, None)
     }
 
-    /// The server's port on loopback.
+    /// Where all servers listen; of a cluster the primaries first.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.server.port()
+    pub fn targets(&self) -> Vec<Target> {
+        let target = |server: &ServerProcess| Target::tcp("127.0.0.1", server.port(), None, None);
+        self.servers.iter().map(target).collect()
     }
 
-    /// The server's process id.
+    /// The server's port on loopback; of a cluster that of the first node.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.servers.first().map_or(0, ServerProcess::port)
+    }
+
+    /// The ports of all servers; of a cluster the primaries first.
+    #[must_use]
+    pub fn ports(&self) -> Vec<u16> {
+        self.servers.iter().map(ServerProcess::port).collect()
+    }
+
+    /// The server's process id; of a cluster that of the first node.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.server.pid()
+        self.servers.first().map_or(0, ServerProcess::pid)
     }
 
     /// `redis-server` or `valkey-server`.
     #[must_use]
     pub fn program(&self) -> &'static str {
-        self.server.program()
+        self.servers.first().map_or("", ServerProcess::program)
     }
 
     /// The folder of its configuration, log and data.
@@ -143,6 +164,43 @@ impl Stack {
     }
 }
 
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+fn start_server(
+    program: &'static str,
+    plan: &StackPlan,
+    folder: &Path,
+    placement: &Placement,
+) -> Result<ServerProcess, StackError> {
+    let mut attempt = 1;
+    loop {
+        let port = free_port(plan.kind).map_err(StackError::io("no free port on loopback"))?;
+        let text = plan.configuration(port, folder, placement);
+        match ServerProcess::start(program, &text, port, folder) {
+            Err(StackError::Ended { log, .. })
+                if attempt < START_ATTEMPTS && log.contains("Address already in use") =>
+            {
+                attempt += 1;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// A cluster's nodes talk to each other on a port above the clients' by this.
+const BUS_OFFSET: u16 = 10_000;
+
+/// A port that nobody listens on; for a cluster one whose bus port is free, too.
+fn free_port(kind: StackKind) -> io::Result<u16> {
+    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    if kind == StackKind::Single {
+        return Ok(free(0)?.local_addr()?.port());
+    }
+    for _ in 0..BUS_ATTEMPTS {
+        // The system gives ports for bus, which are above most of what it gives to clients.
+        let bus = free(0)?.local_addr()?.port();
+        let Some(port) = bus.checked_sub(BUS_OFFSET).filter(|port| *port > 1_024) else { continue };
+        if free(port).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
 }

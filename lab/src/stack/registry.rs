@@ -61,12 +61,15 @@ impl Registry {
     /// Whether a process is a server of a stack of this registry.
     #[must_use]
     pub fn owns(&self, pid: u32) -> bool {
-        working_folder(pid).is_some_and(|folder| {
-            folder.parent() == Some(&self.root)
-                && folder
-                    .file_name()
-                    .is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
-        })
+        // The servers of a cluster work in folders of their own inside of the stack's.
+        working_folder(pid).is_some_and(|folder| folder.ancestors().any(|at| self.is_stack(at)))
+    }
+
+    fn is_stack(&self, folder: &Path) -> bool {
+        folder.parent() == Some(&self.root)
+            && folder
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
     }
 
     /// A new folder, locked.

@@ -30,6 +30,8 @@ mod ceiling;
 
 mod probes;
 
+mod cluster;
+
 use anyhow::bail;
 
 use effort::{FULL, QUICK};
@@ -46,9 +48,10 @@ pub(crate) fn run(name: &str, quick: bool) -> anyhow::Result<()> {
         "scale" => scale::run(effort),
         "ceiling" => ceiling::run(effort),
         "probes" => probes::run(effort),
+        "cluster" => cluster::run(effort),
         _ => bail!(
-            "`{name}` is no benchmark: there are engine, peers, pacing, hot, link, load, scale, ceiling \
-             and probes"
+            "`{name}` is no benchmark: there are engine, peers, pacing, hot, link, load, scale, \
+             ceiling, probes and cluster"
         ),
     }
 }

@@ -138,7 +138,7 @@ impl Programs {
     }
 }
 
-fn free_port() -> anyhow::Result<u16> {
+pub(super) fn free_port() -> anyhow::Result<u16> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     Ok(listener.local_addr()?.port())
 }
@@ -150,7 +150,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn wait_until_open(&self) -> anyhow::Result<()> {
+    pub(super) fn wait_until_open(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(20);
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             if Instant::now() > deadline {

@@ -91,9 +91,10 @@ mod tests {
     #[test]
     fn the_page_has_a_place_for_each_benchmark() {
         let page = fs::read_to_string(shell::root().join(PAGE)).unwrap();
-        for name in
-            ["engine", "peers", "pacing", "hot", "link", "load", "scale", "ceiling", "probes"]
-        {
+        for name in [
+            "engine", "peers", "pacing", "hot", "link", "load", "scale", "ceiling", "probes",
+            "cluster",
+        ] {
             assert!(replaced(&page, name, "").is_ok(), "{name}");
         }
     }

@@ -1,0 +1,83 @@
+//! Questions about keys and counts, to one server or to the nodes of a cluster that know.
+
+use super::preflight::{Caller, StartError};
+use super::topology::{self, Found};
+use crate::cluster::board::{NOBODY, Table};
+use crate::cluster::redirect::read;
+use crate::cluster::slots::{SLOTS, slot_of};
+use crate::plan::{Plan, Target, Topology};
+use crate::resp::tree::Tree;
+use crate::units::NodeId;
+
+/// How often one question follows the topology to its new place.
+const ATTEMPTS: usize = 5;
+
+/// A connection to each server that holds keys.
+#[derive(Debug)]
+pub struct Callers {
+    callers: Vec<Caller>,
+    cluster: Option<Known>,
+}
+
+/// Who serves which slot.
+#[derive(Debug)]
+struct Known {
+    /// The numbers of the callers' nodes.
+    nodes: Vec<NodeId>,
+    owners: Box<Table>,
+}
+
+impl Callers {
+    /// Connects to the plan's server, or to all primaries of its cluster.
+    ///
+    /// # Errors
+    /// As [`Caller::connect`] and [`topology::find`].
+    pub fn connect(plan: &Plan) -> Result<Self, StartError> {
+        let mut first = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+        let Topology::Cluster { .. } = plan.topology else {
+            return Ok(Self { callers: vec![first], cluster: None });
+        };
+        let Found { board, primaries, .. } = topology::find(&plan.target, &mut first)?;
+        let mut callers = Vec::new();
+        for address in primaries.iter().filter_map(|node| board.address(*node)) {
+            let target = Target::Tcp { host: address.ip().to_string(), port: address.port() };
+            callers.push(Caller::connect(&target, &plan.credentials, plan.resp3)?);
+        }
+        let mut owners = Box::new([NOBODY; SLOTS as usize]);
+        // Nobody else has this board yet.
+        let _ = board.copy(&mut owners);
+        Ok(Self { callers, cluster: Some(Known { nodes: primaries, owners }) })
+    }
+
+    /// All of them.
+    pub fn each(&mut self) -> impl Iterator<Item = &mut Caller> {
+        self.callers.iter_mut()
+    }
+
+    /// Asks whoever serves a key; `words` name it. A cluster that has moved the key meanwhile is
+    /// looked at again.
+    ///
+    /// # Errors
+    /// As [`Caller::ask`].
+    pub fn ask(&mut self, plan: &Plan, key: &str, words: &[&[u8]]) -> Result<Tree, StartError> {
+        let mut attempt = 1;
+        loop {
+            let reply = self.of(key).ask(words)?;
+            let moved = matches!(&reply, Tree::Error(text) if read(text.as_bytes()).is_some());
+            if self.cluster.is_none() || !moved || attempt == ATTEMPTS {
+                return Ok(reply);
+            }
+            attempt += 1;
+            *self = Self::connect(plan)?;
+        }
+    }
+
+    fn of(&mut self, key: &str) -> &mut Caller {
+        let at = self.cluster.as_ref().and_then(|known| {
+            let owner = known.owners[slot_of(key.as_bytes()).index()];
+            known.nodes.iter().position(|node| node.0 == u16::from(owner))
+        });
+        // A slot that nobody serves: any node says so.
+        &mut self.callers[at.unwrap_or(0)]
+    }
+}

@@ -1,0 +1,104 @@
+//! `kill-master`: a primary of a cluster dies, and the action lasts until another one serves its
+//! slots. The dead server stays dead.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use redis::Connection;
+use serde_json::json;
+use stallion_timeline::clock::monotonic_ns;
+
+use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
+use crate::info::Info;
+use crate::members::members;
+
+/// How long the cluster may take to replace it: its node time-out (15 s by default), the vote, and
+/// the news of it.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(40);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+pub(super) struct KillMaster;
+
+impl Action for KillMaster {
+    fn name(&self) -> &'static str {
+        "kill-master"
+    }
+
+    fn about(&self) -> &'static str {
+        "kills a primary of a cluster (SIGKILL), and waits (at most `for`) until it is replaced"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[Parameter::For]
+    }
+
+    fn destructive(&self) -> bool {
+        true
+    }
+
+    fn act(&self, site: &mut Site, parameters: &Parameters) -> Result<Detail, ChaosError> {
+        let pid = site.pid()?;
+        let id: String = redis::cmd("CLUSTER").arg("MYID").query(&mut site.connection)?;
+        let all = members(&mut site.connection)?;
+        let victim = all.iter().find(|member| member.id == id);
+        let slots = victim.filter(|member| member.is_primary).map_or(0, |one| one.slot_count());
+        if slots == 0 {
+            let text = format!("{} is no primary that serves slots: kill another", site.target);
+            return Err(ChaosError::Failed(text));
+        }
+        let survivors = all.iter().filter(|member| member.id != id && !member.has_failed);
+        let mut witnesses: Vec<Connection> = Vec::new();
+        for member in survivors {
+            witnesses.push(site.target.beside(&member.host, member.port).connect()?);
+        }
+        let killed_ns = monotonic_ns();
+        kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).map_err(|errno| {
+            ChaosError::Failed(format!("cannot kill process {pid}: {errno}; run as its user"))
+        })?;
+        let patience = parameters.lasts.unwrap_or(DEFAULT_PATIENCE);
+        let replaced_ns = await_heir(site, &mut witnesses, &id, slots, patience)?;
+        Ok(Detail::from_iter([
+            ("pid".to_owned(), json!(pid)),
+            ("node".to_owned(), json!(id)),
+            ("slots".to_owned(), json!(slots)),
+            ("killed_ns".to_owned(), json!(killed_ns)),
+            ("replaced_ns".to_owned(), json!(replaced_ns)),
+            ("outage_ms".to_owned(), json!((replaced_ns - killed_ns) as f64 / 1e6)),
+        ]))
+    }
+}
+
+/// Waits until every primary that is left says that others serve the victim's slots and that the
+/// cluster is well; gives the time.
+fn await_heir(
+    site: &Site,
+    witnesses: &mut [Connection],
+    victim: &str,
+    slots: usize,
+    patience: Duration,
+) -> Result<u64, ChaosError> {
+    let start = Instant::now();
+    while start.elapsed() < patience {
+        let mut all_agree = true;
+        for witness in &mut *witnesses {
+            all_agree &= is_replaced(witness, victim)?;
+        }
+        if all_agree {
+            return Ok(monotonic_ns());
+        }
+        site.wait(LOOK_EVERY)?;
+    }
+    let text = format!("nobody took over its {slots} slots within {patience:?}: has it a replica?");
+    Err(ChaosError::Failed(text))
+}
+
+fn is_replaced(witness: &mut Connection, victim: &str) -> Result<bool, ChaosError> {
+    let all = members(witness)?;
+    let dead = all.iter().find(|member| member.id == victim);
+    if dead.is_some_and(|member| member.slot_count() > 0) {
+        return Ok(false);
+    }
+    let text: String = redis::cmd("CLUSTER").arg("INFO").query(witness)?;
+    Ok(Info::parse(&text).text("cluster_state") == "ok")
+}
