@@ -94,7 +94,7 @@ impl Args {
             Some(list) => list.0.clone(),
             None => null::spare_core(&self.work.cores()),
         };
-        let settings = null::beside(cores, self.work.value_size, self.traffic.conns);
+        let settings = null::beside(cores, self.work.value_size.longest(), self.traffic.conns);
         let server = NullServer::start(&settings).map_err(Failure::usage)?;
         Ok(Some(server))
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use stallion_timeline::OpCounts;
 
 use crate::audit::link::LinkUse;
 use crate::measure::histogram::Sum;
@@ -126,6 +127,8 @@ pub struct Summary {
     pub duration_s: f64,
     /// Requests answered, those after the end of the schedule included.
     pub ops: u64,
+    /// Of these, by command: answered without an error, hits and misses of reads, and errors.
+    pub ops_by_command: BTreeMap<String, OpCounts>,
     /// Requests answered a second, while measuring.
     pub ops_per_sec: f64,
     /// Requests intended a second; 0 in the closed model.

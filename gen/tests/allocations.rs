@@ -20,6 +20,7 @@ use stallion_gen::shard::ring::{Ring, WaitPolicy};
 use stallion_gen::shard::{Greeting, Settings, Shard, Stage};
 use stallion_gen::units::Nanos;
 use stallion_gen::workload::arrivals::{Arrivals, Schedule};
+use stallion_gen::workload::command::Commands;
 use stallion_gen::workload::keys::{Keys, Zipf};
 use stallion_gen::workload::mix::{Mix, Ttl};
 use stallion_gen::workload::values::Values;
@@ -109,8 +110,8 @@ const CONNECTIONS: usize = 16;
 const PIPELINE: usize = 8;
 const SEED: u64 = 7;
 
-fn shard(server: &Server, schedule: &Schedule) -> (Shard<Uring>, Outlet) {
-    let encoder = Encoder::new("key:", Values::new(SEED, 100));
+fn shard(server: &Server, schedule: &Schedule, commands: &Commands) -> (Shard<Uring>, Outlet) {
+    let encoder = Encoder::new(commands.clone(), "key:", Values::fixed(SEED, 100));
     let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)));
     let half_bytes = encoder.longest() * PIPELINE;
     let ring = Uring::new(address, CONNECTIONS, half_bytes, WaitPolicy::Block).unwrap();
@@ -121,7 +122,7 @@ fn shard(server: &Server, schedule: &Schedule) -> (Shard<Uring>, Outlet) {
         pipeline: PIPELINE,
         arrivals: Arrivals::new(schedule, 0, 1, SEED),
         open: schedule.is_open(),
-        workload: Workload::Traffic(Traffic::new(keys, Mix::new(1, 1, ttl), SEED)),
+        workload: Workload::Traffic(Traffic::new(keys, Mix::new(&commands.list, ttl), SEED)),
         encoder,
         verify: true,
         greeting: Greeting { bytes: request(&[b"HELLO", b"3"]), replies: 1 },
@@ -165,10 +166,11 @@ fn the_counter_counts() {
 #[test]
 fn a_hundred_thousand_requests_allocate_nothing() {
     let server = Server::start();
+    let commands = Commands::reads_and_writes(1, 1);
     for schedule in
         [Schedule::Closed, Schedule::Constant { rate: 40_000 }, Schedule::Poisson { rate: 40_000 }]
     {
-        let (mut shard, mut outlet) = shard(&server, &schedule);
+        let (mut shard, mut outlet) = shard(&server, &schedule, &commands);
         let stop = AtomicBool::new(false);
         while shard.open_connections() < CONNECTIONS {
             shard.tick(&stop);

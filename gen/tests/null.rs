@@ -15,7 +15,10 @@ use stallion_gen::resp::command::request;
 use stallion_gen::run::{Outputs, run};
 use stallion_gen::shard::ring::{Io, WaitPolicy};
 use stallion_gen::summary::Summary;
+use stallion_gen::workload::command::Commands;
 use stallion_gen::workload::mix::Ttl;
+use stallion_gen::workload::sizes::Sizes;
+use stallion_gen::workload::values::Content;
 use stallion_timeline::Role;
 
 fn settings() -> Settings {
@@ -33,10 +36,12 @@ fn plan(server: &NullServer) -> Plan {
         target: Target::Tcp { host: "127.0.0.1".to_owned(), port: server.address().port() },
         credentials: Credentials::default(),
         resp3: false,
-        work: Work::Traffic { reads: 9, writes: 1, distribution: Distribution::Uniform },
+        work: Work::Traffic { distribution: Distribution::Uniform },
+        commands: Commands::reads_and_writes(9, 1),
         keys: 1_000,
         key_prefix: "key:".to_owned(),
-        value_size: 100,
+        value_size: Sizes::Fixed(100),
+        value_content: Content::Random,
         ttl: Ttl { fraction: 0.5, min_s: 9, max_s: 1_000 },
         verify: false,
         rate: Rate::Max,
@@ -94,7 +99,7 @@ fn the_engine_drives_it_through_both_rings() {
 fn large_values_and_several_cores_work() {
     let settings = Settings { cores: vec![0, 1], value_bytes: 200_000, ..settings() };
     let server = NullServer::start(&settings).unwrap();
-    flows(&drive(&Plan { value_size: 200_000, ..plan(&server) }));
+    flows(&drive(&Plan { value_size: Sizes::Fixed(200_000), ..plan(&server) }));
 }
 
 #[test]

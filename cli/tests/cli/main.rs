@@ -15,6 +15,8 @@ mod start;
 
 mod faults;
 
+mod commands;
+
 mod contract;
 
 mod load;

@@ -68,6 +68,17 @@ pub enum StartError {
         /// Its words.
         reply: String,
     },
+    /// It does not take a script.
+    #[error(
+        "{target} refused a script of the mix: {reply}; try it with `redis-cli --eval FILE`, and \
+         see that the user may run SCRIPT"
+    )]
+    Script {
+        /// As asked.
+        target: String,
+        /// Its words.
+        reply: String,
+    },
     /// It is not ready.
     #[error("{target} is not ready: {reply}; {remedy}")]
     NotReady {

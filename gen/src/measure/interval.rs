@@ -4,7 +4,8 @@ use super::histogram::Recording;
 use super::late::LateSpans;
 use super::outcome::{ErrorKind, Outcome};
 use super::slow::{Sample, SlowSample};
-use crate::units::{Nanos, OpKind};
+use crate::limits::MAX_COMMANDS;
+use crate::units::Nanos;
 
 /// Counts of one command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub struct Interval {
     /// Requests due and not sent at the end.
     pub backlog: u64,
     /// By command.
-    pub commands: [CommandCounts; OpKind::COUNT],
+    pub commands: [CommandCounts; MAX_COMMANDS],
     /// By kind of error.
     pub errors: [u64; ErrorKind::COUNT],
     /// Intended time to answer.
@@ -98,7 +99,7 @@ impl Interval {
             counts: Counts::default(),
             in_flight: 0,
             backlog: 0,
-            commands: [CommandCounts::default(); OpKind::COUNT],
+            commands: [CommandCounts::default(); MAX_COMMANDS],
             errors: [0; ErrorKind::COUNT],
             response: Recording::default(),
             service: Recording::default(),
@@ -121,11 +122,15 @@ impl Interval {
     /// only the service time is recorded (`open` is false) and the reader uses it for both.
     #[inline]
     pub fn end_request(&mut self, sample: Sample, open: bool, slow_ns: u64) {
-        let command = &mut self.commands[sample.kind as usize];
+        let command = &mut self.commands[sample.command.index()];
         match sample.outcome {
             Outcome::Ok => {
                 command.ok += 1;
-                command.hits += u64::from(sample.kind == OpKind::Get);
+                self.counts.answered += 1;
+            }
+            Outcome::Hit => {
+                command.ok += 1;
+                command.hits += 1;
                 self.counts.answered += 1;
             }
             Outcome::Miss => {
@@ -153,20 +158,23 @@ impl Interval {
     }
 
     /// Counts the end of requests that were sent together and got the usual answer: so many of
-    /// each command, with the response time in the open model, and the service time.
+    /// each command (`reads` has a bit for each that reads), with the response time in the open
+    /// model, and the service time.
     #[inline]
     pub fn end_usual(
         &mut self,
-        kinds: &[u64; OpKind::COUNT],
+        by_command: &[u32],
+        reads: u32,
         response_ns: Option<u64>,
         service_ns: u64,
     ) {
         let mut count = 0;
-        for (command, of_kind) in self.commands.iter_mut().zip(kinds) {
-            command.ok += of_kind;
-            count += of_kind;
+        for (index, (command, answered)) in self.commands.iter_mut().zip(by_command).enumerate() {
+            let answered = u64::from(*answered);
+            command.ok += answered;
+            command.hits += answered * u64::from(reads >> index & 1);
+            count += answered;
         }
-        self.commands[OpKind::Get as usize].hits += kinds[OpKind::Get as usize];
         self.counts.answered += count;
         if let Some(response_ns) = response_ns {
             self.response.record_many(response_ns, count);
@@ -177,7 +185,7 @@ impl Interval {
     /// Makes it ready to be used again. The histograms are drained by the recorder.
     pub fn reset(&mut self) {
         self.counts = Counts::default();
-        self.commands = [CommandCounts::default(); OpKind::COUNT];
+        self.commands = [CommandCounts::default(); MAX_COMMANDS];
         self.errors = [0; ErrorKind::COUNT];
         self.slow.clear();
         self.late.clear();

@@ -4,6 +4,8 @@ pub mod target;
 
 pub mod rate;
 
+pub mod mix;
+
 use std::net::SocketAddr;
 
 use serde::Serialize;
@@ -13,10 +15,14 @@ pub use rate::{Rate, RateError};
 pub use target::{Credentials, Target, TargetError};
 
 use crate::limits::{
-    MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE, MAX_VALUE_BYTES,
+    MAX_COMMANDS, MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE,
+    MAX_TRANSACTION, MAX_VALUE_BYTES,
 };
 use crate::shard::ring::{HALVES, Io, WaitPolicy};
+use crate::workload::command::Commands;
 use crate::workload::mix::Ttl;
+use crate::workload::sizes::Sizes;
+use crate::workload::values::{Content, Values};
 
 /// By which law keys are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -49,16 +55,12 @@ pub enum Distribution {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
-    /// Reads and writes by ratio.
+    /// The commands by weight.
     Traffic {
-        /// Weight of reads.
-        reads: u32,
-        /// Weight of writes.
-        writes: u32,
         /// Law of the keys.
         distribution: Distribution,
     },
-    /// Each key once.
+    /// Each key once, by the first command.
     Fill {
         /// The first key that is to be written: those before it are there already.
         from: u64,
@@ -94,14 +96,18 @@ pub struct Plan {
     pub credentials: Credentials,
     /// Speak RESP3 (`HELLO 3`).
     pub resp3: bool,
-    /// What to send.
+    /// What to do.
     pub work: Work,
+    /// The commands to do it with.
+    pub commands: Commands,
     /// Keys that exist for the run, numbered from 0.
     pub keys: u64,
     /// What stands before a key's twelve digits.
     pub key_prefix: String,
-    /// Bytes of every value.
-    pub value_size: usize,
+    /// Bytes of the values.
+    pub value_size: Sizes,
+    /// What they are.
+    pub value_content: Content,
     /// Which writes expire.
     pub ttl: Ttl,
     /// Compare what comes back with what was written.
@@ -174,6 +180,15 @@ pub enum PlanError {
          proto-max-bulk-len): give a smaller one"
     )]
     ValueSize(usize),
+    /// More commands than counters.
+    #[error("{0} commands in one mix: at most {MAX_COMMANDS} can be told apart, --tx included")]
+    Commands(usize),
+    /// `--tx 0` or more than the bound.
+    #[error("--tx {0} is out of range: give 1 to {MAX_TRANSACTION} commands for each MULTI")]
+    Transaction(usize),
+    /// A command that a transaction cannot have.
+    #[error("{0} cannot stand between MULTI and EXEC: leave it out of the mix, or leave out --tx")]
+    InTransaction(String),
     /// `--keys 0` or more than can be named.
     #[error("--keys {0} is out of range: give 1 to {MAX_KEYS}")]
     Keys(u64),
@@ -191,7 +206,10 @@ pub enum PlanError {
         request_bytes: usize,
     },
     /// Neither reads nor writes.
-    #[error("--rw-ratio 0:0 asks for nothing: give reads:writes, for example 9:1")]
+    #[error(
+        "the weights of all commands are 0, which asks for nothing: give --rw-ratio reads:writes, \
+         for example 9:1, or a --mix such as get=80,set=20"
+    )]
     Ratio,
     /// An exponent that is none.
     #[error("--zipf-s {0} is out of range: give 0.1 to 5")]
@@ -225,6 +243,12 @@ pub enum PlanError {
 }
 
 impl Plan {
+    /// The values that it writes and finds.
+    #[must_use]
+    pub fn values(&self) -> Values {
+        Values::new(self.seed, self.value_size.clone(), self.value_content)
+    }
+
     /// Shards that the plan needs: one for each core, at least one.
     #[must_use]
     pub fn shards(&self) -> usize {
@@ -257,8 +281,8 @@ impl Plan {
         if !(1..=MAX_PIPELINE).contains(&self.pipeline) {
             return Err(PlanError::Pipeline(self.pipeline));
         }
-        if self.value_size > MAX_VALUE_BYTES {
-            return Err(PlanError::ValueSize(self.value_size));
+        if self.value_size.longest() > MAX_VALUE_BYTES {
+            return Err(PlanError::ValueSize(self.value_size.longest()));
         }
         if !(1..=MAX_KEYS).contains(&self.keys) {
             return Err(PlanError::Keys(self.keys));
@@ -270,16 +294,31 @@ impl Plan {
             let (conns, pipeline) = (conns_each, self.pipeline);
             return Err(PlanError::Memory { conns, pipeline, request_bytes });
         }
+        self.check_commands()?;
         self.check_laws()?;
         self.check_times()?;
         check_cores(&self.cores)
     }
 
+    fn check_commands(&self) -> Result<(), PlanError> {
+        let Commands { list, transaction } = &self.commands;
+        if self.commands.len() > MAX_COMMANDS {
+            return Err(PlanError::Commands(list.len()));
+        }
+        if list.iter().all(|command| command.weight == 0) {
+            return Err(PlanError::Ratio);
+        }
+        let Some(count) = *transaction else { return Ok(()) };
+        if !(1..=MAX_TRANSACTION).contains(&count) {
+            return Err(PlanError::Transaction(count));
+        }
+        // In a transaction it would not wait.
+        let wait = list.iter().find(|command| command.name == "wait");
+        wait.map_or(Ok(()), |wait| Err(PlanError::InTransaction(wait.name.clone())))
+    }
+
     fn check_laws(&self) -> Result<(), PlanError> {
-        if let Work::Traffic { reads, writes, distribution } = self.work {
-            if reads == 0 && writes == 0 {
-                return Err(PlanError::Ratio);
-            }
+        if let Work::Traffic { distribution } = self.work {
             check_distribution(distribution)?;
         }
         let Ttl { fraction, min_s, max_s } = self.ttl;

@@ -7,10 +7,12 @@ use stallion_timeline::histogram::encode;
 use stallion_timeline::{OpCounts, schema};
 
 use super::Layout;
+use crate::limits::MAX_COMMANDS;
 use crate::measure::histogram::Sum;
 use crate::measure::interval::{CommandCounts, Counts, Interval};
 use crate::measure::outcome::ErrorKind;
-use crate::units::OpKind;
+use crate::units::CommandId;
+use crate::workload::command::Commands;
 
 /// The sum of the shards' intervals of one time. Histograms are added, never averaged.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ pub struct Merged {
     /// Requests due and not sent at the end.
     pub backlog: u64,
     /// By command.
-    pub commands: [CommandCounts; OpKind::COUNT],
+    pub commands: [CommandCounts; MAX_COMMANDS],
     /// By kind of error.
     pub errors: [u64; ErrorKind::COUNT],
     /// Intended time to answer.
@@ -73,7 +75,7 @@ impl Default for Merged {
             counts: Counts::default(),
             in_flight: 0,
             backlog: 0,
-            commands: [CommandCounts::default(); OpKind::COUNT],
+            commands: [CommandCounts::default(); MAX_COMMANDS],
             errors: [0; ErrorKind::COUNT],
             response: Sum::default(),
             service: Sum::default(),
@@ -162,7 +164,7 @@ impl Merged {
     fn add_counts(
         &mut self,
         counts: Counts,
-        commands: &[CommandCounts; OpKind::COUNT],
+        commands: &[CommandCounts; MAX_COMMANDS],
         errors: &[u64; ErrorKind::COUNT],
     ) {
         self.counts.due += counts.due;
@@ -190,6 +192,18 @@ impl Merged {
             .map(|kind| (kind.name().to_owned(), self.errors[kind as usize]))
             .filter(|(_, count)| *count > 0)
             .collect()
+    }
+
+    /// Counts by the name of the command, of those that there were any of.
+    #[must_use]
+    pub fn ops_by_name(&self, commands: &Commands) -> BTreeMap<String, OpCounts> {
+        let named = |(index, counts): (usize, &CommandCounts)| {
+            let CommandCounts { ok, hits, misses, errors } = *counts;
+            let name = commands.name(CommandId(index as u8)).to_owned();
+            (name, OpCounts { ok, hits, misses, errors })
+        };
+        let there = |(_, counts): &(usize, &CommandCounts)| **counts != CommandCounts::default();
+        self.commands.iter().enumerate().filter(there).map(named).collect()
     }
 
     /// Intended time to answer; in the closed model that is the service time.
@@ -221,14 +235,7 @@ impl Merged {
             sum.write_to(histogram);
             encode(histogram)
         };
-        let ops = OpKind::ALL
-            .into_iter()
-            .map(|kind| (kind.name().to_owned(), self.commands[kind as usize]))
-            .filter(|(_, counts)| *counts != CommandCounts::default())
-            .map(|(name, CommandCounts { ok, hits, misses, errors })| {
-                (name, OpCounts { ok, hits, misses, errors })
-            })
-            .collect();
+        let ops = self.ops_by_name(layout.encoder.commands());
         schema::Interval {
             start_ns: self.start_ns,
             end_ns: self.end_ns,

@@ -37,6 +37,9 @@ pub struct Usual {
 }
 
 impl Usual {
+    /// None: every reply is parsed.
+    pub const NONE: Self = Self { head: 0, mask: 0, bytes: usize::MAX };
+
     /// `+OK`.
     #[must_use]
     pub fn ok() -> Self {
@@ -54,7 +57,7 @@ impl Usual {
         let mut head = [0; 8];
         let Some(front) = head.get_mut(..header.len()) else {
             // Longer than the word that is compared: never recognised, always parsed.
-            return Self { head: 0, mask: 0, bytes: usize::MAX };
+            return Self::NONE;
         };
         front.copy_from_slice(header);
         let mask = u64::MAX >> (64 - 8 * header.len());
@@ -114,7 +117,21 @@ pub struct Parser {
     last_byte: u8,
     line_bytes: usize,
     fresh: bool,
+    inside: Inside,
 }
+
+/// What is kept of an aggregate's elements.
+#[derive(Debug, Clone, Copy, Default)]
+struct Inside {
+    /// Elements of the outermost level that are nothing.
+    nulls: u64,
+    /// The first word of the first error among all of them, as far as it fits.
+    error: [u8; ERROR_WORD_BYTES],
+    error_bytes: usize,
+}
+
+/// Longest first word of an error inside of an aggregate; Redis's longest is CLUSTERDOWN.
+const ERROR_WORD_BYTES: usize = 16;
 
 impl Default for Parser {
     fn default() -> Self {
@@ -135,6 +152,7 @@ impl Parser {
             last_byte: 0,
             line_bytes: 0,
             fresh: true,
+            inside: Inside::default(),
         }
     }
 
@@ -156,6 +174,18 @@ impl Parser {
     #[must_use]
     pub fn text(&self) -> &[u8] {
         self.line.get(1..).unwrap_or_default()
+    }
+
+    /// Elements of the last aggregate that are nothing, its outermost level alone.
+    #[must_use]
+    pub const fn nulls_inside(&self) -> u64 {
+        self.inside.nulls
+    }
+
+    /// The first word of the first error inside of the last aggregate; empty without one.
+    #[must_use]
+    pub fn error_inside(&self) -> &[u8] {
+        &self.inside.error[..self.inside.error_bytes]
     }
 
     /// Reads the next reply off the front of `input`; none when `input` is used up first.
@@ -188,6 +218,7 @@ impl Parser {
         while !input.is_empty() {
             if self.fresh {
                 self.fresh = false;
+                self.inside = Inside::default();
                 self.start_line();
             }
             let element_ended = match self.place {
@@ -261,7 +292,10 @@ impl Parser {
         let (kind, text) = (self.line[0], &self.line[1..]);
         let element = match kind {
             b'+' => Reply::Status,
-            b'-' => Reply::Error,
+            b'-' => {
+                self.note_error_inside();
+                Reply::Error
+            }
             b':' => Reply::Integer(number(text)?),
             b'#' => Reply::Integer(i64::from(text == b"t")),
             b'_' => Reply::Null,
@@ -320,6 +354,20 @@ impl Parser {
         if self.depth == 0 {
             self.outer = element;
         }
+        self.inside.nulls += u64::from(self.depth == 1 && element == Reply::Null);
+    }
+
+    /// Keeps the first word of the line, which is an error, when it is the first in an aggregate.
+    fn note_error_inside(&mut self) {
+        if self.depth == 0 || self.inside.error_bytes > 0 {
+            return;
+        }
+        let text = self.line.get(1..).unwrap_or_default();
+        let word = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let bytes = word.len().min(ERROR_WORD_BYTES);
+        self.inside.error[..bytes].copy_from_slice(&word[..bytes]);
+        // An error without a word is one, too.
+        self.inside.error_bytes = bytes.max(1);
     }
 
     /// An element ended: does the whole reply end with it?
@@ -361,6 +409,10 @@ const fn is_type(byte: u8) -> bool {
 fn whole_reply(input: &[u8], on_body: &mut impl FnMut(u64, &[u8])) -> Option<(Reply, usize)> {
     match *input.first()? {
         b'+' => input.starts_with(b"+OK\r\n").then_some((Reply::Status, 5)),
+        b':' => {
+            let (number, header) = short_length(&input[1..])?;
+            Some((Reply::Integer(number as i64), 1 + header))
+        }
         b'$' if input.starts_with(b"$-1\r\n") => Some((Reply::Null, 5)),
         b'$' => {
             let (length, header) = short_length(&input[1..])?;

@@ -222,7 +222,7 @@ fn workload(plan: &Plan, shard: u64, shards: u64, seed: u64, in_flight: usize) -
         Work::Fill { from } => Workload::Fill(Fill::new(
             from, plan.keys, shard, shards, plan.ttl, plan.seed, in_flight,
         )),
-        Work::Traffic { reads, writes, distribution } => {
+        Work::Traffic { distribution } => {
             let keys = match distribution {
                 Distribution::Uniform => Keys::Uniform { keys: plan.keys },
                 Distribution::Zipfian { s } => Keys::Zipfian(Box::new(Zipf::new(plan.keys, s))),
@@ -237,7 +237,12 @@ fn workload(plan: &Plan, shard: u64, shards: u64, seed: u64, in_flight: usize) -
                     Keys::Sequential { keys: plan.keys, next, step: shards.min(plan.keys) }
                 }
             };
-            Workload::Traffic(Traffic::new(keys, Mix::new(reads, writes, plan.ttl), seed))
+            let mix = Mix::new(&plan.commands.list, plan.ttl);
+            let traffic = Traffic::new(keys, mix, seed);
+            Workload::Traffic(match plan.commands.transaction_id().zip(plan.commands.transaction) {
+                Some((id, count)) => traffic.in_transactions(id, count),
+                None => traffic,
+            })
         }
     }
 }

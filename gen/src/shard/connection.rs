@@ -3,7 +3,8 @@
 use super::flight::Flights;
 use super::ring::HALVES;
 use crate::limits::{CONNECT_TIMEOUT_NS, MAX_RECONNECT_PAUSE_NS, MIN_RECONNECT_PAUSE_NS};
-use crate::resp::reply::Parser;
+use crate::measure::outcome::ErrorKind;
+use crate::resp::reply::{Parser, Reply};
 use crate::units::Nanos;
 
 /// Where a connection is in its life.
@@ -59,6 +60,10 @@ pub struct Connection {
     pub value_matches: bool,
     /// Bytes of it so far.
     pub value_bytes: u64,
+    /// Replies to the oldest request so far; only a transaction gets more than one.
+    pub parts: u16,
+    /// The first error among them.
+    pub part_error: Option<ErrorKind>,
     was_open: bool,
     pause_ns: u64,
 }
@@ -78,6 +83,8 @@ impl Connection {
             listed: false,
             value_matches: true,
             value_bytes: 0,
+            parts: 0,
+            part_error: None,
             was_open: false,
             pause_ns: MIN_RECONNECT_PAUSE_NS,
         }
@@ -113,6 +120,44 @@ impl Connection {
         self.pause_ns = (self.pause_ns * 2).min(MAX_RECONNECT_PAUSE_NS);
         self.pending = Pending::default();
         self.sending = false;
+        (self.value_matches, self.value_bytes) = (true, 0);
+        (self.parts, self.part_error) = (0, None);
+    }
+
+    /// Counts one reply to the oldest request, and keeps the first error among its replies and
+    /// inside of them; returns how many there were. A request that gets one reply is always whole.
+    #[inline]
+    pub fn part(&mut self, reply: Reply) -> u16 {
+        self.parts += 1;
+        let word = match reply {
+            Reply::Error => self.parser.text(),
+            Reply::Aggregate(_) if self.parts > 1 => self.parser.error_inside(),
+            _ => return self.parts,
+        };
+        if !word.is_empty() && self.part_error.is_none() {
+            self.part_error = Some(ErrorKind::of_reply(word));
+        }
+        self.parts
+    }
+
+    /// The oldest request has all its replies: the first error among them, if there was one. Of a
+    /// transaction, the error that made it fail is worth more than EXEC's own word.
+    #[inline]
+    pub fn end_of_parts(&mut self) -> Option<ErrorKind> {
+        self.parts = 0;
+        self.part_error.take()
+    }
+
+    /// Whether the value that came in is the one that was written, of so many bytes.
+    #[inline]
+    #[must_use]
+    pub const fn value_is(&self, bytes: u64) -> bool {
+        self.value_matches && self.value_bytes == bytes
+    }
+
+    /// Makes ready for the next value.
+    #[inline]
+    pub const fn forget_value(&mut self) {
         (self.value_matches, self.value_bytes) = (true, 0);
     }
 

@@ -45,6 +45,8 @@ struct Peer {
     sending: bool,
     silent: bool,
     input: Vec<u8>,
+    /// Commands since MULTI, if there was one.
+    queued: Option<usize>,
     output: Vec<u8>,
     delivering: bool,
 }
@@ -168,8 +170,9 @@ impl Simulated {
         let input = std::mem::take(&mut self.peers[connection.index()].input);
         let mut rest = input.as_slice();
         let mut output = Vec::new();
+        let queued = &mut self.peers[connection.index()].queued;
         while let Some(request) = Tree::read(&mut rest).expect("requests are well-formed RESP") {
-            self.server.answer(&request, &mut output);
+            self.server.answer(&request, queued, &mut output);
         }
         let cut = !output.is_empty() && self.server.chance(self.server.faults.cut);
         let rest = rest.to_vec();
