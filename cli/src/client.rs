@@ -67,6 +67,12 @@ pub(crate) struct Server {
     /// Speak RESP3 (HELLO 3) instead of RESP2
     #[arg(long)]
     pub(crate) resp3: bool,
+    /// Database that every connection selects
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) db: u32,
+    /// Name that every connection gives itself (CLIENT SETNAME)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client_name: Option<String>,
 }
 
 impl Server {
@@ -79,7 +85,7 @@ impl Server {
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
         let target = Some(format!("redis://{address}"));
         let place = Place { target, user: None, pass: None, ..self.place.clone() };
-        Self { place, ..*self }
+        Self { place, ..self.clone() }
     }
 
     pub(crate) fn resolve(&self) -> Result<(Target, Credentials), Failure> {
@@ -181,6 +187,10 @@ pub(crate) struct Traffic {
     /// Requests in flight on each connection
     #[arg(long, value_name = "N", default_value_t = 1)]
     pipeline: usize,
+    /// Close and open a connection again after N requests: what connection churn costs, hand-shake
+    /// included
+    #[arg(long, value_name = "N")]
+    reconnect_every: Option<u64>,
     /// Compare every value that comes back with what `load` or a write of this seed wrote
     #[arg(long)]
     verify: bool,
@@ -218,6 +228,9 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         target,
         credentials,
         resp3: server.resp3,
+        db: server.db,
+        client_name: server.client_name.clone(),
+        reconnect_every: traffic.reconnect_every,
         work: plan::Work::Traffic { distribution },
         commands: traffic.commands.read()?,
         keys: work.keys,

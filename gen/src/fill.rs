@@ -61,7 +61,7 @@ impl Filled {
 pub fn fill(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<(Filled, Finished), RunError> {
     let encoder_bytes = plan.value_size.longest() + 256;
     plan.check(encoder_bytes)?;
-    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+    let mut caller = Caller::of(plan)?;
     let dbsize_before = dbsize(&mut caller)?;
     let finished = run(plan, outputs)?;
     let written = finished.summary.accounting.answered;
@@ -75,7 +75,7 @@ fn check(
     finished: Finished,
 ) -> Result<(Filled, Finished), StartError> {
     // The first connection may have been idle for an hour.
-    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+    let mut caller = Caller::of(plan)?;
     let (sampled, absent, wrong) = check_sample(plan, &mut caller)?;
     let used = caller.info()?.get("used_memory").and_then(|bytes| bytes.parse().ok());
     let summary = &finished.summary;
@@ -109,7 +109,7 @@ const fn first_key(plan: &Plan) -> u64 {
 /// # Errors
 /// [`RunError`] when the server cannot be asked.
 pub fn resume_point(plan: &Plan) -> Result<u64, RunError> {
-    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+    let mut caller = Caller::of(plan)?;
     let (mut present, mut absent) = (0, plan.keys);
     while present < absent {
         let middle = u64::midpoint(present, absent);

@@ -69,6 +69,7 @@ pub const KEY_DIGITS: usize = 12;
 /// The most keys a run can name.
 pub const MAX_KEYS: u64 = 10_u64.pow(KEY_DIGITS as u32);
 
+const _: () = assert!(MAX_REPLY_DEPTH <= u32::BITS as usize);
 const _: () = assert!(MAX_COMMANDS <= u32::BITS as usize);
 const _: () = assert!(RECEIVE_BUFFERS.is_power_of_two());
 const _: () = assert!(FIRST_RECEIVE_BUFFERS <= RECEIVE_BUFFERS);

@@ -111,7 +111,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
         .schedule(plan.arrivals, plan.duration_ns, plan.warmup_ns)
         .map_err(PlanError::from)?;
     let _aside = Aside::of(&plan.cores);
-    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+    let mut caller = Caller::of(plan)?;
     let info = caller.info()?;
     load_scripts(plan, &mut caller)?;
     drop(caller);

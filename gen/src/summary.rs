@@ -159,8 +159,11 @@ pub struct Summary {
     pub timeouts: u64,
     /// Requests lost with their connection.
     pub lost: u64,
-    /// Connections opened again.
+    /// Connections opened again, those of `--reconnect-every` included.
     pub reconnects: u64,
+    /// How long those took from the beginning of the connect to the last answer of the hand-shake;
+    /// none when there were none.
+    pub connect_us: Option<Percentiles>,
     /// Busy share of the server's main thread while measuring, from INFO; none when it has not
     /// said so (before Redis 6.2, or too short a run).
     pub server_busy: Option<f64>,

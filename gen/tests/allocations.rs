@@ -126,6 +126,7 @@ fn shard(server: &Server, schedule: &Schedule, commands: &Commands) -> (Shard<Ur
         encoder,
         verify: true,
         greeting: Greeting { bytes: request(&[b"HELLO", b"3"]), replies: 1 },
+        requests_per_connection: u64::MAX,
         timeout_ns: 10_000_000_000,
         // Every request is a slow one, so that the log of slow requests is on the path, too.
         slow_ns: 1,

@@ -136,6 +136,8 @@ fn play(seed: u64) -> Played {
     } else {
         Greeting::default()
     };
+    let requests_per_connection =
+        if random.random_range(0..4) == 0 { random.random_range(1..20) } else { u64::MAX };
     let half_bytes = (encoder.longest() * pipeline).max(greeting.bytes.len());
     let mut faults = faults(&mut random);
     if filling {
@@ -152,6 +154,7 @@ fn play(seed: u64) -> Played {
         encoder,
         verify: true,
         greeting,
+        requests_per_connection,
         timeout_ns: 40_000_000,
         slow_ns: 1_000_000,
     };

@@ -15,6 +15,8 @@ mod start;
 
 mod faults;
 
+mod churn;
+
 mod commands;
 
 mod contract;

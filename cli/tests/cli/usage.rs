@@ -37,7 +37,7 @@ const DRIVE_FLAGS: &[Case<'static>] = &[
     (&["--dist", "zipfian", "--zipf-s", "77"], &["--zipf-s 77", "0.1 to 5"]),
     (&["--mix", "get=80,geet=1"], &["--mix", "geet", "lrange"]),
     (&["--mix", "get"], &["NAME=WEIGHT", "get=80"]),
-    (&["--mix", "get=0"], &["weights", "get=80,set=20"]),
+    (&["--mix", "get=0"], &["weights are all 0", "get=80,set=20"]),
     (&["--mix", "mget:0=1"], &["mget:1 to mget:1000"]),
     (&["--mix", "/nowhere/mix.toml"], &["/nowhere/mix.toml", "No such file"]),
     (&["--mix", "get=1", "--rw-ratio", "1:1"], &["--rw-ratio", "cannot be used with"]),

@@ -8,7 +8,7 @@ use socket2::Socket;
 use thiserror::Error;
 
 use super::greeting::greeting;
-use crate::plan::{Credentials, Target};
+use crate::plan::{Credentials, Plan, Target};
 use crate::resp::command::request;
 use crate::resp::tree::Tree;
 use crate::shard::ring::Io;
@@ -179,6 +179,19 @@ impl Caller {
         Ok(caller)
     }
 
+    /// Connects as a run does, and selects its database.
+    ///
+    /// # Errors
+    /// As [`Caller::connect`].
+    pub fn of(plan: &Plan) -> Result<Self, StartError> {
+        let mut caller = Self::connect(&plan.target, &plan.credentials, plan.resp3)?;
+        if plan.db > 0 {
+            let reply = caller.ask(&[b"SELECT", plan.db.to_string().as_bytes()])?;
+            caller.accept(reply)?;
+        }
+        Ok(caller)
+    }
+
     /// Asks one question.
     ///
     /// # Errors
@@ -250,6 +263,9 @@ impl StartError {
             "NOPROTO" => "it knows no RESP3: leave out --resp3",
             _ if reply.contains("max number of clients") => {
                 "raise its maxclients, or close other clients"
+            }
+            _ if reply.contains("DB index") || reply.contains("SELECT is not allowed") => {
+                "give a --db below its setting `databases`; a cluster has only 0"
             }
             _ if reply.contains("unknown command") && reply.contains("HELLO") => {
                 "it is older than 6.0 or a proxy: leave out --resp3"

@@ -66,6 +66,8 @@ pub struct Interval {
     pub lag: Recording,
     /// The part of it in which a connection was free: the client's own.
     pub own_lag: Recording,
+    /// How long connections took to open and to be greeted.
+    pub connect: Recording,
     /// How long answers had lain in the kernel (a sample, and only where it is measured).
     pub receive_delay: Recording,
     /// Slow requests.
@@ -105,6 +107,7 @@ impl Interval {
             service: Recording::default(),
             lag: Recording::default(),
             own_lag: Recording::default(),
+            connect: Recording::default(),
             receive_delay: Recording::default(),
             slow: SlowSample::new(seed),
             late: LateSpans::default(),

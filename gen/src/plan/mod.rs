@@ -96,6 +96,12 @@ pub struct Plan {
     pub credentials: Credentials,
     /// Speak RESP3 (`HELLO 3`).
     pub resp3: bool,
+    /// The database that every connection selects.
+    pub db: u32,
+    /// The name that every connection gives itself, as CLIENT LIST shows it.
+    pub client_name: Option<String>,
+    /// Requests after which a connection is closed and opened again.
+    pub reconnect_every: Option<u64>,
     /// What to do.
     pub work: Work,
     /// The commands to do it with.
@@ -183,6 +189,12 @@ pub enum PlanError {
     /// More commands than counters.
     #[error("{0} commands in one mix: at most {MAX_COMMANDS} can be told apart, --tx included")]
     Commands(usize),
+    /// `--reconnect-every 0`
+    #[error("--reconnect-every is 0: give 1 for a connection for each request, or leave it out")]
+    Reconnect,
+    /// A name that Redis refuses.
+    #[error("--client-name {0:?}: Redis takes printable letters without spaces")]
+    ClientName(String),
     /// `--tx 0` or more than the bound.
     #[error("--tx {0} is out of range: give 1 to {MAX_TRANSACTION} commands for each MULTI")]
     Transaction(usize),
@@ -207,8 +219,8 @@ pub enum PlanError {
     },
     /// Neither reads nor writes.
     #[error(
-        "the weights of all commands are 0, which asks for nothing: give --rw-ratio reads:writes, \
-         for example 9:1, or a --mix such as get=80,set=20"
+        "--rw-ratio 0:0, or a mix whose weights are all 0, asks for nothing: give reads:writes, for \
+         example 9:1, or --mix get=80,set=20"
     )]
     Ratio,
     /// An exponent that is none.
@@ -293,6 +305,13 @@ impl Plan {
         if bytes.is_none_or(|bytes| bytes > MAX_OUTGOING_BYTES) {
             let (conns, pipeline) = (conns_each, self.pipeline);
             return Err(PlanError::Memory { conns, pipeline, request_bytes });
+        }
+        if self.reconnect_every == Some(0) {
+            return Err(PlanError::Reconnect);
+        }
+        let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic());
+        if let Some(name) = self.client_name.as_ref().filter(|name| !is_plain(name)) {
+            return Err(PlanError::ClientName(name.clone()));
         }
         self.check_commands()?;
         self.check_laws()?;

@@ -6,6 +6,9 @@ fn plan() -> Plan {
         target: Target::Tcp { host: "localhost".to_owned(), port: 6379 },
         credentials: Credentials { user: None, password: Some("secret".to_owned()) },
         resp3: false,
+        db: 0,
+        client_name: None,
+        reconnect_every: None,
         work: Work::Traffic { distribution: Distribution::Uniform },
         commands: Commands::reads_and_writes(9, 1),
         keys: 1_000,
@@ -79,6 +82,8 @@ fn each_flag_out_of_range_is_named_with_a_remedy() {
             }),
             "--zipf-s",
         ),
+        (refused(|plan| plan.reconnect_every = Some(0)), "--reconnect-every is 0"),
+        (refused(|plan| plan.client_name = Some("a b".to_owned())), "--client-name"),
         (refused(|plan| plan.commands.transaction = Some(0)), "--tx 0"),
         (refused(|plan| plan.commands.list = vec![Command::get(1); 33]), "33 commands"),
         (

@@ -41,6 +41,8 @@ pub struct Merged {
     pub own_lag: Sum,
     /// How long answers had lain in the kernel; a sample, empty where it is not measured.
     pub receive_delay: Sum,
+    /// How long connections took to open and to be greeted.
+    pub connect: Sum,
     /// Slow requests.
     pub slow_count: u64,
     /// Those of which a sample was kept.
@@ -82,6 +84,7 @@ impl Default for Merged {
             lag: Sum::default(),
             own_lag: Sum::default(),
             receive_delay: Sum::default(),
+            connect: Sum::default(),
             slow_count: 0,
             slow_kept: 0,
             slow_sum_ns: 0,
@@ -111,6 +114,7 @@ impl Merged {
         interval.lag.drain_into(&mut self.lag);
         interval.own_lag.drain_into(&mut self.own_lag);
         interval.receive_delay.drain_into(&mut self.receive_delay);
+        interval.connect.drain_into(&mut self.connect);
         self.slow_count += interval.slow.seen();
         self.slow_kept += interval.slow.kept().len() as u64;
         self.slow_sum_ns += interval.slow.sum_ns();
@@ -144,6 +148,7 @@ impl Merged {
             (&mut self.lag, &later.lag),
             (&mut self.own_lag, &later.own_lag),
             (&mut self.receive_delay, &later.receive_delay),
+            (&mut self.connect, &later.connect),
         ] {
             sum.add(part);
         }
@@ -214,15 +219,17 @@ impl Merged {
 
     /// Makes it ready for another interval, with the memory that it has.
     pub fn clear(&mut self) {
-        let Self { response, service, lag, own_lag, receive_delay, .. } = std::mem::take(self);
+        let Self { response, service, lag, own_lag, receive_delay, connect, .. } =
+            std::mem::take(self);
         (self.response, self.service, self.lag) = (response, service, lag);
-        (self.own_lag, self.receive_delay) = (own_lag, receive_delay);
+        (self.own_lag, self.receive_delay, self.connect) = (own_lag, receive_delay, connect);
         for sum in [
             &mut self.response,
             &mut self.service,
             &mut self.lag,
             &mut self.own_lag,
             &mut self.receive_delay,
+            &mut self.connect,
         ] {
             sum.clear();
         }

@@ -111,6 +111,8 @@ pub struct Parser {
     /// Elements still to come on each level of nesting.
     open: [u64; MAX_REPLY_DEPTH],
     depth: usize,
+    /// The levels that are attributes, by bit: the element that they describe comes after them.
+    attributes: u32,
     /// What the outermost element turned out to be.
     outer: Reply,
     /// The last byte of an overlong line was a CR.
@@ -148,6 +150,7 @@ impl Parser {
             line: Vec::with_capacity(MAX_LINE_BYTES),
             open: [0; MAX_REPLY_DEPTH],
             depth: 0,
+            attributes: 0,
             outer: Reply::Null,
             last_byte: 0,
             line_bytes: 0,
@@ -161,6 +164,7 @@ impl Parser {
         self.place = Place::Line;
         self.line.clear();
         (self.depth, self.last_byte, self.line_bytes, self.fresh) = (0, 0, 0, true);
+        self.attributes = 0;
     }
 
     /// Whether the next byte begins a reply.
@@ -328,23 +332,22 @@ impl Parser {
         }
         let elements = u64::try_from(count).map_err(|_| ProtocolError::Number)?;
         let parts = match kind {
-            b'%' => elements.checked_mul(2).ok_or(ProtocolError::Number)?,
-            // An attribute stands before the element that it describes.
-            b'|' => elements
-                .checked_mul(2)
-                .and_then(|parts| parts.checked_add(1))
-                .ok_or(ProtocolError::Number)?,
+            b'%' | b'|' => elements.checked_mul(2).ok_or(ProtocolError::Number)?,
             _ => elements,
         };
-        self.set_outer(if kind == b'>' {
-            Reply::Push(elements)
-        } else {
-            Reply::Aggregate(elements)
-        });
+        let is_attribute = kind == b'|';
+        match kind {
+            b'|' => {}
+            b'>' => self.set_outer(Reply::Push(elements)),
+            _ => self.set_outer(Reply::Aggregate(elements)),
+        }
         if parts == 0 {
-            return Ok(true);
+            // An attribute stands before the element that it describes.
+            self.start_line();
+            return Ok(!is_attribute);
         }
         *self.open.get_mut(self.depth).ok_or(ProtocolError::Depth)? = parts;
+        self.attributes |= u32::from(is_attribute) << self.depth;
         self.depth += 1;
         self.start_line();
         Ok(false)
@@ -379,6 +382,15 @@ impl Parser {
                 return false;
             }
             self.depth -= 1;
+            let bit = 1 << self.depth;
+            if self.attributes & bit != 0 {
+                self.attributes &= !bit;
+                if self.depth == 0 {
+                    self.inside = Inside::default();
+                }
+                self.start_line();
+                return false;
+            }
         }
         true
     }

@@ -67,6 +67,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         timeouts: counts.timeouts,
         lost: counts.lost,
         reconnects: measured.reconnects,
+        connect_us: (!measured.connect.is_empty()).then(|| Percentiles::of(&measured.connect)),
         errors,
         server_busy: totals.server_busy(),
         link: around.link,

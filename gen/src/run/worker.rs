@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
-use crate::control::greeting::greeting;
+use crate::control::greeting::session;
 use crate::control::preflight::{StartError, connection_remedy};
 use crate::limits::CONNECT_TIMEOUT_NS;
 use crate::plan::{Distribution, Plan, Work};
@@ -70,7 +70,7 @@ impl Worker {
     ) -> Self {
         let (shard, shards) = (index as u64, plan.shards() as u64);
         let connections = plan.conns_of(index);
-        let greeting = greeting(&plan.credentials, plan.resp3);
+        let greeting = session(plan);
         // Golden-ratio steps: the shards' generators start far apart.
         let seed = plan.seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(shard + 1));
         Self {
@@ -91,6 +91,7 @@ impl Worker {
                 encoder,
                 verify: plan.verify,
                 greeting,
+                requests_per_connection: plan.reconnect_every.unwrap_or(u64::MAX),
                 timeout_ns: plan.timeout_ns,
                 slow_ns: plan.slow_threshold_ns,
             },

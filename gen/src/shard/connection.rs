@@ -64,6 +64,12 @@ pub struct Connection {
     pub parts: u16,
     /// The first error among them.
     pub part_error: Option<ErrorKind>,
+    /// Requests that it may still carry.
+    pub requests_left: u64,
+    /// It stands in the list of those to be opened again.
+    pub renewing: bool,
+    /// When it began to be opened.
+    opening_since: Nanos,
     was_open: bool,
     pause_ns: u64,
 }
@@ -85,6 +91,9 @@ impl Connection {
             value_bytes: 0,
             parts: 0,
             part_error: None,
+            requests_left: u64::MAX,
+            renewing: false,
+            opening_since: Nanos(0),
             was_open: false,
             pause_ns: MIN_RECONNECT_PAUSE_NS,
         }
@@ -94,11 +103,30 @@ impl Connection {
     #[inline]
     #[must_use]
     pub fn room(&self) -> usize {
-        if self.state == State::Open { self.flights.room() } else { 0 }
+        if self.state != State::Open {
+            return 0;
+        }
+        let room = self.flights.room();
+        if self.requests_left < room as u64 { self.requests_left as usize } else { room }
+    }
+
+    /// Whether it has carried as many requests as it may, and all are answered.
+    #[inline]
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.requests_left == 0 && self.flights.is_empty() && self.state == State::Open
+    }
+
+    /// It has carried as many requests as it may: it is to be opened again at once.
+    pub fn used_up(&mut self, now: Nanos) {
+        self.state = State::Down { retry_at: now };
+        self.pending = Pending::default();
+        self.sending = false;
     }
 
     /// It is being opened.
     pub fn opening(&mut self, now: Nanos, greetings: usize) {
+        self.opening_since = now;
         self.parser.reset();
         self.pending = Pending::default();
         self.sending = false;
@@ -106,12 +134,14 @@ impl Connection {
             State::Opening { greetings_left: greetings, deadline: now + CONNECT_TIMEOUT_NS };
     }
 
-    /// It is open and greeted. True when it had been open before.
-    pub fn opened(&mut self, now: Nanos) -> bool {
+    /// It is open and greeted, and may carry so many requests. True when it had been open before,
+    /// and how long it took.
+    pub fn opened(&mut self, now: Nanos, requests: u64) -> (bool, u64) {
         self.state = State::Open;
+        self.requests_left = requests;
         self.free_since = now;
         self.pause_ns = MIN_RECONNECT_PAUSE_NS;
-        std::mem::replace(&mut self.was_open, true)
+        (std::mem::replace(&mut self.was_open, true), now.since(self.opening_since))
     }
 
     /// It was lost: it will be opened again after a pause that doubles each time.

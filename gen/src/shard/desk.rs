@@ -48,6 +48,8 @@ pub struct Settings {
     pub verify: bool,
     /// What each connection says first.
     pub greeting: Greeting,
+    /// After so many requests a connection is closed and opened again.
+    pub requests_per_connection: u64,
     /// A request without an answer for so long is given up, and its connection with it.
     pub timeout_ns: u64,
     /// A request that takes longer is a slow one.
@@ -68,6 +70,8 @@ pub(super) struct Desk {
     to_send: Vec<ConnId>,
     /// Connections that broke the protocol and must be closed.
     to_close: Vec<ConnId>,
+    /// Connections that have carried as many requests as they may.
+    to_renew: Vec<ConnId>,
     /// Runs ahead of `arrivals` by whole intervals, to count what is due.
     counter: Arrivals,
     due: u64,
@@ -91,6 +95,7 @@ impl Desk {
             ready: VecDeque::with_capacity(count),
             to_send: Vec::with_capacity(count),
             to_close: Vec::with_capacity(count),
+            to_renew: Vec::with_capacity(count),
             expected: Expected::of(settings.encoder.commands(), settings.encoder.values()),
             counter: settings.arrivals.clone(),
             settings,
@@ -145,7 +150,7 @@ impl Desk {
             }
             // In the closed model a pipeline that was begun must be answered before more is sent
             // on it, full or not: its send is not notified.
-            if connection.flights.room() == 0 || !open && !connection.flights.is_empty() {
+            if connection.room() == 0 || !open && !connection.flights.is_empty() {
                 connection.queued = false;
                 self.ready.pop_front();
                 turn_is_over = false;
@@ -287,6 +292,12 @@ impl Desk {
     /// is any, in the closed model when its whole pipeline has been answered.
     fn offer(&mut self, id: ConnId, now: Nanos) {
         let connection = &mut self.connections[id.index()];
+        if connection.is_used_up() {
+            if !std::mem::replace(&mut connection.renewing, true) {
+                self.to_renew.push(id);
+            }
+            return;
+        }
         let room = connection.room() > 0 && (self.settings.open || connection.flights.is_empty());
         if room && !connection.queued {
             connection.queued = true;
@@ -368,6 +379,7 @@ fn encode(
         added += 1;
     }
     flights.added(added);
+    connection.requests_left -= added as u64;
     pending.bytes += bytes;
     pending.requests += added;
     added
