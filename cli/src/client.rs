@@ -1,8 +1,8 @@
 //! The flags that `drive` and `load` share, the stop flag, and lines on the terminal.
 
-mod mix;
-
 mod read;
+
+mod mix;
 
 mod words;
 

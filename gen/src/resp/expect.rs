@@ -1,6 +1,7 @@
 //! What each command of a run may be answered with, and whether an answer is a hit or a miss.
 
-use super::reply::{Reply, Usual};
+use super::reply::Reply;
+use super::usual::Usual;
 use crate::limits::MAX_COMMANDS;
 use crate::units::CommandId;
 use crate::workload::command::{Answers, Commands};

@@ -1,11 +1,15 @@
 //! The wire: operations to bytes, bytes to replies. No I/O, no allocation after start.
 
+mod line;
+
+pub mod reply;
+
+pub mod usual;
+
+pub mod tree;
+
 mod template;
 
 pub mod command;
 
-pub mod reply;
-
 pub mod expect;
-
-pub mod tree;

@@ -4,8 +4,9 @@
 //! them there) and otherwise stepped over. Only the beginnings of lines that were cut by the end
 //! of a buffer are kept, up to [`MAX_LINE_BYTES`].
 
-use thiserror::Error;
+pub use super::line::ProtocolError;
 
+use super::line::{is_type, number, short_length};
 use crate::limits::{MAX_LINE_BYTES, MAX_REPLY_DEPTH, MAX_VALUE_BYTES};
 
 /// One whole reply.
@@ -25,71 +26,6 @@ pub enum Reply {
     Aggregate(u64),
     /// A push message of RESP3, which answers no request.
     Push(u64),
-}
-
-/// The reply that a command nearly always gets, recognised by its first and last bytes.
-#[derive(Debug, Clone, Copy)]
-pub struct Usual {
-    /// Its first bytes, and which of them count.
-    head: u64,
-    mask: u64,
-    bytes: usize,
-}
-
-impl Usual {
-    /// None: every reply is parsed.
-    pub const NONE: Self = Self { head: 0, mask: 0, bytes: usize::MAX };
-
-    /// `+OK`.
-    #[must_use]
-    pub fn ok() -> Self {
-        Self::new(b"+OK\r\n", 5)
-    }
-
-    /// A value of so many bytes.
-    #[must_use]
-    pub fn value(value_bytes: usize) -> Self {
-        let header = format!("${value_bytes}\r\n");
-        Self::new(header.as_bytes(), header.len() + value_bytes + 2)
-    }
-
-    fn new(header: &[u8], bytes: usize) -> Self {
-        let mut head = [0; 8];
-        let Some(front) = head.get_mut(..header.len()) else {
-            // Longer than the word that is compared: never recognised, always parsed.
-            return Self::NONE;
-        };
-        front.copy_from_slice(header);
-        let mask = u64::MAX >> (64 - 8 * header.len());
-        Self { head: u64::from_le_bytes(head), mask, bytes }
-    }
-
-    /// What follows it in `input`; none when `input` does not begin with it, or is too short to
-    /// tell at once (the parser will).
-    #[inline]
-    #[must_use]
-    pub fn strip<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
-        let head = u64::from_le_bytes(*input.first_chunk()?);
-        let (reply, rest) = input.split_at_checked(self.bytes)?;
-        (head & self.mask == self.head && reply.ends_with(b"\r\n")).then_some(rest)
-    }
-}
-
-/// The peer does not speak RESP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum ProtocolError {
-    /// A reply began with a byte that begins none.
-    #[error("a reply began with byte 0x{0:02x}, which begins none in RESP")]
-    Type(u8),
-    /// A length or number that is none.
-    #[error("a reply had a length or number that is none")]
-    Number,
-    /// A line or a value did not end in CR LF.
-    #[error("a reply did not end in CR LF")]
-    Ending,
-    /// Nested deeper than [`MAX_REPLY_DEPTH`].
-    #[error("a reply was nested deeper than {MAX_REPLY_DEPTH}")]
-    Depth,
 }
 
 /// Where in a reply the next byte lies.
@@ -396,26 +332,6 @@ impl Parser {
     }
 }
 
-const fn is_type(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'+' | b'-'
-            | b':'
-            | b'$'
-            | b'*'
-            | b'_'
-            | b','
-            | b'#'
-            | b'!'
-            | b'='
-            | b'('
-            | b'%'
-            | b'~'
-            | b'>'
-            | b'|'
-    )
-}
-
 /// The replies that make up nearly all traffic, when they lie whole at the front of `input`.
 #[inline]
 fn whole_reply(input: &[u8], on_body: &mut impl FnMut(u64, &[u8])) -> Option<(Reply, usize)> {
@@ -437,26 +353,6 @@ fn whole_reply(input: &[u8], on_body: &mut impl FnMut(u64, &[u8])) -> Option<(Re
         }
         _ => None,
     }
-}
-
-/// A length of up to eight digits and its CR LF; anything else is for the slow path.
-#[inline]
-fn short_length(input: &[u8]) -> Option<(usize, usize)> {
-    let mut length = 0_usize;
-    for (at, &byte) in input.iter().take(9).enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            length = length * 10 + usize::from(digit);
-        } else {
-            let ended = at > 0 && byte == b'\r' && input.get(at + 1) == Some(&b'\n');
-            return (ended && length <= MAX_VALUE_BYTES).then_some((length, at + 2));
-        }
-    }
-    None
-}
-
-fn number(text: &[u8]) -> Result<i64, ProtocolError> {
-    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(ProtocolError::Number)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Whole replies as trees, for control traffic (INFO, SLOWLOG, CLUSTER …). It allocates, and is
 //! therefore not for the hot path.
 
-use super::reply::ProtocolError;
+use super::line::{ProtocolError, number};
 use crate::limits::{MAX_REPLY_DEPTH, MAX_VALUE_BYTES};
 
 /// A reply with all that is in it.
@@ -155,10 +155,6 @@ fn read_body<'a>(
         }
         Some(_) => Err(ProtocolError::Ending),
     }
-}
-
-fn number(text: &[u8]) -> Result<i64, ProtocolError> {
-    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(ProtocolError::Number)
 }
 
 #[cfg(test)]

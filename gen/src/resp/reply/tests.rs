@@ -1,4 +1,5 @@
 use super::*;
+use crate::resp::usual::Usual;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 
 /// A reply, its text and its body.
