@@ -233,6 +233,7 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         reconnect_every: traffic.reconnect_every,
         work: plan::Work::Traffic { distribution },
         commands: traffic.commands.read()?,
+        played: None,
         keys: work.keys,
         key_prefix: work.key_prefix.clone(),
         value_size: work.value_size.clone(),

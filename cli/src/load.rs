@@ -60,6 +60,7 @@ impl Args {
             reconnect_every: None,
             work: Work::Fill { from: 0 },
             commands: Commands::reads_and_writes(0, 1),
+            played: None,
             keys: self.work.keys,
             key_prefix: self.work.key_prefix.clone(),
             value_size: self.work.value_size.clone(),

@@ -98,7 +98,7 @@ fn check(
 const fn first_key(plan: &Plan) -> u64 {
     match plan.work {
         Work::Fill { from } => from,
-        Work::Traffic { .. } => 0,
+        Work::Traffic { .. } | Work::Replay => 0,
     }
 }
 

@@ -18,6 +18,12 @@ pub const MAX_COUNT: usize = 1_000;
 /// Commands between MULTI and EXEC.
 pub const MAX_TRANSACTION: usize = 1_000;
 
+/// Bytes of the requests of a trace, which are held in memory.
+pub const MAX_TRACE_BYTES: usize = 4 << 30;
+
+/// Longest line of MONITOR that is kept: each byte of a value may be four there.
+pub const MAX_MONITOR_LINE_BYTES: usize = 64 << 20;
+
 /// Memory for requests being sent, over all connections of a shard.
 pub const MAX_OUTGOING_BYTES: usize = 4 << 30;
 

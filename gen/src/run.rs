@@ -104,12 +104,9 @@ pub struct Finished {
 /// # Errors
 /// [`RunError`] when it cannot be started; a run that has begun always ends in a summary.
 pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError> {
-    let encoder = Encoder::new(plan.commands.clone(), &plan.key_prefix, plan.values());
+    let encoder = plan.encoder();
     plan.check(encoder.longest())?;
-    let schedule = plan
-        .rate
-        .schedule(plan.arrivals, plan.duration_ns, plan.warmup_ns)
-        .map_err(PlanError::from)?;
+    let schedule = plan.schedule().map_err(PlanError::from)?;
     let _aside = Aside::of(&plan.cores);
     let mut caller = Caller::of(plan)?;
     let info = caller.info()?;
@@ -203,7 +200,7 @@ impl Times {
         let origin_ns = start_ns + plan.warmup_ns;
         let end_ns = match plan.work {
             Work::Fill { .. } => u64::MAX,
-            Work::Traffic { .. } => origin_ns + plan.duration_ns,
+            Work::Traffic { .. } | Work::Replay => origin_ns + plan.duration_ns,
         };
         Self { start_ns, origin_ns, end_ns }
     }

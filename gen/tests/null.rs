@@ -41,6 +41,7 @@ fn plan(server: &NullServer) -> Plan {
         reconnect_every: None,
         work: Work::Traffic { distribution: Distribution::Uniform },
         commands: Commands::reads_and_writes(9, 1),
+        played: None,
         keys: 1_000,
         key_prefix: "key:".to_owned(),
         value_size: Sizes::Fixed(100),

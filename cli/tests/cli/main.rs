@@ -11,6 +11,8 @@ mod usage;
 
 mod starved;
 
+mod replay;
+
 mod start;
 
 mod faults;

@@ -4,4 +4,6 @@ pub mod greeting;
 
 pub mod preflight;
 
+pub mod capture;
+
 pub mod info;

@@ -209,6 +209,19 @@ impl Caller {
         Ok(parse_info(&reply.text().unwrap_or_default()))
     }
 
+    /// The connection itself, for a stream that has begun, and what has been read of that. A read
+    /// waits so long at most.
+    ///
+    /// # Errors
+    /// [`StartError::Silent`] when the connection is gone.
+    pub fn into_stream(self, patience: Duration) -> Result<(Socket, Vec<u8>), StartError> {
+        let Self { socket, input, target } = self;
+        socket
+            .set_read_timeout(Some(patience))
+            .map_err(|error| StartError::Silent { target, reason: error.to_string() })?;
+        Ok((socket, input))
+    }
+
     fn exchange(&mut self, bytes: &[u8]) -> Result<Tree, StartError> {
         let silent = |reason: String| StartError::Silent { target: self.target.clone(), reason };
         self.socket.write_all(bytes).map_err(|error| silent(error.to_string()))?;

@@ -18,9 +18,12 @@ use crate::limits::{
     MAX_COMMANDS, MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE,
     MAX_TRANSACTION, MAX_VALUE_BYTES,
 };
+use crate::resp::command::Encoder;
 use crate::shard::ring::{HALVES, Io, WaitPolicy};
+use crate::workload::arrivals::Schedule;
 use crate::workload::command::Commands;
 use crate::workload::mix::Ttl;
+use crate::workload::replay::Played;
 use crate::workload::sizes::Sizes;
 use crate::workload::values::{Content, Values};
 
@@ -60,6 +63,8 @@ pub enum Work {
         /// Law of the keys.
         distribution: Distribution,
     },
+    /// The requests of the trace, once.
+    Replay,
     /// Each key once, by the first command.
     Fill {
         /// The first key that is to be written: those before it are there already.
@@ -106,6 +111,9 @@ pub struct Plan {
     pub work: Work,
     /// The commands to do it with.
     pub commands: Commands,
+    /// What is replayed, when that is the work.
+    #[serde(skip)]
+    pub played: Option<Played>,
     /// Keys that exist for the run, numbered from 0.
     pub keys: u64,
     /// What stands before a key's twelve digits.
@@ -255,6 +263,30 @@ pub enum PlanError {
 }
 
 impl Plan {
+    /// What encodes its requests.
+    #[must_use]
+    pub fn encoder(&self) -> Encoder {
+        match &self.played {
+            Some(played) => Encoder::of_trace(played, self.values()),
+            None => Encoder::new(self.commands.clone(), &self.key_prefix, self.values()),
+        }
+    }
+
+    /// When its requests are due.
+    ///
+    /// # Errors
+    /// [`RateError`] when the rate cannot be.
+    pub fn schedule(&self) -> Result<Schedule, RateError> {
+        if let (Some(played), Rate::Recorded(_) | Rate::Steady(1..)) = (&self.played, &self.rate) {
+            let rate = match self.rate {
+                Rate::Steady(rate) => Some(rate),
+                _ => None,
+            };
+            return Ok(Schedule::Recorded { times_ns: played.times_ns(rate) });
+        }
+        self.rate.schedule(self.arrivals, self.duration_ns, self.warmup_ns)
+    }
+
     /// The values that it writes and finds.
     #[must_use]
     pub fn values(&self) -> Values {
@@ -359,8 +391,7 @@ impl Plan {
                 return Err(PlanError::Duration(flag));
             }
         }
-        let schedule = self.rate.schedule(self.arrivals, self.duration_ns, self.warmup_ns)?;
-        drop(schedule);
+        drop(self.schedule()?);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ fn plan() -> Plan {
         reconnect_every: None,
         work: Work::Traffic { distribution: Distribution::Uniform },
         commands: Commands::reads_and_writes(9, 1),
+        played: None,
         keys: 1_000,
         key_prefix: "key:".to_owned(),
         value_size: Sizes::Fixed(100),

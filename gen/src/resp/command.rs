@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::template::{Form, append_ttl};
+use super::tree::Tree;
 use crate::limits::KEY_DIGITS;
 use crate::units::{CommandId, KeyId};
 use crate::workload::command::words::{Piece, Word};
 use crate::workload::command::{Command, Commands};
+use crate::workload::replay::{Played, Trace};
 use crate::workload::values::Values;
 use crate::workload::{Op, Rest, Workload};
 
@@ -17,6 +19,7 @@ pub struct Encoder {
     commands: Arc<Commands>,
     prefix: Arc<str>,
     values: Values,
+    trace: Option<Arc<Trace>>,
     /// By bit: commands whose script the server does not know, to be sent once in full.
     unknown_scripts: u32,
 }
@@ -39,6 +42,8 @@ enum Request {
     },
     /// So many commands of the mix between MULTI and EXEC.
     Transaction(usize),
+    /// What the trace has at the number that is the operation's key.
+    Recorded,
 }
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
@@ -61,6 +66,20 @@ impl Encoder {
             commands: Arc::new(commands),
             prefix: prefix.into(),
             values,
+            trace: None,
+            unknown_scripts: 0,
+        }
+    }
+
+    /// The requests of a trace.
+    #[must_use]
+    pub fn of_trace(played: &Played, values: Values) -> Self {
+        Self {
+            requests: vec![Request::Recorded; played.commands.len()].into(),
+            commands: Arc::new(played.commands.clone()),
+            prefix: "".into(),
+            values,
+            trace: Some(Arc::clone(&played.trace)),
             unknown_scripts: 0,
         }
     }
@@ -75,8 +94,11 @@ impl Encoder {
                 .map(|form| form.longest(&self.values))
                 .max()
                 .unwrap_or(0),
-            Request::Transaction(_) => 0,
+            Request::Transaction(_) | Request::Recorded => 0,
         };
+        if let Some(trace) = &self.trace {
+            return trace.longest();
+        }
         let one = self.requests.iter().map(of_words).max().unwrap_or(0);
         match self.commands.transaction {
             Some(count) => MULTI.len() + count.saturating_mul(one) + EXEC.len(),
@@ -117,6 +139,7 @@ impl Encoder {
             Request::Transaction(count) => {
                 self.encode_transaction(*count, op, rest(), unknown, out)
             }
+            Request::Recorded => self.encode_recorded(op, out),
         }
     }
 
@@ -140,13 +163,24 @@ impl Encoder {
         at + EXEC.len()
     }
 
+    #[inline(never)]
+    fn encode_recorded(&self, op: Op, out: &mut [u8]) -> usize {
+        let Some(trace) = &self.trace else { return 0 };
+        let (front, hole, back) = trace.request(op.key);
+        let (value_at, back_at) = (front.len(), front.len() + hole);
+        out[..value_at].copy_from_slice(front);
+        self.values.write(op.key, &mut out[value_at..back_at]);
+        out[back_at..back_at + back.len()].copy_from_slice(back);
+        back_at + back.len()
+    }
+
     /// Sends a script in full where the server has said that it knows it no longer.
     #[cold]
     fn encode_after_loss(&mut self, op: Op, workload: &Workload, out: &mut [u8]) -> usize {
         let unknown = self.unknown_scripts;
         self.unknown_scripts &= match self.requests[op.command.index()] {
             Request::Words { .. } => !(1 << op.command.index()),
-            Request::Transaction(_) => 0,
+            Request::Transaction(_) | Request::Recorded => 0,
         };
         self.encode_one(op, || workload.rest(op), unknown, out)
     }
@@ -175,6 +209,9 @@ impl Encoder {
     /// string.
     #[must_use]
     pub fn key_text(&self, command: CommandId, key: KeyId) -> Vec<u8> {
+        if let Some(trace) = &self.trace {
+            return recorded_key(trace, key);
+        }
         let plain = || key_text(&self.prefix, key).into_bytes();
         let Some(command) = self.commands.list.get(command.index()) else {
             return plain();
@@ -208,6 +245,17 @@ impl Request {
             expiring: form(&command.words, TTL_WORDS),
             in_full,
         }
+    }
+}
+
+/// The second word of a recorded request, which is the key of most commands.
+fn recorded_key(trace: &Trace, number: KeyId) -> Vec<u8> {
+    let (front, ..) = trace.request(number);
+    let mut rest = front.splitn(2, |byte| *byte == b'\n').nth(1).unwrap_or_default();
+    let mut words = std::iter::from_fn(|| Tree::read(&mut rest).ok().flatten());
+    match words.nth(1) {
+        Some(Tree::Text(key)) => key,
+        _ => Vec::new(),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::units::Nanos;
 use crate::workload::arrivals::{Arrivals, Schedule};
 use crate::workload::keys::{Keys, Zipf};
 use crate::workload::mix::Mix;
+use crate::workload::replay::Replay;
 use crate::workload::{Fill, Traffic, Workload};
 
 /// Refusals after which opening is given up, for each connection wanted.
@@ -223,6 +224,10 @@ fn workload(plan: &Plan, shard: u64, shards: u64, seed: u64, in_flight: usize) -
         Work::Fill { from } => Workload::Fill(Fill::new(
             from, plan.keys, shard, shards, plan.ttl, plan.seed, in_flight,
         )),
+        Work::Replay => {
+            let trace = plan.played.as_ref().map(|played| Arc::clone(&played.trace));
+            Workload::Replay(Replay::new(trace.unwrap_or_default(), shard, shards))
+        }
         Work::Traffic { distribution } => {
             let keys = match distribution {
                 Distribution::Uniform => Keys::Uniform { keys: plan.keys },

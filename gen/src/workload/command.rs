@@ -200,6 +200,25 @@ impl Command {
         })
     }
 
+    /// A command of a trace, known by its name in upper case alone: it may answer anything. None for
+    /// one that no mix can have.
+    #[must_use]
+    pub fn recorded(name: &str) -> Option<Self> {
+        let family = Family::of(name).ok()?;
+        Some(Self {
+            name: name.to_lowercase(),
+            text: name.to_owned(),
+            weight: 1,
+            words: Vec::new(),
+            key_type: KeyType::String,
+            answers: Answers::ANY,
+            reads: family.reads,
+            verifies: false,
+            expires: false,
+            script: None,
+        })
+    }
+
     /// `GET key`, with this weight.
     #[must_use]
     pub fn get(weight: u32) -> Self {

@@ -14,6 +14,8 @@ pub mod arrivals;
 
 mod fill;
 
+pub mod replay;
+
 use rand::SeedableRng;
 use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
 
@@ -23,6 +25,7 @@ use crate::units::{CommandId, KeyId};
 
 use keys::Keys;
 use mix::Mix;
+use replay::Replay;
 
 /// One operation, before it has a connection. Its bytes are a function of it but for the time to
 /// live, so that a flight, which keeps the rest, can be sent again.
@@ -45,6 +48,8 @@ pub enum Workload {
     Traffic(Traffic),
     /// Each key once.
     Fill(Fill),
+    /// What was recorded, once.
+    Replay(Replay),
 }
 
 /// Operations drawn by law.
@@ -133,6 +138,7 @@ impl Workload {
         match self {
             Self::Traffic(traffic) => Some(traffic.draw()),
             Self::Fill(fill) => fill.draw(),
+            Self::Replay(replay) => replay.draw(),
         }
     }
 
@@ -142,14 +148,14 @@ impl Workload {
     pub fn rest(&self, op: Op) -> Rest<'_> {
         match self {
             Self::Traffic(traffic) => Rest::of(op, Some(traffic)),
-            Self::Fill(_) => Rest::of(op, None),
+            Self::Fill(_) | Self::Replay(_) => Rest::of(op, None),
         }
     }
 
     /// Whether it ends by itself, when all is done.
     #[must_use]
     pub const fn is_finite(&self) -> bool {
-        matches!(self, Self::Fill(_))
+        matches!(self, Self::Fill(_) | Self::Replay(_))
     }
 
     /// Whether an operation is left.
@@ -159,6 +165,7 @@ impl Workload {
         match self {
             Self::Traffic(_) => false,
             Self::Fill(fill) => fill.is_exhausted(),
+            Self::Replay(replay) => replay.is_exhausted(),
         }
     }
 
