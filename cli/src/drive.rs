@@ -135,6 +135,14 @@ impl Args {
             clock: self.clock,
             ..plan
         };
+        let is_plain = |name: &str| ["get", "set"].contains(&name);
+        let plain = plan.commands.list.iter().all(|command| is_plain(&command.name));
+        let more_than_plain = !plain || plan.commands.transaction.is_some() || self.trace.is_some();
+        if null.is_some() && more_than_plain {
+            let text = "--target null answers GET and SET alone: drive a real server with a --mix, a \
+                        --tx or a --trace";
+            return Err(Failure::usage(text));
+        }
         let Some(path) = &self.trace else { return Ok(plan) };
         let played = trace::read(path, self.speed)?;
         let rate = self.rate.clone().unwrap_or_else(|| Rate::Recorded(path.clone()));

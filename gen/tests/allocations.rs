@@ -20,10 +20,10 @@ use stallion_gen::shard::ring::{Ring, WaitPolicy};
 use stallion_gen::shard::{Greeting, Settings, Shard, Stage};
 use stallion_gen::units::Nanos;
 use stallion_gen::workload::arrivals::{Arrivals, Schedule};
-use stallion_gen::workload::command::Commands;
+use stallion_gen::workload::command::{Commands, built_in};
 use stallion_gen::workload::keys::{Keys, Zipf};
 use stallion_gen::workload::mix::{Mix, Ttl};
-use stallion_gen::workload::values::Values;
+use stallion_gen::workload::values::{Content, Values};
 use stallion_gen::workload::{Traffic, Workload};
 
 /// Counts what the thread asks for while it is watched.
@@ -110,19 +110,30 @@ const CONNECTIONS: usize = 16;
 const PIPELINE: usize = 8;
 const SEED: u64 = 7;
 
-fn shard(server: &Server, schedule: &Schedule, commands: &Commands) -> (Shard<Uring>, Outlet) {
-    let encoder = Encoder::new(commands.clone(), "key:", Values::fixed(SEED, 100));
+fn shard(
+    server: &Server,
+    schedule: &Schedule,
+    commands: &Commands,
+    sizes: &str,
+) -> (Shard<Uring>, Outlet) {
+    let values = Values::new(SEED, sizes.parse().unwrap(), Content::Random);
+    let encoder = Encoder::new(commands.clone(), "key:", values);
     let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)));
     let half_bytes = encoder.longest() * PIPELINE;
     let ring = Uring::new(address, CONNECTIONS, half_bytes, WaitPolicy::Block).unwrap();
     let ttl = Ttl { fraction: 0.5, min_s: 60, max_s: 3_600 };
     let keys = Keys::Zipfian(Box::new(Zipf::new(10_000, 1.1)));
+    let traffic = Traffic::new(keys, Mix::new(&commands.list, ttl), SEED);
+    let traffic = match commands.transaction_id().zip(commands.transaction) {
+        Some((id, count)) => traffic.in_transactions(id, count),
+        None => traffic,
+    };
     let settings = Settings {
         connections: CONNECTIONS,
         pipeline: PIPELINE,
         arrivals: Arrivals::new(schedule, 0, 1, SEED),
         open: schedule.is_open(),
-        workload: Workload::Traffic(Traffic::new(keys, Mix::new(&commands.list, ttl), SEED)),
+        workload: Workload::Traffic(traffic),
         encoder,
         verify: true,
         greeting: Greeting { bytes: request(&[b"HELLO", b"3"]), replies: 1 },
@@ -164,27 +175,40 @@ fn the_counter_counts() {
     assert_eq!(allocations_of(|| ()), 0);
 }
 
+/// Plays a hundred thousand requests; none of them may allocate.
+fn allocates_nothing(schedule: &Schedule, commands: &Commands, sizes: &str) {
+    let server = Server::start();
+    let (mut shard, mut outlet) = shard(&server, schedule, commands, sizes);
+    let stop = AtomicBool::new(false);
+    while shard.open_connections() < CONNECTIONS {
+        shard.tick(&stop);
+    }
+    let start = shard.ring().now() + 1_000_000;
+    shard.begin(start, start, Nanos::NEVER);
+    // From the first request on: there is no warm-up that could hide a growing queue.
+    let allocations = drive(&mut shard, &mut outlet, 100_000);
+    assert_eq!(allocations, 0, "{schedule:?}");
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    while shard.stage() != Stage::Finished {
+        shard.tick(&stop);
+        recycle(&mut outlet);
+    }
+}
+
 #[test]
 fn a_hundred_thousand_requests_allocate_nothing() {
-    let server = Server::start();
-    let commands = Commands::reads_and_writes(1, 1);
     for schedule in
         [Schedule::Closed, Schedule::Constant { rate: 40_000 }, Schedule::Poisson { rate: 40_000 }]
     {
-        let (mut shard, mut outlet) = shard(&server, &schedule, &commands);
-        let stop = AtomicBool::new(false);
-        while shard.open_connections() < CONNECTIONS {
-            shard.tick(&stop);
-        }
-        let start = shard.ring().now() + 1_000_000;
-        shard.begin(start, start, Nanos::NEVER);
-        // From the first request on: there is no warm-up that could hide a growing queue.
-        let allocations = drive(&mut shard, &mut outlet, 100_000);
-        assert_eq!(allocations, 0, "{schedule:?}");
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        while shard.stage() != Stage::Finished {
-            shard.tick(&stop);
-            recycle(&mut outlet);
-        }
+        allocates_nothing(&schedule, &Commands::reads_and_writes(1, 1), "100");
     }
+}
+
+#[test]
+fn a_mix_of_commands_allocates_nothing_either() {
+    let names = ["get", "set", "incr", "mget:3", "mset:2", "hset", "hget", "hgetall", "zadd"];
+    let list = names.map(|name| built_in(name).unwrap()).to_vec();
+    allocates_nothing(&Schedule::Closed, &Commands::of(list.clone()), "10-300");
+    let in_transactions = Commands { list, transaction: Some(3) };
+    allocates_nothing(&Schedule::Closed, &in_transactions, "10-300");
 }

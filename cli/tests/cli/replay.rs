@@ -31,7 +31,7 @@ fn bytes_that_no_terminal_shows_come_back() {
     let (server, other) = (Redis::start(&[]), Redis::start(&[]));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("t.trace");
-    let run = capturing(&server.port, &file, &["--for", "30s"]);
+    let run = capturing(&server.port, &file, &["--for", "3s"]);
     monitored(&server);
     let body: Vec<u8> = (0..=255).collect();
     let mut stream = TcpStream::connect(format!("127.0.0.1:{}", server.port)).unwrap();
@@ -47,7 +47,7 @@ fn bytes_that_no_terminal_shows_come_back() {
         stream.write_all(&request).unwrap();
     }
     server.ask("EVAL \"return redis.call('INCR', KEYS[1])\" 1 counter");
-    run.signal(nix::sys::signal::Signal::SIGINT);
+    eventually("the last has come", || server.ask("EXISTS n").starts_with(":1"));
     let captured = run.end().expect(0, &[]).json();
     assert_eq!(
         (&captured["by_scripts"], &captured["unreadable"]),

@@ -43,6 +43,7 @@ const DRIVE_FLAGS: &[Case<'static>] = &[
     (&["--mix", "get=1", "--rw-ratio", "1:1"], &["--rw-ratio", "cannot be used with"]),
     (&["--command", "SUBSCRIBE news"], &["--command", "SUBSCRIBE", "more than one reply"]),
     (&["--command", "SET \"k"], &["quotation mark"]),
+    (&["--target", "null", "--mix", "incr=1"], &["--target null answers GET and SET alone"]),
     (&["--script", "/nowhere.lua"], &["--script /nowhere.lua", "No such file"]),
     (&["--tx", "0"], &["--tx 0", "1 to 1000"]),
     (&["--tx", "2", "--mix", "wait=1"], &["wait cannot stand between MULTI and EXEC"]),
