@@ -2,6 +2,8 @@
 
 mod read;
 
+mod mix;
+
 mod words;
 
 use std::io::IsTerminal;
@@ -15,11 +17,13 @@ use stallion_gen::plan::{self, Credentials, Distribution, Plan, Rate, Spread, Ta
 use stallion_gen::run::RunError;
 use stallion_gen::shard::ring::{Io as RingIo, WaitPolicy};
 use stallion_gen::workload::mix::Ttl;
+use stallion_gen::workload::sizes::Sizes;
+use stallion_gen::workload::values::Content;
 
 pub(crate) use read::{CoreList, cores, duration, socket_address};
 pub(crate) use words::{error_lines, human_count, human_us, write_json};
 
-use read::{bits_per_s, ratio, shares, ttl_range};
+use read::{bits_per_s, shares, ttl_range};
 
 use crate::exit::Failure;
 
@@ -63,6 +67,12 @@ pub(crate) struct Server {
     /// Speak RESP3 (HELLO 3) instead of RESP2
     #[arg(long)]
     pub(crate) resp3: bool,
+    /// Database that every connection selects
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) db: u32,
+    /// Name that every connection gives itself (CLIENT SETNAME)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client_name: Option<String>,
     /// What the server is: node, or cluster for a node of a cluster of which all nodes are driven
     #[arg(long, value_enum, default_value_t = Topology::Node)]
     topology: Topology,
@@ -95,7 +105,7 @@ impl Server {
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
         let target = Some(format!("redis://{address}"));
         let place = Place { target, user: None, pass: None, ..self.place.clone() };
-        Self { place, ..*self }
+        Self { place, ..self.clone() }
     }
 
     /// What the target is.
@@ -133,9 +143,13 @@ pub(crate) struct Work {
     /// What stands before the digits of a key
     #[arg(long, value_name = "TEXT", default_value = "key:")]
     pub(crate) key_prefix: String,
-    /// Bytes of a value
-    #[arg(long, value_name = "BYTES", default_value_t = 100)]
-    pub(crate) value_size: usize,
+    /// Bytes of a value: 100, a range 10-1000, weighted ranges 100:70,1000-2000:30, or
+    /// lognormal:MEDIAN:SIGMA[:MAX]; a key's value always has the same size
+    #[arg(long, value_name = "BYTES", default_value = "100")]
+    pub(crate) value_size: Sizes,
+    /// What values are made of
+    #[arg(long, value_enum, default_value_t = ValueContent::Random)]
+    pub(crate) value_content: ValueContent,
     /// Share of the writes that get a time to live, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     ttl_frac: f64,
@@ -201,15 +215,18 @@ pub(crate) struct Traffic {
     /// Standard deviation of --dist gaussian, as a share of the keys
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     deviation: f64,
-    /// Reads to writes
-    #[arg(long, value_name = "R:W", default_value = "1:0", value_parser = ratio)]
-    rw_ratio: (u32, u32),
+    #[command(flatten)]
+    commands: mix::Mix,
     /// Connections, over all cores
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) conns: usize,
     /// Requests in flight on each connection
     #[arg(long, value_name = "N", default_value_t = 1)]
     pipeline: usize,
+    /// Close and open a connection again after N requests: what connection churn costs, hand-shake
+    /// included
+    #[arg(long, value_name = "N")]
+    reconnect_every: Option<u64>,
     /// Compare every value that comes back with what `load` or a write of this seed wrote
     #[arg(long)]
     verify: bool,
@@ -233,7 +250,6 @@ enum Dist {
 /// A plan of measured traffic, ten seconds in the closed model until its verb says otherwise.
 pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Plan, Failure> {
     let (target, credentials) = server.resolve()?;
-    let (reads, writes) = traffic.rw_ratio;
     let distribution = match traffic.dist {
         Dist::Uniform => Distribution::Uniform,
         Dist::Zipfian => Distribution::Zipfian { s: traffic.zipf_s },
@@ -249,10 +265,16 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         credentials,
         topology: server.topology()?,
         resp3: server.resp3,
-        work: plan::Work::Traffic { reads, writes, distribution },
+        db: server.db,
+        client_name: server.client_name.clone(),
+        reconnect_every: traffic.reconnect_every,
+        work: plan::Work::Traffic { distribution },
+        commands: traffic.commands.read()?,
+        played: None,
         keys: work.keys,
         key_prefix: work.key_prefix.clone(),
-        value_size: work.value_size,
+        value_size: work.value_size.clone(),
+        value_content: work.value_content.into(),
         ttl: work.ttl(),
         verify: traffic.verify,
         rate: Rate::Max,
@@ -288,6 +310,23 @@ impl From<Io> for RingIo {
         match io {
             Io::Uring => Self::Uring,
             Io::Epoll => Self::Epoll,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum ValueContent {
+    /// Random bytes, which nothing compresses
+    Random,
+    /// One short text over and over
+    Pattern,
+}
+
+impl From<ValueContent> for Content {
+    fn from(content: ValueContent) -> Self {
+        match content {
+            ValueContent::Random => Self::Random,
+            ValueContent::Pattern => Self::Pattern,
         }
     }
 }

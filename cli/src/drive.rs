@@ -2,13 +2,15 @@
 
 mod terminal;
 
+mod trace;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use stallion_gen::measure::outcome::ErrorKind;
 use stallion_gen::null::NullServer;
-use stallion_gen::plan::{Label, Plan, Rate};
+use stallion_gen::plan::{Label, Plan, Rate, Work};
 use stallion_gen::record::Progress;
 use stallion_gen::run::{Finished, Outputs, run as run_plan};
 use stallion_gen::slo::Slo;
@@ -28,6 +30,8 @@ Examples:
   stallion drive --target null --pipeline 16                   the client's own ceiling
   stallion drive --rate 1000..50000 --duration 60s             a ramp; also 1000,5000,20000 (steps)
                                                                and 10000+40000@100ms/1s (bursts)
+  stallion drive --mix get=80,set=15,mget:8=5 --value-size 100-2000
+  stallion drive --trace monday.trace --speed 2                traffic as `stallion capture` saw it
 Exit: 0 ok, 1 failed, 2 could not start, 3 the run is invalid (the client was the bottleneck, or the
 rate was missed), 99 an objective given with --slo was broken.";
 
@@ -41,15 +45,29 @@ pub(crate) struct Args {
     work: client::Work,
     #[command(flatten)]
     traffic: client::Traffic,
-    /// Requests a second over all connections, or max for the closed model
-    #[arg(long, value_name = "RATE", default_value = "max")]
-    rate: Rate,
-    /// Length of what is measured
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = client::duration)]
-    duration: Duration,
-    /// Length of what comes before and does not count
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = client::duration)]
-    warmup: Duration,
+    /// Requests a second over all connections, or max for the closed model [default: max; with
+    /// --trace the trace's own times]
+    #[arg(long, value_name = "RATE")]
+    rate: Option<Rate>,
+    /// Length of what is measured [default: 10s; with --trace all of it]
+    #[arg(long, value_name = "TIME", value_parser = client::duration)]
+    duration: Option<Duration>,
+    /// Length of what comes before and does not count [default: 1s; with --trace none]
+    #[arg(long, value_name = "TIME", value_parser = client::duration)]
+    warmup: Option<Duration>,
+    /// Replay a file of `stallion capture`, or a cache trace (lines of timestamp,key,key size,value
+    /// size,client id,operation,TTL), once
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["mix", "command", "script", "tx", "rw_ratio", "verify"])]
+    trace: Option<PathBuf>,
+    /// Replay so many times as fast as it was recorded
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 1.0,
+        requires = "trace",
+        conflicts_with = "rate"
+    )]
+    speed: f64,
     /// Write the timeline DIR/drive.jsonl
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -94,7 +112,7 @@ impl Args {
             Some(list) => list.0.clone(),
             None => null::spare_core(&self.work.cores()),
         };
-        let settings = null::beside(cores, self.work.value_size, self.traffic.conns);
+        let settings = null::beside(cores, self.work.value_size.longest(), self.traffic.conns);
         let server = NullServer::start(&settings).map_err(Failure::usage)?;
         Ok(Some(server))
     }
@@ -105,14 +123,37 @@ impl Args {
             None => &self.server,
         };
         let plan = client::plan(server, &self.work, &self.traffic)?;
-        let ns = |duration: Duration| duration.as_nanos() as u64;
-        Ok(Plan {
-            rate: self.rate.clone(),
-            duration_ns: ns(self.duration),
-            warmup_ns: ns(self.warmup),
-            slow_threshold_ns: ns(self.slow_threshold),
+        let ns = |duration: Option<Duration>, default_ns| {
+            duration.map_or(default_ns, |duration| duration.as_nanos() as u64)
+        };
+        let plan = Plan {
+            rate: self.rate.clone().unwrap_or(Rate::Max),
+            duration_ns: ns(self.duration, 10_000_000_000),
+            warmup_ns: ns(self.warmup, 1_000_000_000),
+            slow_threshold_ns: self.slow_threshold.as_nanos() as u64,
             labels: self.phase_label.clone(),
             clock: self.clock,
+            ..plan
+        };
+        let is_plain = |name: &str| ["get", "set"].contains(&name);
+        let plain = plan.commands.list.iter().all(|command| is_plain(&command.name));
+        let more_than_plain = !plain || plan.commands.transaction.is_some() || self.trace.is_some();
+        if null.is_some() && more_than_plain {
+            let text = "--target null answers GET and SET alone: drive a real server with a --mix, a \
+                        --tx or a --trace";
+            return Err(Failure::usage(text));
+        }
+        let Some(path) = &self.trace else { return Ok(plan) };
+        let played = trace::read(path, self.speed)?;
+        let rate = self.rate.clone().unwrap_or_else(|| Rate::Recorded(path.clone()));
+        Ok(Plan {
+            // A request that is due at the end of its time is one, too.
+            duration_ns: ns(self.duration, trace::length_ns(&played, &rate)),
+            warmup_ns: ns(self.warmup, 0),
+            rate,
+            work: Work::Replay,
+            commands: played.commands.clone(),
+            played: Some(played),
             ..plan
         })
     }

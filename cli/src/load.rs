@@ -8,6 +8,7 @@ use stallion_gen::fill::{Filled, fill, resume_point};
 use stallion_gen::plan::{Plan, Rate, Spread, Work};
 use stallion_gen::record::Progress;
 use stallion_gen::run::{Finished, Outputs};
+use stallion_gen::workload::command::Commands;
 use stallion_timeline::Role;
 
 use crate::client::{self, human_count};
@@ -55,10 +56,16 @@ impl Args {
             credentials,
             topology: self.server.topology()?,
             resp3: self.server.resp3,
+            db: self.server.db,
+            client_name: self.server.client_name.clone(),
+            reconnect_every: None,
             work: Work::Fill { from: 0 },
+            commands: Commands::reads_and_writes(0, 1),
+            played: None,
             keys: self.work.keys,
             key_prefix: self.work.key_prefix.clone(),
-            value_size: self.work.value_size,
+            value_size: self.work.value_size.clone(),
+            value_content: self.work.value_content.into(),
             ttl: self.work.ttl(),
             verify: false,
             rate: Rate::Max,

@@ -4,6 +4,8 @@ mod exit;
 
 mod client;
 
+mod capture;
+
 mod ceiling;
 mod chaos;
 mod doctor;
@@ -41,6 +43,8 @@ enum Verb {
     Chaos(chaos::Args),
     /// Join timelines, attribute spikes to stalls, write HTML, Markdown and JSON
     Report(report::Args),
+    /// Write down what clients ask a server (MONITOR), for drive --trace
+    Capture(capture::Args),
     /// Run a scenario: servers, load, drive, chaos, probes and report by one command
     Lab(lab::Args),
     /// A RESP server as cheap as possible, to measure the client's own ceiling
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Probe(args) => probe::run(&args),
         Verb::Chaos(args) => chaos::run(&args),
         Verb::Report(args) => report::run(&args),
+        Verb::Capture(args) => capture::run(&args),
         Verb::Lab(args) => lab::run(&args),
         Verb::Null(args) => null::run(&args),
         Verb::Doctor(args) => doctor::run(&args),

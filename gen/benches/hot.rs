@@ -15,11 +15,14 @@ use stallion_gen::measure::histogram::Recording;
 use stallion_gen::null::reply::{Kind, Owed, Replies};
 use stallion_gen::null::request::{Reader, Shapes};
 use stallion_gen::resp::command::{Encoder, request};
-use stallion_gen::resp::reply::{Parser, Usual};
-use stallion_gen::units::{KeyId, OpKind};
-use stallion_gen::workload::Op;
+use stallion_gen::resp::reply::Parser;
+use stallion_gen::resp::usual::Usual;
+use stallion_gen::units::{CommandId, KeyId};
+use stallion_gen::workload::command::{Command, Commands};
 use stallion_gen::workload::keys::{Keys, Zipf};
+use stallion_gen::workload::mix::Ttl;
 use stallion_gen::workload::values::Values;
+use stallion_gen::workload::{Fill, Op, Workload};
 
 /// Repetitions in one timed call, so that reading the clock does not count; `cargo xtask bench`
 /// reads times for a call and divides by it.
@@ -41,24 +44,26 @@ fn batch(bencher: Bencher<'_, '_>, mut piece: impl FnMut(u64)) {
     });
 }
 
-fn encode(bencher: Bencher<'_, '_>, kind: OpKind) {
-    let encoder = Encoder::new("key:", Values::new(1, 100));
+fn encode(bencher: Bencher<'_, '_>, command: Command) {
+    let commands = Commands::of(vec![command]);
+    let mut encoder = Encoder::new(commands, "key:", Values::fixed(1, 100));
+    let workload = Workload::Fill(Fill::new(0, 1, 0, 1, Ttl::NONE, 1, 1));
     let mut out = vec![0; encoder.longest()];
     batch(bencher, |index| {
         let key = KeyId(index * 7_919);
-        let op = Op { kind, key, ttl_s: 0 };
-        black_box(encoder.encode(black_box(op), &mut out));
+        let op = Op { command: CommandId(0), nonce: 0, key, ttl_s: 0 };
+        black_box(encoder.encode(black_box(op), &workload, &mut out));
     });
 }
 
 #[divan::bench]
 fn encode_get(bencher: Bencher<'_, '_>) {
-    encode(bencher, OpKind::Get);
+    encode(bencher, Command::get(1));
 }
 
 #[divan::bench]
 fn encode_set_100_bytes(bencher: Bencher<'_, '_>) {
-    encode(bencher, OpKind::Set);
+    encode(bencher, Command::set(1));
 }
 
 fn parse(bencher: Bencher<'_, '_>, reply: &[u8]) {
@@ -107,7 +112,7 @@ fn usual_ok(bencher: Bencher<'_, '_>) {
 fn draw(bencher: Bencher<'_, '_>, mut keys: Keys) {
     let mut random = random();
     batch(bencher, |_| {
-        black_box(keys.draw(&mut random));
+        black_box(keys.draw(0, &mut random));
     });
 }
 

@@ -12,7 +12,6 @@ use crate::resp::command::key_text;
 use crate::resp::tree::Tree;
 use crate::run::{Finished, Outputs, RunError, run};
 use crate::units::KeyId;
-use crate::workload::values::Values;
 
 /// Keys that are read back.
 const SAMPLE: u64 = 1_000;
@@ -61,7 +60,7 @@ impl Filled {
 /// # Errors
 /// [`RunError`] when it cannot be started, or the server is gone when the result is checked.
 pub fn fill(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<(Filled, Finished), RunError> {
-    let encoder_bytes = plan.value_size + 256;
+    let encoder_bytes = plan.value_size.longest() + 256;
     plan.check(encoder_bytes)?;
     let dbsize_before = dbsize(&mut Callers::connect(plan)?)?;
     let finished = run(plan, outputs)?;
@@ -103,7 +102,7 @@ fn check(
 const fn first_key(plan: &Plan) -> u64 {
     match plan.work {
         Work::Fill { from } => from,
-        Work::Traffic { .. } => 0,
+        Work::Traffic { .. } | Work::Replay => 0,
     }
 }
 
@@ -152,17 +151,18 @@ fn dbsize(callers: &mut Callers) -> Result<u64, StartError> {
 }
 
 fn check_sample(plan: &Plan, callers: &mut Callers) -> Result<(u64, u64, u64), StartError> {
-    let values = Values::new(plan.seed, plan.value_size);
+    let values = plan.values();
     let mut random = Xoshiro256PlusPlus::seed_from_u64(plan.seed ^ 0x5a4d);
     // Large values are sampled more thinly: at most 64 MiB in all, but never no key.
-    let count = SAMPLE.min((64 << 20) / (plan.value_size as u64).max(1)).clamp(1, plan.keys);
+    let count =
+        SAMPLE.min((64 << 20) / (plan.value_size.longest() as u64).max(1)).clamp(1, plan.keys);
     let (mut absent, mut wrong) = (0, 0);
     for _ in 0..count {
         let key = KeyId(random.random_range(0..plan.keys));
         let name = key_text(&plan.key_prefix, key);
         match callers.ask(plan, &name, &[b"GET", name.as_bytes()])? {
-            Tree::Text(value) if value.len() == values.size() && values.matches(key, 0, &value) => {
-            }
+            Tree::Text(value)
+                if value.len() == values.size_of(key) && values.matches(key, 0, &value) => {}
             Tree::Null => absent += 1,
             _ => wrong += 1,
         }

@@ -10,6 +10,8 @@ pub mod workload;
 
 pub mod resp;
 
+pub mod trace;
+
 pub mod cluster;
 
 pub mod measure;

@@ -9,6 +9,21 @@ pub const MAX_PIPELINE: usize = 4_096;
 /// The largest value; Redis's own `proto-max-bulk-len` is 512 MiB.
 pub const MAX_VALUE_BYTES: usize = 512 << 20;
 
+/// Commands of one run, a transaction of them included.
+pub const MAX_COMMANDS: usize = 32;
+
+/// Keys, elements or replicas that a command of a mix asks for (`mget:N`).
+pub const MAX_COUNT: usize = 1_000;
+
+/// Commands between MULTI and EXEC.
+pub const MAX_TRANSACTION: usize = 1_000;
+
+/// Bytes of the requests of a trace, which are held in memory.
+pub const MAX_TRACE_BYTES: usize = 4 << 30;
+
+/// Longest line of MONITOR that is kept: each byte of a value may be four there.
+pub const MAX_MONITOR_LINE_BYTES: usize = 64 << 20;
+
 /// Memory for requests being sent, over all connections of a shard.
 pub const MAX_OUTGOING_BYTES: usize = 4 << 30;
 
@@ -95,6 +110,8 @@ pub const KEY_DIGITS: usize = 12;
 /// The most keys a run can name.
 pub const MAX_KEYS: u64 = 10_u64.pow(KEY_DIGITS as u32);
 
+const _: () = assert!(MAX_REPLY_DEPTH <= u32::BITS as usize);
+const _: () = assert!(MAX_COMMANDS <= u32::BITS as usize);
 const _: () = assert!(RECEIVE_BUFFERS.is_power_of_two());
 const _: () = assert!(FIRST_RECEIVE_BUFFERS <= RECEIVE_BUFFERS);
 const _: () = assert!(MAX_CONNECTING < MAX_CONNECTIONS_PER_SHARD);

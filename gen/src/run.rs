@@ -27,11 +27,11 @@ use crate::null::reply::MARK;
 use crate::plan::{Plan, PlanError, Work};
 use crate::record::{Layout, Progress, Recorder, Source};
 use crate::resp::command::Encoder;
+use crate::resp::tree::Tree;
 use crate::shard::ring::WaitPolicy;
 use crate::summary::Summary;
 use crate::units::Nanos;
 use crate::workload::arrivals::Schedule;
-use crate::workload::values::Values;
 
 mod aside;
 
@@ -105,16 +105,14 @@ pub struct Finished {
 /// # Errors
 /// [`RunError`] when it cannot be started; a run that has begun always ends in a summary.
 pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError> {
-    let encoder = Encoder::new(&plan.key_prefix, Values::new(plan.seed, plan.value_size));
+    let encoder = plan.encoder();
     plan.check(encoder.longest())?;
-    let schedule = plan
-        .rate
-        .schedule(plan.arrivals, plan.duration_ns, plan.warmup_ns)
-        .map_err(PlanError::from)?;
+    let schedule = plan.schedule().map_err(PlanError::from)?;
     let _aside = Aside::of(&plan.cores);
-    let mut caller = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+    let mut caller = Caller::of(plan)?;
     let info = caller.info()?;
     let cluster = way::find(plan, &mut caller, &encoder)?;
+    load_scripts(plan, &mut caller)?;
     drop(caller);
     let address = resolve(&plan.target)?;
     let peer = peer_clock(plan)?;
@@ -132,7 +130,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let layout = Layout {
         open: schedule.is_open(),
         spinning: plan.wait == WaitPolicy::Spin,
-        key_prefix: plan.key_prefix.clone(),
+        encoder: encoder.clone(),
         origin_ns: times.origin_ns,
         end_ns: times.end_ns,
         board: board.clone(),
@@ -171,6 +169,16 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     Ok(Finished { summary, info, interrupted, timeline_error })
 }
 
+/// Makes the server know every script of the mix; one that is wrong is told in its own words.
+fn load_scripts(plan: &Plan, caller: &mut Caller) -> Result<(), StartError> {
+    for script in plan.commands.list.iter().filter_map(|command| command.script.as_ref()) {
+        if let Tree::Error(reply) = caller.ask(&[b"SCRIPT", b"LOAD", script.as_bytes()])? {
+            return Err(StartError::Script { target: plan.target.to_string(), reply });
+        }
+    }
+    Ok(())
+}
+
 /// The clock of the server's host, if it is to be asked.
 fn peer_clock(plan: &Plan) -> Result<Option<Record>, StartError> {
     let asked = plan.clock.map(|peer| {
@@ -182,7 +190,7 @@ fn peer_clock(plan: &Plan) -> Result<Option<Record>, StartError> {
 /// Requests and answers of a pipeline that do not fit into a socket's buffers.
 fn buffer_warnings(plan: &Plan, request_bytes: usize) -> Vec<String> {
     let fits = Limits::of_this_host();
-    let reply_bytes = plan.value_size + "$536870912\r\n\r\n".len();
+    let reply_bytes = plan.value_size.longest() + "$536870912\r\n\r\n".len();
     fits.map_or_else(Vec::new, |fits| fits.warnings(plan.pipeline, request_bytes, reply_bytes))
 }
 
@@ -199,7 +207,7 @@ impl Times {
         let origin_ns = start_ns + plan.warmup_ns;
         let end_ns = match plan.work {
             Work::Fill { .. } => u64::MAX,
-            Work::Traffic { .. } => origin_ns + plan.duration_ns,
+            Work::Traffic { .. } | Work::Replay => origin_ns + plan.duration_ns,
         };
         Self { start_ns, origin_ns, end_ns }
     }

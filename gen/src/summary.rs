@@ -5,7 +5,7 @@ pub mod cluster;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use stallion_timeline::Redirects;
+use stallion_timeline::{OpCounts, Redirects};
 
 use crate::audit::link::LinkUse;
 use crate::measure::histogram::Sum;
@@ -120,6 +120,8 @@ pub struct Summary {
     pub duration_s: f64,
     /// Requests answered, those after the end of the schedule included.
     pub ops: u64,
+    /// Of these, by command: answered without an error, hits and misses of reads, and errors.
+    pub ops_by_command: BTreeMap<String, OpCounts>,
     /// Requests answered a second, while measuring.
     pub ops_per_sec: f64,
     /// Requests intended a second; 0 in the closed model.
@@ -150,8 +152,11 @@ pub struct Summary {
     pub timeouts: u64,
     /// Requests lost with their connection.
     pub lost: u64,
-    /// Connections opened again.
+    /// Connections opened again, those of `--reconnect-every` included.
     pub reconnects: u64,
+    /// How long those took from the beginning of the connect to the last answer of the hand-shake;
+    /// none when there were none.
+    pub connect_us: Option<Percentiles>,
     /// Busy share of the server's main thread while measuring, from INFO; none when it has not
     /// said so (before Redis 6.2, or too short a run).
     pub server_busy: Option<f64>,

@@ -44,30 +44,16 @@ impl ConnId {
     }
 }
 
-/// A command that the engine can send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum OpKind {
-    /// `GET key`
-    Get,
-    /// `SET key value [EX seconds]`
-    Set,
-}
+/// A command of the run: its place in the table of those that it sends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub u8);
 
-impl OpKind {
-    /// How many there are; counters are arrays of this length.
-    pub const COUNT: usize = 2;
-
-    /// All of them, in the order of their numbers.
-    pub const ALL: [Self; Self::COUNT] = [Self::Get, Self::Set];
-
-    /// The name under which timelines count it.
+impl CommandId {
+    /// As an index into the table.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Set => "set",
-        }
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0 as usize
     }
 }
 

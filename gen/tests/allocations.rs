@@ -26,9 +26,10 @@ use stallion_gen::shard::routing::Routing;
 use stallion_gen::shard::{ASKING, Greeting, Settings, Shard, Stage};
 use stallion_gen::units::{Nanos, NodeId};
 use stallion_gen::workload::arrivals::{Arrivals, Schedule};
+use stallion_gen::workload::command::{Commands, built_in};
 use stallion_gen::workload::keys::{Keys, Zipf};
 use stallion_gen::workload::mix::{Mix, Ttl};
-use stallion_gen::workload::values::Values;
+use stallion_gen::workload::values::{Content, Values};
 use stallion_gen::workload::{Traffic, Workload};
 
 /// Counts what the thread asks for while it is watched.
@@ -85,10 +86,19 @@ struct Server {
     _folder: tempfile::TempDir,
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 impl Server {
     /// A server that is a cluster of one node, serving all slots.
     fn start_cluster() -> Self {
-        let server = Self::start_with(&["--cluster-enabled", "yes"]);
+        let server = Self::start_with(&[
+            "--cluster-enabled",
+            "yes",
+            "--cluster-port",
+            &free_port().to_string(),
+        ]);
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).unwrap();
         stream.write_all(&request(&[b"CLUSTER", b"ADDSLOTSRANGE", b"0", b"16383"])).unwrap();
         let mut reply = [0; 5];
@@ -113,7 +123,7 @@ impl Server {
 
     fn start_with(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let child = Command::new("redis-server")
             .args(["--save", "", "--bind", "127.0.0.1", "--dir"])
             .arg(folder.path())
@@ -155,23 +165,36 @@ fn routing(server: &Server) -> Routing {
     Routing { board, slots, primaries, connections: CONNECTIONS, retries: true }
 }
 
-fn shard(server: &Server, schedule: &Schedule, routing: Option<Routing>) -> (Shard<Uring>, Outlet) {
-    let encoder = Encoder::new("key:", Values::new(SEED, 100));
+fn shard(
+    server: &Server,
+    schedule: &Schedule,
+    commands: &Commands,
+    sizes: &str,
+    routing: Option<Routing>,
+) -> (Shard<Uring>, Outlet) {
+    let values = Values::new(SEED, sizes.parse().unwrap(), Content::Random);
+    let encoder = Encoder::new(commands.clone(), "key:", values);
     let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)));
     let half_bytes = (encoder.longest() + ASKING.len()) * PIPELINE;
     let connections = routing.as_ref().map_or(CONNECTIONS, Routing::places);
     let ring = Uring::new(address, connections, half_bytes, WaitPolicy::Block).unwrap();
     let ttl = Ttl { fraction: 0.5, min_s: 60, max_s: 3_600 };
     let keys = Keys::Zipfian(Box::new(Zipf::new(10_000, 1.1)));
+    let traffic = Traffic::new(keys, Mix::new(&commands.list, ttl), SEED);
+    let traffic = match commands.transaction_id().zip(commands.transaction) {
+        Some((id, count)) => traffic.in_transactions(id, count),
+        None => traffic,
+    };
     let settings = Settings {
         connections,
         pipeline: PIPELINE,
         arrivals: Arrivals::new(schedule, 0, 1, SEED),
         open: schedule.is_open(),
-        workload: Workload::Traffic(Traffic::new(keys, Mix::new(1, 1, ttl), SEED)),
+        workload: Workload::Traffic(traffic),
         encoder,
         verify: true,
         greeting: Greeting { bytes: request(&[b"HELLO", b"3"]), replies: 1 },
+        requests_per_connection: u64::MAX,
         timeout_ns: 10_000_000_000,
         // Every request is a slow one, so that the log of slow requests is on the path, too.
         slow_ns: 1,
@@ -211,36 +234,58 @@ fn the_counter_counts() {
     assert_eq!(allocations_of(|| ()), 0);
 }
 
+/// Plays a hundred thousand requests; none of them may allocate.
+fn allocates_nothing(schedule: &Schedule, commands: &Commands, sizes: &str) {
+    allocates_nothing_at(&Server::start(), schedule, commands, sizes, None);
+}
+
+fn allocates_nothing_at(
+    server: &Server,
+    schedule: &Schedule,
+    commands: &Commands,
+    sizes: &str,
+    routing: Option<Routing>,
+) {
+    let (mut shard, mut outlet) = shard(server, schedule, commands, sizes, routing);
+    let stop = AtomicBool::new(false);
+    while shard.open_connections() < CONNECTIONS {
+        shard.tick(&stop);
+    }
+    let start = shard.ring().now() + 1_000_000;
+    shard.begin(start, start, Nanos::NEVER);
+    // From the first request on: there is no warm-up that could hide a growing queue.
+    let allocations = drive(&mut shard, &mut outlet, 100_000);
+    assert_eq!(allocations, 0, "{schedule:?}");
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    while shard.stage() != Stage::Finished {
+        shard.tick(&stop);
+        recycle(&mut outlet);
+    }
+}
+
 #[test]
 fn a_hundred_thousand_requests_allocate_nothing() {
-    let server = Server::start();
-    nothing_is_allocated(&server, || None);
+    for schedule in
+        [Schedule::Closed, Schedule::Constant { rate: 40_000 }, Schedule::Poisson { rate: 40_000 }]
+    {
+        allocates_nothing(&schedule, &Commands::reads_and_writes(1, 1), "100");
+    }
 }
 
 #[test]
 fn nor_do_those_to_a_cluster() {
     let server = Server::start_cluster();
-    nothing_is_allocated(&server, || Some(routing(&server)));
+    for schedule in [Schedule::Closed, Schedule::Poisson { rate: 40_000 }] {
+        let (commands, routing) = (Commands::reads_and_writes(1, 1), routing(&server));
+        allocates_nothing_at(&server, &schedule, &commands, "100", Some(routing));
+    }
 }
 
-fn nothing_is_allocated(server: &Server, routing: impl Fn() -> Option<Routing>) {
-    for schedule in
-        [Schedule::Closed, Schedule::Constant { rate: 40_000 }, Schedule::Poisson { rate: 40_000 }]
-    {
-        let (mut shard, mut outlet) = shard(server, &schedule, routing());
-        let stop = AtomicBool::new(false);
-        while shard.open_connections() < CONNECTIONS {
-            shard.tick(&stop);
-        }
-        let start = shard.ring().now() + 1_000_000;
-        shard.begin(start, start, Nanos::NEVER);
-        // From the first request on: there is no warm-up that could hide a growing queue.
-        let allocations = drive(&mut shard, &mut outlet, 100_000);
-        assert_eq!(allocations, 0, "{schedule:?}");
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        while shard.stage() != Stage::Finished {
-            shard.tick(&stop);
-            recycle(&mut outlet);
-        }
-    }
+#[test]
+fn a_mix_of_commands_allocates_nothing_either() {
+    let names = ["get", "set", "incr", "mget:3", "mset:2", "hset", "hget", "hgetall", "zadd"];
+    let list = names.map(|name| built_in(name).unwrap()).to_vec();
+    allocates_nothing(&Schedule::Closed, &Commands::of(list.clone()), "10-300");
+    let in_transactions = Commands { list, transaction: Some(3) };
+    allocates_nothing(&Schedule::Closed, &in_transactions, "10-300");
 }

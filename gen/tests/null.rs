@@ -15,7 +15,10 @@ use stallion_gen::resp::command::request;
 use stallion_gen::run::{Outputs, run};
 use stallion_gen::shard::ring::{Io, WaitPolicy};
 use stallion_gen::summary::Summary;
+use stallion_gen::workload::command::Commands;
 use stallion_gen::workload::mix::Ttl;
+use stallion_gen::workload::sizes::Sizes;
+use stallion_gen::workload::values::Content;
 use stallion_timeline::Role;
 
 fn settings() -> Settings {
@@ -34,10 +37,16 @@ fn plan(server: &NullServer) -> Plan {
         credentials: Credentials::default(),
         topology: Topology::Node,
         resp3: false,
-        work: Work::Traffic { reads: 9, writes: 1, distribution: Distribution::Uniform },
+        db: 0,
+        client_name: None,
+        reconnect_every: None,
+        work: Work::Traffic { distribution: Distribution::Uniform },
+        commands: Commands::reads_and_writes(9, 1),
+        played: None,
         keys: 1_000,
         key_prefix: "key:".to_owned(),
-        value_size: 100,
+        value_size: Sizes::Fixed(100),
+        value_content: Content::Random,
         ttl: Ttl { fraction: 0.5, min_s: 9, max_s: 1_000 },
         verify: false,
         rate: Rate::Max,
@@ -95,7 +104,7 @@ fn the_engine_drives_it_through_both_rings() {
 fn large_values_and_several_cores_work() {
     let settings = Settings { cores: vec![0, 1], value_bytes: 200_000, ..settings() };
     let server = NullServer::start(&settings).unwrap();
-    flows(&drive(&Plan { value_size: 200_000, ..plan(&server) }));
+    flows(&drive(&Plan { value_size: Sizes::Fixed(200_000), ..plan(&server) }));
 }
 
 #[test]

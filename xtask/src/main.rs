@@ -12,6 +12,8 @@ mod ebpf;
 
 mod tidy;
 
+mod fuzz;
+
 mod test;
 
 mod demo;
@@ -23,6 +25,7 @@ mod bench;
 mod truth;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::bail;
 
@@ -32,6 +35,9 @@ cargo xtask COMMAND
   demo [--quick]  from nothing to a report: installs what is missing, builds, runs the scenario
                   `demo` against a real server, and writes results/demo/ (--quick: under 40 s)
   test            installs what the tests need, then runs all of them, and all checks
+  fuzz [--for TIME] [--target NAME] [--merge]
+                  fuzzes the parsers of replies, trees and redirects, each for so long (10m), or adds
+                  what was found to the committed corpus (needs a C++ compiler)
   tidy            checks what a machine can check of the project's rules
   ebpf            builds the eBPF object that the feature `probes` embeds
   truth [--quick] [--seed N]
@@ -64,6 +70,29 @@ fn truth(flags: &[&str]) -> anyhow::Result<()> {
     }
 }
 
+fn fuzz(flags: &[&str]) -> anyhow::Result<()> {
+    let (mut length, mut target, mut merge) = (Duration::from_secs(600), None, false);
+    let mut rest = flags;
+    while !rest.is_empty() {
+        rest = match *rest {
+            ["--for", time, ref rest @ ..] => {
+                length = fuzz::length(time)?;
+                rest
+            }
+            ["--target", name, ref rest @ ..] => {
+                target = Some(name);
+                rest
+            }
+            ["--merge", ref rest @ ..] => {
+                merge = true;
+                rest
+            }
+            _ => bail!("fuzz takes --for TIME, --target NAME and --merge"),
+        };
+    }
+    fuzz::run(length, target, merge)
+}
+
 fn run(args: &[String]) -> anyhow::Result<()> {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
@@ -71,6 +100,7 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         ["demo", "--quick"] => demo::run(true),
         ["test"] => test::run(),
         ["tidy"] => tidy::run(&[]),
+        ["fuzz", flags @ ..] => fuzz(flags),
         ["ebpf"] => ebpf::run(),
         ["truth", flags @ ..] => truth(flags),
         ["bench", name] => bench::run(name, false),

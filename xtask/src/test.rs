@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use crate::{ebpf, install, shell, tidy};
+use crate::{ebpf, fuzz, install, shell, tidy};
+
+/// How long each fuzz target runs: the corpus, and a little beyond.
+const FUZZ: Duration = Duration::from_secs(10);
 
 /// One check, and what became of it.
 struct Step {
@@ -26,6 +29,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         step("format", || shell::run(&["cargo", "fmt", "--all", "--check"])),
         step("lint", || shell::run(&lint.concat())),
         step("test", || shell::run(&[test_runner(), features].concat())),
+        step("fuzz", || fuzz::run(FUZZ, None, false)),
         step("documentation", || shell::run(&documentation.concat())),
         step("tidy", || tidy::run(features)),
     ];

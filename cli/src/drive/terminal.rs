@@ -143,6 +143,16 @@ fn print_costs(summary: &Summary) {
             link.sent_bits_per_s / 1e6
         );
     }
+    if let Some(connect) = summary.connect_us {
+        println!(
+            "  connect  {} opened again: p50 {}, p99 {}, max {} each, hand-shake included",
+            human_count(summary.reconnects as f64),
+            human_us(connect.p50),
+            human_us(connect.p99),
+            human_us(connect.max)
+        );
+    }
+    print_commands(summary);
     if summary.hits + summary.misses > 0 {
         let share = summary.hits as f64 * 100.0 / (summary.hits + summary.misses) as f64;
         println!("  reads    {share:.2} % found their key");
@@ -158,6 +168,21 @@ fn print_costs(summary: &Summary) {
         accounting.timeouts,
         accounting.lost
     );
+}
+
+/// A line for each command of a mix.
+fn print_commands(summary: &Summary) {
+    if summary.ops_by_command.len() < 2 {
+        return;
+    }
+    for (name, counts) in &summary.ops_by_command {
+        let share = (counts.ok + counts.errors) as f64 * 100.0 / summary.ops.max(1) as f64;
+        let errors = match counts.errors {
+            0 => String::new(),
+            errors => format!(", {} errors", human_count(errors as f64)),
+        };
+        println!("  {name:<10} {} ({share:.1} %){errors}", human_count(counts.ok as f64));
+    }
 }
 
 fn bound_name(summary: &Summary) -> String {

@@ -154,7 +154,9 @@ fn what_is_no_cluster_is_refused() {
         .expect(2, &["is no node of a cluster", "leave out --topology cluster"]);
     stallion(&["drive", "--on-error", "count", "-p", &server.port])
         .expect(2, &["--on-error is about a cluster"]);
-    let alone = crate::harness::redis::Redis::start(&["--cluster-enabled", "yes"]);
+    let bus = crate::harness::free_port().to_string();
+    let flags = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+    let alone = crate::harness::redis::Redis::start(&flags);
     stallion(&["drive", "--topology", "cluster", "-p", &alone.port])
         .expect(2, &["none of its slots is served"]);
 }

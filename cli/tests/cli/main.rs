@@ -11,9 +11,15 @@ mod usage;
 
 mod starved;
 
+mod replay;
+
 mod start;
 
 mod faults;
+
+mod churn;
+
+mod commands;
 
 mod contract;
 

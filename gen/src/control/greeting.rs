@@ -1,6 +1,6 @@
 //! What a connection says first: HELLO and AUTH, the same for control and for traffic.
 
-use crate::plan::Credentials;
+use crate::plan::{Credentials, Plan};
 use crate::resp::command::request;
 use crate::shard::Greeting;
 
@@ -20,6 +20,24 @@ pub fn greeting(credentials: &Credentials, resp3: bool) -> Greeting {
         (false, Some(password)) => request(&[b"AUTH", user, password]),
     };
     Greeting { bytes, replies: 1 }
+}
+
+/// The hand-shake of a connection that carries requests: after the greeting its database and its
+/// name, when they are not the usual ones. It goes out in one piece, and every answer is awaited.
+#[must_use]
+pub fn session(plan: &Plan) -> Greeting {
+    let Greeting { mut bytes, mut replies } = greeting(&plan.credentials, plan.resp3);
+    let mut say = |words: &[&[u8]]| {
+        bytes.extend(request(words));
+        replies += 1;
+    };
+    if plan.db > 0 {
+        say(&[b"SELECT", plan.db.to_string().as_bytes()]);
+    }
+    if let Some(name) = &plan.client_name {
+        say(&[b"CLIENT", b"SETNAME", name.as_bytes()]);
+    }
+    Greeting { bytes, replies }
 }
 
 #[cfg(test)]

@@ -10,4 +10,6 @@ pub mod topology;
 
 pub mod callers;
 
+pub mod capture;
+
 pub mod info;

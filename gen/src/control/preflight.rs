@@ -8,7 +8,7 @@ use socket2::Socket;
 use thiserror::Error;
 
 use super::greeting::greeting;
-use crate::plan::{Credentials, Target};
+use crate::plan::{Credentials, Plan, Target};
 use crate::resp::command::request;
 use crate::resp::tree::Tree;
 use crate::shard::ring::Io;
@@ -63,6 +63,17 @@ pub enum StartError {
         "{target} refused to let us in: {reply}; give -a PASSWORD (and --user NAME), or set them in --target redis://user:password@host"
     )]
     Login {
+        /// As asked.
+        target: String,
+        /// Its words.
+        reply: String,
+    },
+    /// It does not take a script.
+    #[error(
+        "{target} refused a script of the mix: {reply}; try it with `redis-cli --eval FILE`, and \
+         see that the user may run SCRIPT"
+    )]
+    Script {
         /// As asked.
         target: String,
         /// Its words.
@@ -197,6 +208,19 @@ impl Caller {
         Ok(caller)
     }
 
+    /// Connects as a run does, and selects its database.
+    ///
+    /// # Errors
+    /// As [`Caller::connect`].
+    pub fn of(plan: &Plan) -> Result<Self, StartError> {
+        let mut caller = Self::connect(&plan.target, &plan.credentials, plan.resp3)?;
+        if plan.db > 0 {
+            let reply = caller.ask(&[b"SELECT", plan.db.to_string().as_bytes()])?;
+            caller.accept(reply)?;
+        }
+        Ok(caller)
+    }
+
     /// Asks one question.
     ///
     /// # Errors
@@ -212,6 +236,19 @@ impl Caller {
     pub fn info(&mut self) -> Result<Info, StartError> {
         let reply = self.ask(&[b"INFO"])?;
         Ok(parse_info(&reply.text().unwrap_or_default()))
+    }
+
+    /// The connection itself, for a stream that has begun, and what has been read of that. A read
+    /// waits so long at most.
+    ///
+    /// # Errors
+    /// [`StartError::Silent`] when the connection is gone.
+    pub fn into_stream(self, patience: Duration) -> Result<(Socket, Vec<u8>), StartError> {
+        let Self { socket, input, target } = self;
+        socket
+            .set_read_timeout(Some(patience))
+            .map_err(|error| StartError::Silent { target, reason: error.to_string() })?;
+        Ok((socket, input))
     }
 
     fn exchange(&mut self, bytes: &[u8]) -> Result<Tree, StartError> {
@@ -268,6 +305,9 @@ impl StartError {
             "NOPROTO" => "it knows no RESP3: leave out --resp3",
             _ if reply.contains("max number of clients") => {
                 "raise its maxclients, or close other clients"
+            }
+            _ if reply.contains("DB index") || reply.contains("SELECT is not allowed") => {
+                "give a --db below its setting `databases`; a cluster has only 0"
             }
             _ if reply.contains("unknown command") && reply.contains("HELLO") => {
                 "it is older than 6.0 or a proxy: leave out --resp3"

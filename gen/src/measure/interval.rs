@@ -5,7 +5,8 @@ use super::histogram::Recording;
 use super::late::LateSpans;
 use super::outcome::{ErrorKind, Outcome};
 use super::slow::{Sample, SlowSample};
-use crate::units::{Nanos, OpKind};
+use crate::limits::MAX_COMMANDS;
+use crate::units::Nanos;
 
 /// Counts of one command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub struct Interval {
     /// Requests due and not sent at the end.
     pub backlog: u64,
     /// By command.
-    pub commands: [CommandCounts; OpKind::COUNT],
+    pub commands: [CommandCounts; MAX_COMMANDS],
     /// By kind of error.
     pub errors: [u64; ErrorKind::COUNT],
     /// Intended time to answer.
@@ -66,6 +67,8 @@ pub struct Interval {
     pub lag: Recording,
     /// The part of it in which a connection was free: the client's own.
     pub own_lag: Recording,
+    /// How long connections took to open and to be greeted.
+    pub connect: Recording,
     /// How long answers had lain in the kernel (a sample, and only where it is measured).
     pub receive_delay: Recording,
     /// Slow requests.
@@ -101,12 +104,13 @@ impl Interval {
             counts: Counts::default(),
             in_flight: 0,
             backlog: 0,
-            commands: [CommandCounts::default(); OpKind::COUNT],
+            commands: [CommandCounts::default(); MAX_COMMANDS],
             errors: [0; ErrorKind::COUNT],
             response: Recording::default(),
             service: Recording::default(),
             lag: Recording::default(),
             own_lag: Recording::default(),
+            connect: Recording::default(),
             receive_delay: Recording::default(),
             slow: SlowSample::new(seed),
             late: LateSpans::default(),
@@ -131,11 +135,15 @@ impl Interval {
     /// only the service time is recorded (`open` is false) and the reader uses it for both.
     #[inline]
     pub fn end_request(&mut self, sample: Sample, open: bool, slow_ns: u64) {
-        let command = &mut self.commands[sample.kind as usize];
+        let command = &mut self.commands[sample.command.index()];
         match sample.outcome {
             Outcome::Ok => {
                 command.ok += 1;
-                command.hits += u64::from(sample.kind == OpKind::Get);
+                self.counts.answered += 1;
+            }
+            Outcome::Hit => {
+                command.ok += 1;
+                command.hits += 1;
                 self.counts.answered += 1;
             }
             Outcome::Miss => {
@@ -163,20 +171,23 @@ impl Interval {
     }
 
     /// Counts the end of requests that were sent together and got the usual answer: so many of
-    /// each command, with the response time in the open model, and the service time.
+    /// each command (`reads` has a bit for each that reads), with the response time in the open
+    /// model, and the service time.
     #[inline]
     pub fn end_usual(
         &mut self,
-        kinds: &[u64; OpKind::COUNT],
+        by_command: &[u32],
+        reads: u32,
         response_ns: Option<u64>,
         service_ns: u64,
     ) {
         let mut count = 0;
-        for (command, of_kind) in self.commands.iter_mut().zip(kinds) {
-            command.ok += of_kind;
-            count += of_kind;
+        for (index, (command, answered)) in self.commands.iter_mut().zip(by_command).enumerate() {
+            let answered = u64::from(*answered);
+            command.ok += answered;
+            command.hits += answered * u64::from(reads >> index & 1);
+            count += answered;
         }
-        self.commands[OpKind::Get as usize].hits += kinds[OpKind::Get as usize];
         self.counts.answered += count;
         if let Some(response_ns) = response_ns {
             self.response.record_many(response_ns, count);
@@ -187,7 +198,7 @@ impl Interval {
     /// Makes it ready to be used again. The histograms are drained by the recorder.
     pub fn reset(&mut self) {
         self.counts = Counts::default();
-        self.commands = [CommandCounts::default(); OpKind::COUNT];
+        self.commands = [CommandCounts::default(); MAX_COMMANDS];
         self.errors = [0; ErrorKind::COUNT];
         self.slow.clear();
         self.late.clear();

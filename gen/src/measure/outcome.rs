@@ -3,8 +3,10 @@
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// A value, OK or a number.
+    /// An answer that fits.
     Ok,
+    /// A read that found something.
+    Hit,
     /// A read that found nothing.
     Miss,
     /// An error reply, or a value that is not the one that was written.
@@ -53,6 +55,10 @@ pub enum ErrorKind {
     TryAgain,
     /// `-CROSSSLOT …`
     CrossSlot,
+    /// `-NOSCRIPT …`: the server does not know the script; it is sent in full next.
+    NoScript,
+    /// `-EXECABORT …`: a command of a transaction was refused.
+    ExecAbort,
     /// An error reply that begins with another word.
     Other,
     /// A value that is not the one that was written (`--verify`).
@@ -69,7 +75,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Err,
         Self::Oom,
         Self::Loading,
@@ -87,6 +93,8 @@ impl ErrorKind {
         Self::Ask,
         Self::TryAgain,
         Self::CrossSlot,
+        Self::NoScript,
+        Self::ExecAbort,
         Self::Other,
         Self::Verify,
         Self::Unexpected,
@@ -119,6 +127,8 @@ impl ErrorKind {
             Self::Ask => "ASK",
             Self::TryAgain => "TRYAGAIN",
             Self::CrossSlot => "CROSSSLOT",
+            Self::NoScript => "NOSCRIPT",
+            Self::ExecAbort => "EXECABORT",
             Self::Other => "OTHER",
             Self::Verify => "verify",
             Self::Unexpected => "unexpected",
@@ -150,6 +160,8 @@ impl ErrorKind {
                 "a value is not the one that was written: load and drive with the same --seed, \
                  --value-size and --key-prefix"
             }
+            Self::NoScript => "the script was lost (SCRIPT FLUSH, a restart) and was sent again",
+            Self::ExecAbort => "a command of the transaction is wrong: see its text",
             Self::Err | Self::Other => "the server's own words are in its log or in redis-cli",
             Self::Unexpected | Self::Protocol => "this is not a Redis server, or a proxy broke off",
             Self::Connect => "nobody accepted: see the server's log",

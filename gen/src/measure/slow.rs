@@ -5,7 +5,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::outcome::Outcome;
 use crate::limits::MAX_SLOW_OPS;
-use crate::units::{ConnId, KeyId, Nanos, OpKind};
+use crate::units::{CommandId, ConnId, KeyId, Nanos};
 
 /// One request from its intended time to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Sample {
     /// When its answer, or the news of its failure, was there.
     pub done: Nanos,
     /// The command.
-    pub kind: OpKind,
+    pub command: CommandId,
     /// The key.
     pub key: KeyId,
     /// The shard's connection.
@@ -129,7 +129,7 @@ mod tests {
             ready: Nanos(0),
             sent: Nanos(0),
             done: Nanos(1),
-            kind: OpKind::Get,
+            command: CommandId(0),
             key: KeyId(number),
             connection: ConnId(0),
             outcome: Outcome::Ok,

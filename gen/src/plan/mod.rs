@@ -4,19 +4,30 @@ pub mod target;
 
 pub mod rate;
 
+pub mod mix;
+
+mod error;
+
 use std::net::SocketAddr;
 
 use serde::Serialize;
-use thiserror::Error;
 
+pub use error::PlanError;
 pub use rate::{Rate, RateError};
 pub use target::{Credentials, Target, TargetError};
 
 use crate::limits::{
-    MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE, MAX_VALUE_BYTES,
+    MAX_COMMANDS, MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE,
+    MAX_TRANSACTION, MAX_VALUE_BYTES,
 };
+use crate::resp::command::Encoder;
 use crate::shard::ring::{HALVES, Io, WaitPolicy};
+use crate::workload::arrivals::Schedule;
+use crate::workload::command::Commands;
 use crate::workload::mix::Ttl;
+use crate::workload::replay::Played;
+use crate::workload::sizes::Sizes;
+use crate::workload::values::{Content, Values};
 
 /// By which law keys are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -49,16 +60,14 @@ pub enum Distribution {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
-    /// Reads and writes by ratio.
+    /// The commands by weight.
     Traffic {
-        /// Weight of reads.
-        reads: u32,
-        /// Weight of writes.
-        writes: u32,
         /// Law of the keys.
         distribution: Distribution,
     },
-    /// Each key once.
+    /// The requests of the trace, once.
+    Replay,
+    /// Each key once, by the first command.
     Fill {
         /// The first key that is to be written: those before it are there already.
         from: u64,
@@ -121,14 +130,27 @@ pub struct Plan {
     pub topology: Topology,
     /// Speak RESP3 (`HELLO 3`).
     pub resp3: bool,
-    /// What to send.
+    /// The database that every connection selects.
+    pub db: u32,
+    /// The name that every connection gives itself, as CLIENT LIST shows it.
+    pub client_name: Option<String>,
+    /// Requests after which a connection is closed and opened again.
+    pub reconnect_every: Option<u64>,
+    /// What to do.
     pub work: Work,
+    /// The commands to do it with.
+    pub commands: Commands,
+    /// What is replayed, when that is the work.
+    #[serde(skip)]
+    pub played: Option<Played>,
     /// Keys that exist for the run, numbered from 0.
     pub keys: u64,
     /// What stands before a key's twelve digits.
     pub key_prefix: String,
-    /// Bytes of every value.
-    pub value_size: usize,
+    /// Bytes of the values.
+    pub value_size: Sizes,
+    /// What they are.
+    pub value_content: Content,
     /// Which writes expire.
     pub ttl: Ttl,
     /// Compare what comes back with what was written.
@@ -167,91 +189,37 @@ pub struct Plan {
     pub labels: Vec<Label>,
 }
 
-/// Why a plan cannot be run. Each text names the flag and a remedy.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum PlanError {
-    /// `--conns 0`
-    #[error("--conns is 0: give at least 1 connection")]
-    NoConnections,
-    /// More connections than a shard can hold.
-    #[error(
-        "--conns {conns} over {shards} core(s): one core holds at most {MAX_CONNECTIONS_PER_SHARD}; \
-         use more --cores"
-    )]
-    Connections {
-        /// As asked.
-        conns: usize,
-        /// Cores.
-        shards: usize,
-    },
-    /// Fewer connections than cores.
-    #[error("--conns {conns} cannot be spread over {shards} --cores: give at least one for each")]
-    FewConnections {
-        /// As asked.
-        conns: usize,
-        /// Cores.
-        shards: usize,
-    },
-    /// `--pipeline 0` or more than the bound.
-    #[error("--pipeline {0} is out of range: give 1 to {MAX_PIPELINE}")]
-    Pipeline(usize),
-    /// `--value-size` above Redis's own limit.
-    #[error(
-        "--value-size {0} is above Redis's limit for one value of {MAX_VALUE_BYTES} bytes (512 MiB, \
-         proto-max-bulk-len): give a smaller one"
-    )]
-    ValueSize(usize),
-    /// `--keys 0` or more than can be named.
-    #[error("--keys {0} is out of range: give 1 to {MAX_KEYS}")]
-    Keys(u64),
-    /// Too much memory for requests.
-    #[error(
-        "{conns} connections x {pipeline} in flight x {request_bytes} bytes a request need more \
-         than {MAX_OUTGOING_BYTES} bytes: lower --conns, --pipeline or --value-size"
-    )]
-    Memory {
-        /// Connections of one shard.
-        conns: usize,
-        /// As asked.
-        pipeline: usize,
-        /// Bytes of the longest request.
-        request_bytes: usize,
-    },
-    /// Neither reads nor writes.
-    #[error("--rw-ratio 0:0 asks for nothing: give reads:writes, for example 9:1")]
-    Ratio,
-    /// An exponent that is none.
-    #[error("--zipf-s {0} is out of range: give 0.1 to 5")]
-    Exponent(String),
-    /// Shares that are none.
-    #[error(
-        "--hot-spot {0} is out of range: give KEYS:REQUESTS, each above 0 and below 1, for example \
-         0.1:0.9"
-    )]
-    HotSpot(String),
-    /// A deviation that is none.
-    #[error("--deviation {0} is out of range: give a share of the keys above 0 and up to 1")]
-    Deviation(String),
-    /// A share that is none, or a range that is empty.
-    #[error("--ttl-frac must be 0 to 1 and --ttl-range MIN-MAX seconds with 1 <= MIN <= MAX")]
-    Ttl,
-    /// A duration of zero.
-    #[error("{0} is 0: give a duration such as 10s")]
-    Duration(&'static str),
-    /// A CPU that is not there, or twice.
-    #[error("--cores names CPU {cpu}, but this process may use {usable}: see `taskset -p $$`")]
-    Core {
-        /// The CPU.
-        cpu: usize,
-        /// Those there are.
-        usable: String,
-    },
-    /// The rate.
-    #[error(transparent)]
-    Rate(#[from] RateError),
-}
-
 impl Plan {
+    /// What encodes its requests.
+    #[must_use]
+    pub fn encoder(&self) -> Encoder {
+        match &self.played {
+            Some(played) => Encoder::of_trace(played, self.values()),
+            None => Encoder::new(self.commands.clone(), &self.key_prefix, self.values()),
+        }
+    }
+
+    /// When its requests are due.
+    ///
+    /// # Errors
+    /// [`RateError`] when the rate cannot be.
+    pub fn schedule(&self) -> Result<Schedule, RateError> {
+        if let (Some(played), Rate::Recorded(_) | Rate::Steady(1..)) = (&self.played, &self.rate) {
+            let rate = match self.rate {
+                Rate::Steady(rate) => Some(rate),
+                _ => None,
+            };
+            return Ok(Schedule::Recorded { times_ns: played.times_ns(rate) });
+        }
+        self.rate.schedule(self.arrivals, self.duration_ns, self.warmup_ns)
+    }
+
+    /// The values that it writes and finds.
+    #[must_use]
+    pub fn values(&self) -> Values {
+        Values::new(self.seed, self.value_size.clone(), self.value_content)
+    }
+
     /// Shards that the plan needs: one for each core, at least one.
     #[must_use]
     pub fn shards(&self) -> usize {
@@ -284,8 +252,8 @@ impl Plan {
         if !(1..=MAX_PIPELINE).contains(&self.pipeline) {
             return Err(PlanError::Pipeline(self.pipeline));
         }
-        if self.value_size > MAX_VALUE_BYTES {
-            return Err(PlanError::ValueSize(self.value_size));
+        if self.value_size.longest() > MAX_VALUE_BYTES {
+            return Err(PlanError::ValueSize(self.value_size.longest()));
         }
         if !(1..=MAX_KEYS).contains(&self.keys) {
             return Err(PlanError::Keys(self.keys));
@@ -297,16 +265,38 @@ impl Plan {
             let (conns, pipeline) = (conns_each, self.pipeline);
             return Err(PlanError::Memory { conns, pipeline, request_bytes });
         }
+        if self.reconnect_every == Some(0) {
+            return Err(PlanError::Reconnect);
+        }
+        let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic());
+        if let Some(name) = self.client_name.as_ref().filter(|name| !is_plain(name)) {
+            return Err(PlanError::ClientName(name.clone()));
+        }
+        self.check_commands()?;
         self.check_laws()?;
         self.check_times()?;
         check_cores(&self.cores)
     }
 
+    fn check_commands(&self) -> Result<(), PlanError> {
+        let Commands { list, transaction } = &self.commands;
+        if self.commands.len() > MAX_COMMANDS {
+            return Err(PlanError::Commands(list.len()));
+        }
+        if list.iter().all(|command| command.weight == 0) {
+            return Err(PlanError::Ratio);
+        }
+        let Some(count) = *transaction else { return Ok(()) };
+        if !(1..=MAX_TRANSACTION).contains(&count) {
+            return Err(PlanError::Transaction(count));
+        }
+        // In a transaction it would not wait.
+        let wait = list.iter().find(|command| command.name == "wait");
+        wait.map_or(Ok(()), |wait| Err(PlanError::InTransaction(wait.name.clone())))
+    }
+
     fn check_laws(&self) -> Result<(), PlanError> {
-        if let Work::Traffic { reads, writes, distribution } = self.work {
-            if reads == 0 && writes == 0 {
-                return Err(PlanError::Ratio);
-            }
+        if let Work::Traffic { distribution } = self.work {
             check_distribution(distribution)?;
         }
         let Ttl { fraction, min_s, max_s } = self.ttl;
@@ -328,8 +318,7 @@ impl Plan {
                 return Err(PlanError::Duration(flag));
             }
         }
-        let schedule = self.rate.schedule(self.arrivals, self.duration_ns, self.warmup_ns)?;
-        drop(schedule);
+        drop(self.schedule()?);
         Ok(())
     }
 }

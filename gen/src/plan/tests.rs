@@ -1,4 +1,5 @@
 use super::*;
+use crate::workload::command::{Command, built_in};
 
 fn plan() -> Plan {
     Plan {
@@ -6,10 +7,16 @@ fn plan() -> Plan {
         credentials: Credentials { user: None, password: Some("secret".to_owned()) },
         topology: Topology::Node,
         resp3: false,
-        work: Work::Traffic { reads: 9, writes: 1, distribution: Distribution::Uniform },
+        db: 0,
+        client_name: None,
+        reconnect_every: None,
+        work: Work::Traffic { distribution: Distribution::Uniform },
+        commands: Commands::reads_and_writes(9, 1),
+        played: None,
         keys: 1_000,
         key_prefix: "key:".to_owned(),
-        value_size: 100,
+        value_size: Sizes::Fixed(100),
+        value_content: Content::Random,
         ttl: Ttl::NONE,
         verify: false,
         rate: Rate::Max,
@@ -32,13 +39,13 @@ fn plan() -> Plan {
 }
 
 fn spread(plan: &mut Plan, distribution: Distribution) {
-    plan.work = Work::Traffic { reads: 1, writes: 0, distribution };
+    plan.work = Work::Traffic { distribution };
 }
 
 fn refused(change: impl FnOnce(&mut Plan)) -> String {
     let mut plan = plan();
     change(&mut plan);
-    plan.check(300 + plan.value_size).unwrap_err().to_string()
+    plan.check(300 + plan.value_size.longest()).unwrap_err().to_string()
 }
 
 #[test]
@@ -53,8 +60,8 @@ fn each_flag_out_of_range_is_named_with_a_remedy() {
         (refused(|plan| plan.conns = 100_000), "--conns 100000"),
         (refused(|plan| plan.pipeline = 0), "--pipeline 0"),
         (refused(|plan| plan.pipeline = 1 << 20), "--pipeline"),
-        (refused(|plan| plan.value_size = 600 << 20), "512 MiB"),
-        (refused(|plan| plan.value_size = 500 << 20), "lower --conns"),
+        (refused(|plan| plan.value_size = Sizes::Fixed(600 << 20)), "512 MiB"),
+        (refused(|plan| plan.value_size = Sizes::Fixed(500 << 20)), "lower --conns"),
         (refused(|plan| plan.keys = 0), "--keys 0"),
         (refused(|plan| plan.duration_ns = 0), "--duration"),
         (refused(|plan| plan.interval_ns = 0), "--interval"),
@@ -69,19 +76,24 @@ fn each_flag_out_of_range_is_named_with_a_remedy() {
         (refused(|plan| spread(plan, Distribution::Gaussian { deviation: 2.0 })), "--deviation"),
         (refused(|plan| plan.ttl = Ttl { fraction: 2.0, min_s: 1, max_s: 2 }), "--ttl-frac"),
         (refused(|plan| plan.ttl = Ttl { fraction: 0.5, min_s: 3, max_s: 2 }), "--ttl-range"),
-        (
-            refused(|plan| {
-                plan.work =
-                    Work::Traffic { reads: 0, writes: 0, distribution: Distribution::Uniform };
-            }),
-            "--rw-ratio",
-        ),
+        (refused(|plan| plan.commands = Commands::reads_and_writes(0, 0)), "--rw-ratio"),
         (
             refused(|plan| {
                 let distribution = Distribution::Zipfian { s: f64::NAN };
-                plan.work = Work::Traffic { reads: 1, writes: 0, distribution };
+                plan.work = Work::Traffic { distribution };
             }),
             "--zipf-s",
+        ),
+        (refused(|plan| plan.reconnect_every = Some(0)), "--reconnect-every is 0"),
+        (refused(|plan| plan.client_name = Some("a b".to_owned())), "--client-name"),
+        (refused(|plan| plan.commands.transaction = Some(0)), "--tx 0"),
+        (refused(|plan| plan.commands.list = vec![Command::get(1); 33]), "33 commands"),
+        (
+            refused(|plan| {
+                plan.commands.list.push(built_in("wait").unwrap());
+                plan.commands.transaction = Some(2);
+            }),
+            "wait cannot",
         ),
     ] {
         assert!(error.contains(wanted), "{error:?} does not say {wanted:?}");
@@ -91,7 +103,7 @@ fn each_flag_out_of_range_is_named_with_a_remedy() {
 #[test]
 fn a_value_of_no_bytes_is_a_value() {
     let mut plan = plan();
-    plan.value_size = 0;
+    plan.value_size = Sizes::Fixed(0);
     assert_eq!(plan.check(200), Ok(()));
 }
 

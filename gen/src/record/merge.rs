@@ -7,11 +7,13 @@ use stallion_timeline::histogram::encode;
 use stallion_timeline::{OpCounts, schema};
 
 use super::{Layout, cluster};
+use crate::limits::MAX_COMMANDS;
 use crate::measure::cluster_sum::ClusterSum;
 use crate::measure::histogram::Sum;
 use crate::measure::interval::{CommandCounts, Counts, Interval};
 use crate::measure::outcome::ErrorKind;
-use crate::units::OpKind;
+use crate::units::CommandId;
+use crate::workload::command::Commands;
 
 /// The sum of the shards' intervals of one time. Histograms are added, never averaged.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub struct Merged {
     /// Requests due and not sent at the end.
     pub backlog: u64,
     /// By command.
-    pub commands: [CommandCounts; OpKind::COUNT],
+    pub commands: [CommandCounts; MAX_COMMANDS],
     /// By kind of error.
     pub errors: [u64; ErrorKind::COUNT],
     /// Intended time to answer.
@@ -40,6 +42,8 @@ pub struct Merged {
     pub own_lag: Sum,
     /// How long answers had lain in the kernel; a sample, empty where it is not measured.
     pub receive_delay: Sum,
+    /// How long connections took to open and to be greeted.
+    pub connect: Sum,
     /// Slow requests.
     pub slow_count: u64,
     /// Those of which a sample was kept.
@@ -76,13 +80,14 @@ impl Default for Merged {
             counts: Counts::default(),
             in_flight: 0,
             backlog: 0,
-            commands: [CommandCounts::default(); OpKind::COUNT],
+            commands: [CommandCounts::default(); MAX_COMMANDS],
             errors: [0; ErrorKind::COUNT],
             response: Sum::default(),
             service: Sum::default(),
             lag: Sum::default(),
             own_lag: Sum::default(),
             receive_delay: Sum::default(),
+            connect: Sum::default(),
             slow_count: 0,
             slow_kept: 0,
             slow_sum_ns: 0,
@@ -122,6 +127,7 @@ impl Merged {
         interval.lag.drain_into(&mut self.lag);
         interval.own_lag.drain_into(&mut self.own_lag);
         interval.receive_delay.drain_into(&mut self.receive_delay);
+        interval.connect.drain_into(&mut self.connect);
         self.slow_count += interval.slow.seen();
         self.slow_kept += interval.slow.kept().len() as u64;
         self.slow_sum_ns += interval.slow.sum_ns();
@@ -155,6 +161,7 @@ impl Merged {
             (&mut self.lag, &later.lag),
             (&mut self.own_lag, &later.own_lag),
             (&mut self.receive_delay, &later.receive_delay),
+            (&mut self.connect, &later.connect),
         ] {
             sum.add(part);
         }
@@ -178,7 +185,7 @@ impl Merged {
     fn add_counts(
         &mut self,
         counts: Counts,
-        commands: &[CommandCounts; OpKind::COUNT],
+        commands: &[CommandCounts; MAX_COMMANDS],
         errors: &[u64; ErrorKind::COUNT],
     ) {
         self.counts.due += counts.due;
@@ -208,6 +215,18 @@ impl Merged {
             .collect()
     }
 
+    /// Counts by the name of the command, of those that there were any of.
+    #[must_use]
+    pub fn ops_by_name(&self, commands: &Commands) -> BTreeMap<String, OpCounts> {
+        let named = |(index, counts): (usize, &CommandCounts)| {
+            let CommandCounts { ok, hits, misses, errors } = *counts;
+            let name = commands.name(CommandId(index as u8)).to_owned();
+            (name, OpCounts { ok, hits, misses, errors })
+        };
+        let there = |(_, counts): &(usize, &CommandCounts)| **counts != CommandCounts::default();
+        self.commands.iter().enumerate().filter(there).map(named).collect()
+    }
+
     /// Intended time to answer; in the closed model that is the service time.
     #[must_use]
     pub const fn response_of(&self, open: bool) -> &Sum {
@@ -216,16 +235,17 @@ impl Merged {
 
     /// Makes it ready for another interval, with the memory that it has.
     pub fn clear(&mut self) {
-        let Self { response, service, lag, own_lag, receive_delay, cluster, .. } =
+        let Self { response, service, lag, own_lag, receive_delay, connect, cluster, .. } =
             std::mem::take(self);
         (self.response, self.service, self.lag, self.cluster) = (response, service, lag, cluster);
-        (self.own_lag, self.receive_delay) = (own_lag, receive_delay);
+        (self.own_lag, self.receive_delay, self.connect) = (own_lag, receive_delay, connect);
         for sum in [
             &mut self.response,
             &mut self.service,
             &mut self.lag,
             &mut self.own_lag,
             &mut self.receive_delay,
+            &mut self.connect,
         ] {
             sum.clear();
         }
@@ -241,14 +261,7 @@ impl Merged {
             sum.write_to(histogram);
             encode(histogram)
         };
-        let ops = OpKind::ALL
-            .into_iter()
-            .map(|kind| (kind.name().to_owned(), self.commands[kind as usize]))
-            .filter(|(_, counts)| *counts != CommandCounts::default())
-            .map(|(name, CommandCounts { ok, hits, misses, errors })| {
-                (name, OpCounts { ok, hits, misses, errors })
-            })
-            .collect();
+        let ops = self.ops_by_name(layout.encoder.commands());
         schema::Interval {
             start_ns: self.start_ns,
             end_ns: self.end_ns,

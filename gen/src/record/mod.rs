@@ -21,7 +21,7 @@ use crate::cluster::slots::slot_of;
 use crate::measure::interval::Interval;
 use crate::measure::outcome::Outcome;
 use crate::measure::slow::Sample;
-use crate::resp::command::key_text;
+use crate::resp::command::Encoder;
 use crate::shard::ledger::Outlet;
 use merge::Merged;
 use totals::Totals;
@@ -64,8 +64,8 @@ pub struct Layout {
     pub open: bool,
     /// The shards spin: CPU time says nothing.
     pub spinning: bool,
-    /// What stands before a key's digits.
-    pub key_prefix: String,
+    /// Knows the names of commands and keys.
+    pub encoder: Encoder,
     /// Start of what is measured.
     pub origin_ns: u64,
     /// End of the schedule.
@@ -178,7 +178,7 @@ impl<'a> Recorder<'a> {
             .slow
             .kept()
             .iter()
-            .map(|sample| slow_op(sample, first_connection, &self.layout.key_prefix))
+            .map(|sample| slow_op(sample, first_connection, &self.layout.encoder))
             .collect();
         let late = late_records(index, interval);
         let outages = interval.cluster.as_ref().zip(self.layout.board.as_ref());
@@ -254,18 +254,18 @@ fn late_records(ring: usize, interval: &Interval) -> Vec<Record> {
     records
 }
 
-fn slow_op(sample: &Sample, first_connection: u32, prefix: &str) -> SlowOp {
-    let slot = slot_of(key_text(prefix, sample.key).as_bytes()).0;
+fn slow_op(sample: &Sample, first_connection: u32, encoder: &Encoder) -> SlowOp {
+    let slot = slot_of(&encoder.key_text(sample.command, sample.key)).0;
     SlowOp {
         due_ns: sample.due.0,
         sent_ns: sample.sent.0,
         done_ns: sample.done.0,
-        command: sample.kind.name().to_owned(),
+        command: encoder.commands().name(sample.command).to_owned(),
         key: sample.key.0,
         slot,
         connection: first_connection + sample.connection.0,
         outcome: match sample.outcome {
-            Outcome::Ok => stallion_timeline::Outcome::Ok,
+            Outcome::Ok | Outcome::Hit => stallion_timeline::Outcome::Ok,
             Outcome::Miss => stallion_timeline::Outcome::Miss,
             Outcome::Error(_) => stallion_timeline::Outcome::Error,
             Outcome::Timeout => stallion_timeline::Outcome::Timeout,

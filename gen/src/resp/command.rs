@@ -1,111 +1,202 @@
 //! Op -> bytes: a template copied and patched, 2 to 4 ns for a GET (`write!` takes 38).
 
-use crate::limits::KEY_DIGITS;
-use crate::units::{KeyId, OpKind};
-use crate::workload::Op;
-use crate::workload::values::Values;
+use std::sync::Arc;
 
-/// Digits of the longest time to live, a u32 in seconds.
-const TTL_DIGITS: usize = 10;
+use super::template::{Form, append_ttl};
+use super::tree::Tree;
+use crate::limits::KEY_DIGITS;
+use crate::units::{CommandId, KeyId};
+use crate::workload::command::words::{Piece, Word};
+use crate::workload::command::{Command, Commands};
+use crate::workload::replay::{Played, Trace};
+use crate::workload::values::Values;
+use crate::workload::{Op, Rest, Workload};
 
 /// Encodes operations as RESP arrays.
 #[derive(Debug, Clone)]
 pub struct Encoder {
-    get: Template,
-    set: Template,
-    set_with_ttl: Template,
+    requests: Box<[Request]>,
+    commands: Arc<Commands>,
+    prefix: Arc<str>,
     values: Values,
+    trace: Option<Arc<Trace>>,
+    /// By bit: commands whose script the server does not know, to be sent once in full.
+    unknown_scripts: u32,
 }
 
-/// A request with a hole for the digits of the key.
+/// What one command is sent as.
 #[derive(Debug, Clone)]
-struct Template {
-    /// What stands before the value (a request without one has all of it there), in a block that
-    /// is copied whole, longer or not: four vector moves instead of a call of memcpy.
-    front: [u8; FRONT_BYTES],
-    bytes: Box<[u8]>,
-    digits_at: usize,
-    value_at: usize,
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few of them, and following a pointer is 2 ns of a GET's 5"
+)]
+enum Request {
+    /// Its words.
+    Words {
+        /// Without a time to live.
+        plain: Form,
+        /// To be followed by a time to live.
+        expiring: Form,
+        /// With its script in full, which makes the server know it.
+        in_full: Option<Form>,
+    },
+    /// So many commands of the mix between MULTI and EXEC.
+    Transaction(usize),
+    /// What the trace has at the number that is the operation's key.
+    Recorded,
 }
 
-/// Room for a command, and for the key with a prefix of some twenty bytes.
-const FRONT_BYTES: usize = 64;
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 
-impl Template {
-    fn new(words: usize, command: &str, prefix: &str, value_bytes: Option<usize>) -> Self {
-        let key_bytes = prefix.len() + KEY_DIGITS;
-        let mut text =
-            format!("*{words}\r\n${}\r\n{command}\r\n${key_bytes}\r\n{prefix}", command.len())
-                .into_bytes();
-        let digits_at = text.len();
-        text.extend([b'0'; KEY_DIGITS]);
-        text.extend(b"\r\n");
-        let mut value_at = text.len();
-        if let Some(length) = value_bytes {
-            text.extend(format!("${length}\r\n").into_bytes());
-            value_at = text.len();
-            text.resize(text.len() + length, 0);
-            text.extend(b"\r\n");
-        }
-        let mut front = [0; FRONT_BYTES];
-        let known = value_at.min(FRONT_BYTES);
-        front[..known].copy_from_slice(&text[..known]);
-        Self { front, bytes: text.into(), digits_at, value_at }
-    }
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
-    /// Copies the template around its value and patches the key in.
-    #[inline]
-    fn write(&self, key: KeyId, value_bytes: usize, out: &mut [u8]) -> usize {
-        let length = self.bytes.len();
-        match out.first_chunk_mut() {
-            Some(front) if self.value_at <= FRONT_BYTES => *front = self.front,
-            _ => out[..self.value_at].copy_from_slice(&self.bytes[..self.value_at]),
-        }
-        if length > self.value_at {
-            let tail = self.value_at + value_bytes;
-            out[tail..length].copy_from_slice(&self.bytes[tail..]);
-        }
-        if let Some(digits) = out[self.digits_at..].first_chunk_mut() {
-            write_key(key.0, digits);
-        }
-        length
-    }
-}
+/// Words that a time to live adds.
+const TTL_WORDS: usize = 2;
 
 impl Encoder {
-    /// Keys are `prefix` and twelve digits; values come from `values`.
+    /// The commands of a run. Keys are `prefix`, a tag for their type, and twelve digits; values
+    /// come from `values`.
     #[must_use]
-    pub fn new(prefix: &str, values: Values) -> Self {
-        let size = Some(values.size());
+    pub fn new(commands: Commands, prefix: &str, values: Values) -> Self {
+        let mut requests: Vec<Request> =
+            commands.list.iter().map(|command| Request::words(command, prefix, &values)).collect();
+        requests.extend(commands.transaction.map(Request::Transaction));
         Self {
-            get: Template::new(2, "GET", prefix, None),
-            set: Template::new(3, "SET", prefix, size),
-            set_with_ttl: Template::new(5, "SET", prefix, size),
+            requests: requests.into(),
+            commands: Arc::new(commands),
+            prefix: prefix.into(),
             values,
+            trace: None,
+            unknown_scripts: 0,
+        }
+    }
+
+    /// The requests of a trace.
+    #[must_use]
+    pub fn of_trace(played: &Played, values: Values) -> Self {
+        Self {
+            requests: vec![Request::Recorded; played.commands.len()].into(),
+            commands: Arc::new(played.commands.clone()),
+            prefix: "".into(),
+            values,
+            trace: Some(Arc::clone(&played.trace)),
+            unknown_scripts: 0,
         }
     }
 
     /// Bytes of the longest request.
     #[must_use]
     pub fn longest(&self) -> usize {
-        self.set_with_ttl.bytes.len() + "$2\r\nEX\r\n$10\r\n\r\n".len() + TTL_DIGITS
+        let of_words = |request: &Request| match request {
+            Request::Words { plain, expiring, in_full } => [plain, expiring]
+                .into_iter()
+                .chain(in_full)
+                .map(|form| form.longest(&self.values))
+                .max()
+                .unwrap_or(0),
+            Request::Transaction(_) | Request::Recorded => 0,
+        };
+        if let Some(trace) = &self.trace {
+            return trace.longest();
+        }
+        let one = self.requests.iter().map(of_words).max().unwrap_or(0);
+        match self.commands.transaction {
+            Some(count) => MULTI.len() + count.saturating_mul(one) + EXEC.len(),
+            None => one,
+        }
     }
 
-    /// Writes `op` to the front of `out` (which has room for [`Encoder::longest`]) and returns
-    /// its length.
+    /// Writes `op`, drawn from `workload`, to the front of `out` (which has room for
+    /// [`Encoder::longest`]) and returns its length.
     #[inline]
-    pub fn encode(&self, op: Op, out: &mut [u8]) -> usize {
-        match op.kind {
-            OpKind::Get => self.get.write(op.key, 0, out),
-            OpKind::Set => {
-                let template = if op.ttl_s == 0 { &self.set } else { &self.set_with_ttl };
-                let size = self.values.size();
-                let length = template.write(op.key, size, out);
-                let value_at = template.value_at;
-                self.values.write(op.key, &mut out[value_at..value_at + size]);
-                if op.ttl_s == 0 { length } else { append_ttl(op.ttl_s, length, out) }
-            }
+    pub fn encode(&mut self, op: Op, workload: &Workload, out: &mut [u8]) -> usize {
+        if self.unknown_scripts != 0 {
+            return self.encode_after_loss(op, workload, out);
         }
+        self.encode_one(op, || workload.rest(op), 0, out)
+    }
+
+    /// Writes one operation; scripts whose bit is in `unknown` in full.
+    #[inline(always)]
+    fn encode_one<'a>(
+        &self,
+        op: Op,
+        rest: impl FnOnce() -> Rest<'a>,
+        unknown: u32,
+        out: &mut [u8],
+    ) -> usize {
+        match &self.requests[op.command.index()] {
+            Request::Words { in_full: Some(form), .. } if unknown >> op.command.0 & 1 != 0 => {
+                form.write(op.key, &self.values, rest, out)
+            }
+            Request::Words { plain, .. } if op.ttl_s == 0 => {
+                plain.write(op.key, &self.values, rest, out)
+            }
+            Request::Words { expiring, .. } => {
+                let length = expiring.write(op.key, &self.values, rest, out);
+                append_ttl(op.ttl_s, length, out)
+            }
+            Request::Transaction(count) => {
+                self.encode_transaction(*count, op, rest(), unknown, out)
+            }
+            Request::Recorded => self.encode_recorded(op, out),
+        }
+    }
+
+    #[inline(never)]
+    fn encode_transaction(
+        &self,
+        count: usize,
+        op: Op,
+        mut rest: Rest<'_>,
+        unknown: u32,
+        out: &mut [u8],
+    ) -> usize {
+        out[..MULTI.len()].copy_from_slice(MULTI);
+        let (mut at, mut before) = (MULTI.len(), None);
+        for _ in 0..count {
+            let (op, rest) = rest.command(before, op.key);
+            before = Some(op.key);
+            at += self.encode_one(op, || rest, unknown, &mut out[at..]);
+        }
+        out[at..at + EXEC.len()].copy_from_slice(EXEC);
+        at + EXEC.len()
+    }
+
+    #[inline(never)]
+    fn encode_recorded(&self, op: Op, out: &mut [u8]) -> usize {
+        let Some(trace) = &self.trace else { return 0 };
+        let (front, hole, back) = trace.request(op.key);
+        let (value_at, back_at) = (front.len(), front.len() + hole);
+        out[..value_at].copy_from_slice(front);
+        self.values.write(op.key, &mut out[value_at..back_at]);
+        out[back_at..back_at + back.len()].copy_from_slice(back);
+        back_at + back.len()
+    }
+
+    /// Sends a script in full where the server has said that it knows it no longer.
+    #[cold]
+    fn encode_after_loss(&mut self, op: Op, workload: &Workload, out: &mut [u8]) -> usize {
+        let unknown = self.unknown_scripts;
+        self.unknown_scripts &= match self.requests[op.command.index()] {
+            Request::Words { .. } => !(1 << op.command.index()),
+            Request::Transaction(_) | Request::Recorded => 0,
+        };
+        self.encode_one(op, || workload.rest(op), unknown, out)
+    }
+
+    /// The server does not know the script of this command (`NOSCRIPT`): the next request of it
+    /// carries the script in full, which loads it.
+    pub fn forget_script(&mut self, command: CommandId) {
+        // A transaction does not say which of its scripts it was.
+        let is_transaction = self.commands.transaction_id() == Some(command);
+        self.unknown_scripts |= if is_transaction { u32::MAX } else { 1 << command.index() };
+    }
+
+    /// The commands that it encodes.
+    #[must_use]
+    pub fn commands(&self) -> &Commands {
+        &self.commands
     }
 
     /// The values that writes carry.
@@ -113,52 +204,69 @@ impl Encoder {
     pub const fn values(&self) -> &Values {
         &self.values
     }
+
+    /// The key of a request of `command`, as the server sees it; of a transaction, that of a
+    /// string.
+    #[must_use]
+    pub fn key_text(&self, command: CommandId, key: KeyId) -> Vec<u8> {
+        if let Some(trace) = &self.trace {
+            return recorded_key(trace, key);
+        }
+        let plain = || key_text(&self.prefix, key).into_bytes();
+        let Some(command) = self.commands.list.get(command.index()) else {
+            return plain();
+        };
+        let prefix = tagged(&self.prefix, command);
+        let has_key = |word: &&Word| word.0.contains(&Piece::Key);
+        let Some(word) = command.words.iter().find(has_key) else {
+            return plain();
+        };
+        let bytes_of = |piece: &Piece| match piece {
+            Piece::Text(bytes) => bytes.clone(),
+            Piece::Key => key_text(&prefix, key).into_bytes(),
+            _ => Vec::new(),
+        };
+        word.0.iter().flat_map(bytes_of).collect()
+    }
 }
 
-/// The text of a key, as the templates write it.
+impl Request {
+    fn words(command: &Command, prefix: &str, values: &Values) -> Self {
+        let prefix = tagged(prefix, command);
+        let form = |words: &[Word], more| Form::new(words, more, &prefix, values);
+        let in_full = command.script.as_ref().map(|script| {
+            let front = [Word::text("EVAL"), Word::text(script)];
+            let words: Vec<Word> =
+                front.into_iter().chain(command.words.iter().skip(2).cloned()).collect();
+            form(&words, 0)
+        });
+        Self::Words {
+            plain: form(&command.words, 0),
+            expiring: form(&command.words, TTL_WORDS),
+            in_full,
+        }
+    }
+}
+
+/// The second word of a recorded request, which is the key of most commands.
+fn recorded_key(trace: &Trace, number: KeyId) -> Vec<u8> {
+    let (front, ..) = trace.request(number);
+    let mut rest = front.splitn(2, |byte| *byte == b'\n').nth(1).unwrap_or_default();
+    let mut words = std::iter::from_fn(|| Tree::read(&mut rest).ok().flatten());
+    match words.nth(1) {
+        Some(Tree::Text(key)) => key,
+        _ => Vec::new(),
+    }
+}
+
+fn tagged(prefix: &str, command: &Command) -> String {
+    format!("{prefix}{}", command.key_type.tag())
+}
+
+/// The text of a key of type string, as the templates write it.
 #[must_use]
 pub fn key_text(prefix: &str, key: KeyId) -> String {
     format!("{prefix}{:0width$}", key.0, width = KEY_DIGITS)
-}
-
-/// Writes the twelve digits of a key over twelve zeros.
-#[inline]
-fn write_key(number: u64, digits: &mut [u8; KEY_DIGITS]) {
-    const LOW: u64 = 100_000_000;
-    let (high, low) = (number / LOW, number % LOW);
-    // Four or eight, in the order of the text.
-    digits[4..].copy_from_slice(&eight_digits(low));
-    if high > 0 {
-        digits[..4].copy_from_slice(&eight_digits(high)[4..]);
-    }
-}
-
-/// Eight decimal digits of a number below 10^8, by multiplications on lanes of one word (after
-/// Paul Khuong, "How to print integers really fast", pvk.ca 2017): 2 ns.
-#[inline]
-const fn eight_digits(number: u64) -> [u8; 8] {
-    let fours = (number / 10_000) | ((number % 10_000) << 32);
-    // x / 100 for x < 10^4.
-    let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
-    let pairs = (fours - 100 * hundreds) << 16 | hundreds;
-    // x / 10 for x < 100.
-    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
-    let digits = (pairs - 10 * tens) << 8 | tens;
-    (digits | 0x3030_3030_3030_3030).to_le_bytes()
-}
-
-fn append_ttl(ttl_s: u32, mut at: usize, out: &mut [u8]) -> usize {
-    let mut padded = [b'0'; KEY_DIGITS];
-    write_key(u64::from(ttl_s), &mut padded);
-    let skip = padded.iter().take_while(|digit| **digit == b'0').count().min(KEY_DIGITS - 1);
-    let digits = &padded[skip..];
-    let count = [b'0' + (digits.len() / 10) as u8, b'0' + (digits.len() % 10) as u8];
-    let count = if digits.len() < 10 { &count[1..] } else { &count[..] };
-    for part in [b"$2\r\nEX\r\n$".as_slice(), count, b"\r\n", digits, b"\r\n"] {
-        out[at..at + part.len()].copy_from_slice(part);
-        at += part.len();
-    }
-    at
 }
 
 /// A request of any words, for hand-shakes and control; allocates.
@@ -174,35 +282,4 @@ pub fn request(words: &[&[u8]]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::proptest;
-
-    fn encoded(op: Op, value_bytes: usize) -> Vec<u8> {
-        let encoder = Encoder::new("key:", Values::new(1, value_bytes));
-        let mut out = vec![0xff; encoder.longest()];
-        let length = encoder.encode(op, &mut out);
-        out.truncate(length);
-        out
-    }
-
-    proptest! {
-        #[test]
-        fn templates_write_what_the_general_encoder_writes(
-            key in 0_u64..1_000_000_000_000, size in 0_usize..5_000, ttl_s: u32, write: bool,
-        ) {
-            let kind = if write { OpKind::Set } else { OpKind::Get };
-            let op = Op { kind, key: KeyId(key), ttl_s };
-            let text = key_text("key:", KeyId(key));
-            let mut value = vec![0; size];
-            Values::new(1, size).write(KeyId(key), &mut value);
-            let ttl = ttl_s.to_string();
-            let words: Vec<&[u8]> = match (write, ttl_s) {
-                (false, _) => vec![b"GET", text.as_bytes()],
-                (true, 0) => vec![b"SET", text.as_bytes(), &value],
-                (true, _) => vec![b"SET", text.as_bytes(), &value, b"EX", ttl.as_bytes()],
-            };
-            assert_eq!(encoded(op, size), request(&words));
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,15 @@
 //! The wire: operations to bytes, bytes to replies. No I/O, no allocation after start.
 
-pub mod command;
+mod line;
 
 pub mod reply;
 
+pub mod usual;
+
 pub mod tree;
+
+mod template;
+
+pub mod command;
+
+pub mod expect;

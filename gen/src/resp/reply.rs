@@ -4,8 +4,9 @@
 //! them there) and otherwise stepped over. Only the beginnings of lines that were cut by the end
 //! of a buffer are kept, up to [`MAX_LINE_BYTES`].
 
-use thiserror::Error;
+pub use super::line::ProtocolError;
 
+use super::line::{is_type, number, short_length};
 use crate::limits::{MAX_LINE_BYTES, MAX_REPLY_DEPTH, MAX_VALUE_BYTES};
 
 /// One whole reply.
@@ -27,75 +28,6 @@ pub enum Reply {
     Push(u64),
 }
 
-/// The reply that a command nearly always gets, recognised by its first and last bytes.
-#[derive(Debug, Clone, Copy)]
-pub struct Usual {
-    /// Its first bytes, and which of them count.
-    head: u64,
-    mask: u64,
-    bytes: usize,
-}
-
-impl Usual {
-    /// `+OK`.
-    #[must_use]
-    pub fn ok() -> Self {
-        Self::new(b"+OK\r\n", 5)
-    }
-
-    /// A value of so many bytes.
-    #[must_use]
-    pub fn value(value_bytes: usize) -> Self {
-        let header = format!("${value_bytes}\r\n");
-        Self::new(header.as_bytes(), header.len() + value_bytes + 2)
-    }
-
-    fn new(header: &[u8], bytes: usize) -> Self {
-        let mut head = [0; 8];
-        let Some(front) = head.get_mut(..header.len()) else {
-            // Longer than the word that is compared: never recognised, always parsed.
-            return Self { head: 0, mask: 0, bytes: usize::MAX };
-        };
-        front.copy_from_slice(header);
-        let mask = u64::MAX >> (64 - 8 * header.len());
-        Self { head: u64::from_le_bytes(head), mask, bytes }
-    }
-
-    /// How long it is.
-    #[inline]
-    #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// What follows it in `input`; none when `input` does not begin with it, or is too short to
-    /// tell at once (the parser will).
-    #[inline]
-    #[must_use]
-    pub fn strip<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
-        let head = u64::from_le_bytes(*input.first_chunk()?);
-        let (reply, rest) = input.split_at_checked(self.bytes)?;
-        (head & self.mask == self.head && reply.ends_with(b"\r\n")).then_some(rest)
-    }
-}
-
-/// The peer does not speak RESP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum ProtocolError {
-    /// A reply began with a byte that begins none.
-    #[error("a reply began with byte 0x{0:02x}, which begins none in RESP")]
-    Type(u8),
-    /// A length or number that is none.
-    #[error("a reply had a length or number that is none")]
-    Number,
-    /// A line or a value did not end in CR LF.
-    #[error("a reply did not end in CR LF")]
-    Ending,
-    /// Nested deeper than [`MAX_REPLY_DEPTH`].
-    #[error("a reply was nested deeper than {MAX_REPLY_DEPTH}")]
-    Depth,
-}
-
 /// Where in a reply the next byte lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -115,13 +47,29 @@ pub struct Parser {
     /// Elements still to come on each level of nesting.
     open: [u64; MAX_REPLY_DEPTH],
     depth: usize,
+    /// The levels that are attributes, by bit: the element that they describe comes after them.
+    attributes: u32,
     /// What the outermost element turned out to be.
     outer: Reply,
     /// The last byte of an overlong line was a CR.
     last_byte: u8,
     line_bytes: usize,
     fresh: bool,
+    inside: Inside,
 }
+
+/// What is kept of an aggregate's elements.
+#[derive(Debug, Clone, Copy, Default)]
+struct Inside {
+    /// Elements of the outermost level that are nothing.
+    nulls: u64,
+    /// The first word of the first error among all of them, as far as it fits.
+    error: [u8; ERROR_WORD_BYTES],
+    error_bytes: usize,
+}
+
+/// Longest first word of an error inside of an aggregate; Redis's longest is CLUSTERDOWN.
+const ERROR_WORD_BYTES: usize = 16;
 
 impl Default for Parser {
     fn default() -> Self {
@@ -138,10 +86,12 @@ impl Parser {
             line: Vec::with_capacity(MAX_LINE_BYTES),
             open: [0; MAX_REPLY_DEPTH],
             depth: 0,
+            attributes: 0,
             outer: Reply::Null,
             last_byte: 0,
             line_bytes: 0,
             fresh: true,
+            inside: Inside::default(),
         }
     }
 
@@ -150,6 +100,7 @@ impl Parser {
         self.place = Place::Line;
         self.line.clear();
         (self.depth, self.last_byte, self.line_bytes, self.fresh) = (0, 0, 0, true);
+        self.attributes = 0;
     }
 
     /// Whether the next byte begins a reply.
@@ -163,6 +114,18 @@ impl Parser {
     #[must_use]
     pub fn text(&self) -> &[u8] {
         self.line.get(1..).unwrap_or_default()
+    }
+
+    /// Elements of the last aggregate that are nothing, its outermost level alone.
+    #[must_use]
+    pub const fn nulls_inside(&self) -> u64 {
+        self.inside.nulls
+    }
+
+    /// The first word of the first error inside of the last aggregate; empty without one.
+    #[must_use]
+    pub fn error_inside(&self) -> &[u8] {
+        &self.inside.error[..self.inside.error_bytes]
     }
 
     /// Reads the next reply off the front of `input`; none when `input` is used up first.
@@ -195,6 +158,7 @@ impl Parser {
         while !input.is_empty() {
             if self.fresh {
                 self.fresh = false;
+                self.inside = Inside::default();
                 self.start_line();
             }
             let element_ended = match self.place {
@@ -268,7 +232,10 @@ impl Parser {
         let (kind, text) = (self.line[0], &self.line[1..]);
         let element = match kind {
             b'+' => Reply::Status,
-            b'-' => Reply::Error,
+            b'-' => {
+                self.note_error_inside();
+                Reply::Error
+            }
             b':' => Reply::Integer(number(text)?),
             b'#' => Reply::Integer(i64::from(text == b"t")),
             b'_' => Reply::Null,
@@ -301,23 +268,22 @@ impl Parser {
         }
         let elements = u64::try_from(count).map_err(|_| ProtocolError::Number)?;
         let parts = match kind {
-            b'%' => elements.checked_mul(2).ok_or(ProtocolError::Number)?,
-            // An attribute stands before the element that it describes.
-            b'|' => elements
-                .checked_mul(2)
-                .and_then(|parts| parts.checked_add(1))
-                .ok_or(ProtocolError::Number)?,
+            b'%' | b'|' => elements.checked_mul(2).ok_or(ProtocolError::Number)?,
             _ => elements,
         };
-        self.set_outer(if kind == b'>' {
-            Reply::Push(elements)
-        } else {
-            Reply::Aggregate(elements)
-        });
+        let is_attribute = kind == b'|';
+        match kind {
+            b'|' => {}
+            b'>' => self.set_outer(Reply::Push(elements)),
+            _ => self.set_outer(Reply::Aggregate(elements)),
+        }
         if parts == 0 {
-            return Ok(true);
+            // An attribute stands before the element that it describes.
+            self.start_line();
+            return Ok(!is_attribute);
         }
         *self.open.get_mut(self.depth).ok_or(ProtocolError::Depth)? = parts;
+        self.attributes |= u32::from(is_attribute) << self.depth;
         self.depth += 1;
         self.start_line();
         Ok(false)
@@ -327,6 +293,20 @@ impl Parser {
         if self.depth == 0 {
             self.outer = element;
         }
+        self.inside.nulls += u64::from(self.depth == 1 && element == Reply::Null);
+    }
+
+    /// Keeps the first word of the line, which is an error, when it is the first in an aggregate.
+    fn note_error_inside(&mut self) {
+        if self.depth == 0 || self.inside.error_bytes > 0 {
+            return;
+        }
+        let text = self.line.get(1..).unwrap_or_default();
+        let word = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let bytes = word.len().min(ERROR_WORD_BYTES);
+        self.inside.error[..bytes].copy_from_slice(&word[..bytes]);
+        // An error without a word is one, too.
+        self.inside.error_bytes = bytes.max(1);
     }
 
     /// An element ended: does the whole reply end with it?
@@ -338,29 +318,18 @@ impl Parser {
                 return false;
             }
             self.depth -= 1;
+            let bit = 1 << self.depth;
+            if self.attributes & bit != 0 {
+                self.attributes &= !bit;
+                if self.depth == 0 {
+                    self.inside = Inside::default();
+                }
+                self.start_line();
+                return false;
+            }
         }
         true
     }
-}
-
-const fn is_type(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'+' | b'-'
-            | b':'
-            | b'$'
-            | b'*'
-            | b'_'
-            | b','
-            | b'#'
-            | b'!'
-            | b'='
-            | b'('
-            | b'%'
-            | b'~'
-            | b'>'
-            | b'|'
-    )
 }
 
 /// The replies that make up nearly all traffic, when they lie whole at the front of `input`.
@@ -368,6 +337,10 @@ const fn is_type(byte: u8) -> bool {
 fn whole_reply(input: &[u8], on_body: &mut impl FnMut(u64, &[u8])) -> Option<(Reply, usize)> {
     match *input.first()? {
         b'+' => input.starts_with(b"+OK\r\n").then_some((Reply::Status, 5)),
+        b':' => {
+            let (number, header) = short_length(&input[1..])?;
+            Some((Reply::Integer(number as i64), 1 + header))
+        }
         b'$' if input.starts_with(b"$-1\r\n") => Some((Reply::Null, 5)),
         b'$' => {
             let (length, header) = short_length(&input[1..])?;
@@ -380,26 +353,6 @@ fn whole_reply(input: &[u8], on_body: &mut impl FnMut(u64, &[u8])) -> Option<(Re
         }
         _ => None,
     }
-}
-
-/// A length of up to eight digits and its CR LF; anything else is for the slow path.
-#[inline]
-fn short_length(input: &[u8]) -> Option<(usize, usize)> {
-    let mut length = 0_usize;
-    for (at, &byte) in input.iter().take(9).enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            length = length * 10 + usize::from(digit);
-        } else {
-            let ended = at > 0 && byte == b'\r' && input.get(at + 1) == Some(&b'\n');
-            return (ended && length <= MAX_VALUE_BYTES).then_some((length, at + 2));
-        }
-    }
-    None
-}
-
-fn number(text: &[u8]) -> Result<i64, ProtocolError> {
-    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(ProtocolError::Number)
 }
 
 #[cfg(test)]

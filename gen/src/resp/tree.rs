@@ -1,7 +1,7 @@
 //! Whole replies as trees, for control traffic (INFO, SLOWLOG, CLUSTER …). It allocates, and is
 //! therefore not for the hot path.
 
-use super::reply::ProtocolError;
+use super::line::{ProtocolError, number};
 use crate::limits::{MAX_REPLY_DEPTH, MAX_VALUE_BYTES};
 
 /// A reply with all that is in it.
@@ -52,21 +52,47 @@ impl Tree {
                 None => return Ok(None),
             },
             b'*' | b'~' | b'>' | b'%' => {
-                let count = number(text)?;
-                let factor = if kind == b'%' { 2 } else { 1 };
-                let mut list = Vec::new();
-                for _ in 0..count.max(0) * factor {
-                    match Self::read_at(&mut rest, depth + 1)? {
-                        Some(tree) => list.push(tree),
-                        None => return Ok(None),
-                    }
+                let pairs = if kind == b'%' { 2 } else { 1 };
+                match Self::read_elements(&mut rest, (kind, number(text)?), pairs, depth)? {
+                    Some(tree) => tree,
+                    None => return Ok(None),
                 }
-                if count < 0 { Self::Null } else { Self::List(list) }
+            }
+            // An attribute stands before the element that it describes.
+            b'|' => {
+                if Self::read_elements(&mut rest, (kind, number(text)?), 2, depth)?.is_none() {
+                    return Ok(None);
+                }
+                match Self::read_at(&mut rest, depth + 1)? {
+                    Some(tree) => tree,
+                    None => return Ok(None),
+                }
             }
             other => return Err(ProtocolError::Type(other)),
         };
         *input = rest;
         Ok(Some(tree))
+    }
+
+    /// The elements of an aggregate; none when they are not all there. Only an array may be absent.
+    fn read_elements(
+        input: &mut &[u8],
+        (kind, count): (u8, i64),
+        pairs: u64,
+        depth: usize,
+    ) -> Result<Option<Self>, ProtocolError> {
+        if count == -1 && kind == b'*' {
+            return Ok(Some(Self::Null));
+        }
+        let count = u64::try_from(count).ok().and_then(|count| count.checked_mul(pairs));
+        let mut list = Vec::new();
+        for _ in 0..count.ok_or(ProtocolError::Number)? {
+            match Self::read_at(input, depth + 1)? {
+                Some(tree) => list.push(tree),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Self::List(list)))
     }
 
     /// The text of a status or value.
@@ -113,7 +139,7 @@ fn read_body<'a>(
     length: i64,
 ) -> Result<Option<Option<&'a [u8]>>, ProtocolError> {
     let Ok(length) = usize::try_from(length) else {
-        return Ok(Some(None));
+        return if length == -1 { Ok(Some(None)) } else { Err(ProtocolError::Number) };
     };
     if length > MAX_VALUE_BYTES {
         return Err(ProtocolError::Number);
@@ -131,30 +157,5 @@ fn read_body<'a>(
     }
 }
 
-fn number(text: &[u8]) -> Result<i64, ProtocolError> {
-    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(ProtocolError::Number)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_map_in_an_array_is_a_tree() {
-        let bytes = b"*2\r\n%1\r\n$1\r\na\r\n:7\r\n$-1\r\n";
-        let mut input = bytes.as_slice();
-        let tree = Tree::read(&mut input).unwrap().unwrap();
-        let map = Tree::List(vec![Tree::Text(b"a".to_vec()), Tree::Integer(7)]);
-        assert_eq!(tree, Tree::List(vec![map, Tree::Null]));
-        assert!(input.is_empty());
-        for cut in 0..bytes.len() {
-            assert_eq!(Tree::read(&mut &bytes[..cut]), Ok(None), "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn garbage_is_an_error() {
-        assert_eq!(Tree::read(&mut b"HTTP\r\n".as_slice()), Err(ProtocolError::Type(b'H')));
-        assert_eq!(Tree::read(&mut b"$1\r\nxyz".as_slice()), Err(ProtocolError::Ending));
-    }
-}
+mod tests;

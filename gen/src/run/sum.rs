@@ -68,6 +68,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         own_lag_us: Percentiles::of(&measured.own_lag),
         receive_delay_us: (!measured.receive_delay.is_empty())
             .then(|| Percentiles::of(&measured.receive_delay)),
+        ops_by_command: measured.ops_by_name(&plan.commands),
         hits: measured.commands.iter().map(|command| command.hits).sum(),
         misses: measured.commands.iter().map(|command| command.misses).sum(),
         redirects,
@@ -75,6 +76,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         timeouts: counts.timeouts,
         lost: counts.lost,
         reconnects: measured.reconnects,
+        connect_us: (!measured.connect.is_empty()).then(|| Percentiles::of(&measured.connect)),
         errors,
         server_busy: totals.server_busy(),
         link: around.link,

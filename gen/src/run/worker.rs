@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
-use crate::control::greeting::greeting;
+use crate::control::greeting::session;
 use crate::control::preflight::{StartError, connection_remedy};
 use crate::control::topology::Found;
 use crate::limits::CONNECT_TIMEOUT_NS;
@@ -21,6 +21,7 @@ use crate::units::Nanos;
 use crate::workload::arrivals::{Arrivals, Schedule};
 use crate::workload::keys::{Keys, Zipf};
 use crate::workload::mix::Mix;
+use crate::workload::replay::Replay;
 use crate::workload::{Fill, Traffic, Workload};
 
 use super::way;
@@ -85,7 +86,7 @@ impl Worker {
         let routing = site.cluster.map(|found| way::routing(plan, index, found));
         let connections = routing.as_ref().map_or(conns, Routing::places);
         let longest = way::longest(&encoder, routing.is_some());
-        let greeting = greeting(&plan.credentials, plan.resp3);
+        let greeting = session(plan);
         // Golden-ratio steps: the shards' generators start far apart.
         let seed = plan.seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(shard + 1));
         Self {
@@ -107,6 +108,7 @@ impl Worker {
                 encoder,
                 verify: plan.verify,
                 greeting,
+                requests_per_connection: plan.reconnect_every.unwrap_or(u64::MAX),
                 timeout_ns: plan.timeout_ns,
                 slow_ns: plan.slow_threshold_ns,
                 routing,
@@ -241,7 +243,11 @@ fn workload(plan: &Plan, shard: u64, shards: u64, seed: u64, in_flight: usize) -
         Work::Fill { from } => Workload::Fill(Fill::new(
             from, plan.keys, shard, shards, plan.ttl, plan.seed, in_flight,
         )),
-        Work::Traffic { reads, writes, distribution } => {
+        Work::Replay => {
+            let trace = plan.played.as_ref().map(|played| Arc::clone(&played.trace));
+            Workload::Replay(Replay::new(trace.unwrap_or_default(), shard, shards))
+        }
+        Work::Traffic { distribution } => {
             let keys = match distribution {
                 Distribution::Uniform => Keys::Uniform { keys: plan.keys },
                 Distribution::Zipfian { s } => Keys::Zipfian(Box::new(Zipf::new(plan.keys, s))),
@@ -256,7 +262,12 @@ fn workload(plan: &Plan, shard: u64, shards: u64, seed: u64, in_flight: usize) -
                     Keys::Sequential { keys: plan.keys, next, step: shards.min(plan.keys) }
                 }
             };
-            Workload::Traffic(Traffic::new(keys, Mix::new(reads, writes, plan.ttl), seed))
+            let mix = Mix::new(&plan.commands.list, plan.ttl);
+            let traffic = Traffic::new(keys, mix, seed);
+            Workload::Traffic(match plan.commands.transaction_id().zip(plan.commands.transaction) {
+                Some((id, count)) => traffic.in_transactions(id, count),
+                None => traffic,
+            })
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::flight::Flights;
 use super::ring::HALVES;
 use crate::limits::{CONNECT_TIMEOUT_NS, MAX_RECONNECT_PAUSE_NS, MIN_RECONNECT_PAUSE_NS};
-use crate::resp::reply::Parser;
+use crate::measure::outcome::ErrorKind;
+use crate::resp::reply::{Parser, Reply};
 use crate::units::Nanos;
 
 /// Where a connection is in its life.
@@ -65,6 +66,16 @@ pub struct Connection {
     pub reply_bytes: u64,
     /// Its place among the nodes of a cluster; 0 with a single server.
     pub room: usize,
+    /// Replies to the oldest request so far; only a transaction gets more than one.
+    pub parts: u16,
+    /// The first error among them.
+    pub part_error: Option<ErrorKind>,
+    /// Requests that it may still carry.
+    pub requests_left: u64,
+    /// It stands in the list of those to be opened again.
+    pub renewing: bool,
+    /// When it began to be opened.
+    opening_since: Nanos,
     was_open: bool,
     pause_ns: u64,
 }
@@ -86,6 +97,11 @@ impl Connection {
             value_bytes: 0,
             reply_bytes: 0,
             room: 0,
+            parts: 0,
+            part_error: None,
+            requests_left: u64::MAX,
+            renewing: false,
+            opening_since: Nanos(0),
             was_open: false,
             pause_ns: MIN_RECONNECT_PAUSE_NS,
         }
@@ -107,11 +123,30 @@ impl Connection {
     #[inline]
     #[must_use]
     pub fn room(&self) -> usize {
-        if self.state == State::Open { self.flights.room() } else { 0 }
+        if self.state != State::Open {
+            return 0;
+        }
+        let room = self.flights.room();
+        if self.requests_left < room as u64 { self.requests_left as usize } else { room }
+    }
+
+    /// Whether it has carried as many requests as it may, and all are answered.
+    #[inline]
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.requests_left == 0 && self.flights.is_empty() && self.state == State::Open
+    }
+
+    /// It has carried as many requests as it may: it is to be opened again at once.
+    pub fn used_up(&mut self, now: Nanos) {
+        self.state = State::Down { retry_at: now };
+        self.pending = Pending::default();
+        self.sending = false;
     }
 
     /// It is being opened.
     pub fn opening(&mut self, now: Nanos, greetings: usize) {
+        self.opening_since = now;
         self.parser.reset();
         self.pending = Pending::default();
         self.sending = false;
@@ -119,12 +154,14 @@ impl Connection {
             State::Opening { greetings_left: greetings, deadline: now + CONNECT_TIMEOUT_NS };
     }
 
-    /// It is open and greeted. True when it had been open before.
-    pub fn opened(&mut self, now: Nanos) -> bool {
+    /// It is open and greeted, and may carry so many requests. True when it had been open before,
+    /// and how long it took.
+    pub fn opened(&mut self, now: Nanos, requests: u64) -> (bool, u64) {
         self.state = State::Open;
+        self.requests_left = requests;
         self.free_since = now;
         self.pause_ns = MIN_RECONNECT_PAUSE_NS;
-        std::mem::replace(&mut self.was_open, true)
+        (std::mem::replace(&mut self.was_open, true), now.since(self.opening_since))
     }
 
     /// It was lost: it will be opened again after a pause that doubles each time.
@@ -134,6 +171,44 @@ impl Connection {
         self.pending = Pending::default();
         self.sending = false;
         (self.value_matches, self.value_bytes, self.reply_bytes) = (true, 0, 0);
+        (self.parts, self.part_error) = (0, None);
+    }
+
+    /// Counts one reply to the oldest request, and keeps the first error among its replies and
+    /// inside of them; returns how many there were. A request that gets one reply is always whole.
+    #[inline]
+    pub fn part(&mut self, reply: Reply) -> u16 {
+        self.parts += 1;
+        let word = match reply {
+            Reply::Error => self.parser.text(),
+            Reply::Aggregate(_) if self.parts > 1 => self.parser.error_inside(),
+            _ => return self.parts,
+        };
+        if !word.is_empty() && self.part_error.is_none() {
+            self.part_error = Some(ErrorKind::of_reply(word));
+        }
+        self.parts
+    }
+
+    /// The oldest request has all its replies: the first error among them, if there was one. Of a
+    /// transaction, the error that made it fail is worth more than EXEC's own word.
+    #[inline]
+    pub fn end_of_parts(&mut self) -> Option<ErrorKind> {
+        self.parts = 0;
+        self.part_error.take()
+    }
+
+    /// Whether the value that came in is the one that was written, of so many bytes.
+    #[inline]
+    #[must_use]
+    pub const fn value_is(&self, bytes: u64) -> bool {
+        self.value_matches && self.value_bytes == bytes
+    }
+
+    /// Makes ready for the next value.
+    #[inline]
+    pub const fn forget_value(&mut self) {
+        (self.value_matches, self.value_bytes) = (true, 0);
     }
 
     /// Begins again with the first half when neither is in use, so that less memory is touched.

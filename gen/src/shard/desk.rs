@@ -18,19 +18,20 @@ use super::ring::Ring;
 use super::router::Router;
 use super::routing::Routing;
 use super::settings::Settings;
-use crate::limits::MAX_LINE_BYTES;
+use crate::limits::{MAX_COMMANDS, MAX_LINE_BYTES};
 use crate::measure::outcome::{ErrorKind, Outcome};
 use crate::measure::slow::Sample;
-use crate::resp::reply::{Reply, Usual};
-use crate::units::{ConnId, Nanos, OpKind};
+use crate::resp::expect::{Expected, Fit};
+use crate::resp::reply::Reply;
+use crate::units::{ConnId, Nanos};
 use crate::workload::arrivals::Arrivals;
 
 /// The desk at which a shard works.
 #[derive(Debug)]
 pub(super) struct Desk {
     settings: Settings,
-    /// The replies that commands nearly always get.
-    usual: [Usual; OpKind::COUNT],
+    /// The replies that commands may get.
+    expected: Expected,
     pub(super) ledger: Ledger,
     connections: Vec<Connection>,
     /// Connections with room for a request, in turn; of a cluster they stand with their node.
@@ -43,6 +44,8 @@ pub(super) struct Desk {
     to_send: Vec<ConnId>,
     /// Connections that broke the protocol and must be closed.
     to_close: Vec<ConnId>,
+    /// Connections that have carried as many requests as they may.
+    to_renew: Vec<ConnId>,
     /// Runs ahead of `arrivals` by whole intervals, to count what is due.
     counter: Arrivals,
     due: u64,
@@ -74,7 +77,8 @@ impl Desk {
             ready: VecDeque::with_capacity(count),
             to_send: Vec::with_capacity(count),
             to_close: Vec::with_capacity(count),
-            usual: usual(settings.encoder.values().size()),
+            to_renew: Vec::with_capacity(count),
+            expected: Expected::of(settings.encoder.commands(), settings.encoder.values()),
             counter: settings.arrivals.clone(),
             settings,
             due: 0,
@@ -134,7 +138,7 @@ impl Desk {
             }
             // In the closed model a pipeline that was begun must be answered before more is sent
             // on it, full or not: its send is not notified.
-            if connection.flights.room() == 0 || !open && !connection.flights.is_empty() {
+            if connection.room() == 0 || !open && !connection.flights.is_empty() {
                 connection.queued = false;
                 self.ready.pop_front();
                 turn_is_over = false;
@@ -215,12 +219,13 @@ impl Desk {
             }
             let connection = &mut self.connections[id.index()];
             let (values, verify) = (self.settings.encoder.values(), self.settings.verify);
-            let key = connection.flights.head().map(|flight| flight.key);
+            let value_of = |command| verify && self.expected.is_value_of_key(command);
+            let head = connection.flights.head().filter(|flight| value_of(flight.command));
             let (matches, length) = (&mut connection.value_matches, &mut connection.value_bytes);
             let left = input.len();
             let next = connection.parser.next(&mut input, |offset, body| {
-                if let (true, Some(key)) = (verify, key) {
-                    *matches &= values.matches(key, offset as usize, body);
+                if let Some(flight) = head {
+                    *matches &= values.matches(flight.key, offset as usize, body);
                     *length += body.len() as u64;
                 }
             });
@@ -253,15 +258,15 @@ impl Desk {
             if span.is_resent {
                 return;
             }
-            let mut kinds = [0; OpKind::COUNT];
+            let mut by_command = [0; MAX_COMMANDS];
             let mut count = 0;
             while count < left {
-                let kind = flights.kind(count) as usize;
-                let Some(rest) = self.usual[kind].strip(input) else {
+                let command = flights.command(count);
+                let Some(rest) = self.expected.usual(command).strip(input) else {
                     break;
                 };
                 *input = rest;
-                kinds[kind] += 1;
+                by_command[command.index()] += 1;
                 count += 1;
             }
             if count == 0 {
@@ -269,11 +274,16 @@ impl Desk {
             }
             let (response_ns, open) = (now.since(span.due), self.settings.open);
             let interval = &mut self.ledger.current;
-            interval.end_usual(&kinds, open.then_some(response_ns), now.since(span.sent));
+            let (expected, response) = (&self.expected, open.then_some(response_ns));
+            let by_command = &by_command[..expected.count()];
+            interval.end_usual(by_command, expected.reads(), response, now.since(span.sent));
             if response_ns >= self.settings.slow_ns {
                 let flights = &*flights;
                 interval.slow.offer_many(count as u64, response_ns, |index| {
-                    sample(id, flights.get(index as usize), Outcome::Ok, now)
+                    let flight = flights.get(index as usize);
+                    let is_read = expected.reads() >> flight.command.0 & 1 != 0;
+                    let outcome = if is_read { Outcome::Hit } else { Outcome::Ok };
+                    sample(id, flight, outcome, now)
                 });
             }
             if let Some(router) = &mut self.router {
@@ -281,27 +291,12 @@ impl Desk {
                     router,
                     interval,
                     flights,
-                    (&self.usual, count, connection.room),
+                    (expected, count, connection.room),
                     now,
                 );
             }
             flights.pop_many(count);
             self.in_flight -= count;
-        }
-    }
-
-    /// Puts a connection into the queue of those with room: in the open model as soon as there
-    /// is any, in the closed model when its whole pipeline has been answered.
-    fn offer(&mut self, id: ConnId, now: Nanos) {
-        let connection = &mut self.connections[id.index()];
-        let room = connection.room() > 0 && (self.settings.open || connection.flights.is_empty());
-        if room && !connection.queued {
-            connection.queued = true;
-            connection.free_since = now;
-            match &mut self.router {
-                None => self.ready.push_back(id),
-                Some(router) => router.ready(connection.room).push_back(id),
-            }
         }
     }
 
@@ -318,30 +313,35 @@ impl Desk {
         if self.router.is_some() && connection.flights.take_asked() {
             return Ok(());
         }
-        let Some(flight) = connection.flights.pop() else {
+        let Some(flight) = connection.flights.head() else {
             return Err(ErrorKind::Protocol);
         };
-        let outcome = match (reply, flight.kind) {
-            (Reply::Status, OpKind::Set) | (Reply::Value(_), OpKind::Get) => Outcome::Ok,
-            (Reply::Null, OpKind::Get) => Outcome::Miss,
-            (Reply::Error, _) => Outcome::Error(ErrorKind::of_reply(connection.parser.text())),
-            _ => Outcome::Error(ErrorKind::Unexpected),
+        if connection.part(reply) < self.expected.replies(flight.command) {
+            connection.reply_bytes = bytes;
+            return Ok(());
+        }
+        connection.flights.pop_many(1);
+        let size = self.settings.encoder.values().size_of(flight.key) as u64;
+        let fit = self.expected.judge(flight.command, reply, connection.parser.nulls_inside());
+        let checked = self.settings.verify && self.expected.is_value_of_key(flight.command);
+        let outcome = match connection.end_of_parts() {
+            Some(error) => Outcome::Error(error),
+            None if fit == Fit::Wrong => Outcome::Error(ErrorKind::Unexpected),
+            None if fit == Fit::Nothing => Outcome::Miss,
+            None if checked && !connection.value_is(size) => Outcome::Error(ErrorKind::Verify),
+            None if fit == Fit::Found => Outcome::Hit,
+            None => Outcome::Ok,
         };
-        let outcome = match outcome {
-            Outcome::Ok if self.settings.verify && flight.kind == OpKind::Get => {
-                let whole = connection.value_bytes == self.settings.encoder.values().size() as u64;
-                let matches = std::mem::replace(&mut connection.value_matches, true) && whole;
-                connection.value_bytes = 0;
-                if matches { outcome } else { Outcome::Error(ErrorKind::Verify) }
-            }
-            other => other,
-        };
+        connection.forget_value();
         if self.router.is_some() && self.reply_routed(id, &flight, outcome, bytes, now) {
             return Ok(());
         }
         self.in_flight -= 1;
-        if matches!(outcome, Outcome::Error(_)) {
+        if let Outcome::Error(kind) = outcome {
             self.settings.workload.give_back(flight.key);
+            if kind == ErrorKind::NoScript {
+                self.settings.encoder.forget_script(flight.command);
+            }
         }
         self.end_request(id, flight, outcome, now);
         Ok(())
@@ -358,17 +358,9 @@ impl Desk {
     }
 }
 
-/// What a GET and a SET get, by [`OpKind`].
-fn usual(value_bytes: usize) -> [Usual; OpKind::COUNT] {
-    OpKind::ALL.map(|kind| match kind {
-        OpKind::Get => Usual::value(value_bytes),
-        OpKind::Set => Usual::ok(),
-    })
-}
-
 fn sample(connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) -> Sample {
-    let Flight { due, ready, sent, kind, key, ahead, .. } = flight;
-    Sample { due, ready, sent, done: now, kind, key, connection, outcome, ahead }
+    let Flight { due, ready, sent, command, key, ahead, .. } = flight;
+    Sample { due, ready, sent, done: now, command, key, connection, outcome, ahead }
 }
 
 /// Draws up to `wanted` requests, due and now as in `times`, and encodes them for a connection
@@ -387,11 +379,12 @@ fn encode(
     while added < wanted
         && let Some(op) = settings.workload.draw()
     {
-        bytes += settings.encoder.encode(op, &mut out[bytes..]);
-        flights.add(op.kind, op.key);
+        bytes += settings.encoder.encode(op, &settings.workload, &mut out[bytes..]);
+        flights.add(op);
         added += 1;
     }
     flights.added(added);
+    connection.requests_left -= added as u64;
     pending.bytes += bytes;
     pending.requests += added;
     added

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::units::{KeyId, Nanos, OpKind, SlotId};
+use crate::units::{CommandId, KeyId, Nanos, SlotId};
 use crate::workload::Op;
 
 /// One request that has been encoded and not been answered.
@@ -18,7 +18,9 @@ pub struct Flight {
     /// When it was handed to the kernel.
     pub sent: Nanos,
     /// The command.
-    pub kind: OpKind,
+    pub command: CommandId,
+    /// What decides the rest of the request.
+    pub nonce: u16,
     /// The key.
     pub key: KeyId,
     /// Requests before it on the connection.
@@ -66,28 +68,36 @@ impl Span {
     }
 }
 
-/// A command and its key in one word: the key in the upper 56 bits.
+/// A command, a nonce and a key in one word, with the key in its upper 40 bits.
 #[derive(Debug, Clone, Copy, Default)]
 struct Packed(u64);
 
-const KIND_BITS: u32 = 8;
+const COMMAND_BITS: u32 = u8::BITS;
 
-const _: () = assert!(crate::limits::MAX_KEYS < 1 << (u64::BITS - KIND_BITS));
+const KEY_SHIFT: u32 = COMMAND_BITS + u16::BITS;
+
+const _: () = assert!(crate::limits::MAX_KEYS < 1 << (u64::BITS - KEY_SHIFT));
 
 impl Packed {
     #[inline]
-    const fn new(kind: OpKind, key: KeyId) -> Self {
-        Self(key.0 << KIND_BITS | kind as u64)
+    const fn new(op: Op) -> Self {
+        let rest = (op.nonce as u64) << COMMAND_BITS | op.command.0 as u64;
+        Self(op.key.0 << KEY_SHIFT | rest)
     }
 
     #[inline]
-    const fn kind(self) -> OpKind {
-        OpKind::ALL[self.0 as usize % OpKind::COUNT]
+    const fn command(self) -> CommandId {
+        CommandId(self.0 as u8)
+    }
+
+    #[inline]
+    const fn nonce(self) -> u16 {
+        (self.0 >> COMMAND_BITS) as u16
     }
 
     #[inline]
     const fn key(self) -> KeyId {
-        KeyId(self.0 >> KIND_BITS)
+        KeyId(self.0 >> KEY_SHIFT)
     }
 }
 
@@ -161,10 +171,10 @@ impl Flights {
     /// Adds a request that has just been encoded to the youngest span. The caller has seen that
     /// there is room, and ends with [`Flights::added`].
     #[inline]
-    pub fn add(&mut self, kind: OpKind, key: KeyId) {
+    pub fn add(&mut self, op: Op) {
         debug_assert!(self.room() > 0, "the pipeline is bounded");
         let place = self.place(self.len);
-        self.ops[place] = Packed::new(kind, key);
+        self.ops[place] = Packed::new(op);
         self.len += 1;
     }
 
@@ -187,7 +197,7 @@ impl Flights {
         }
         let place = self.place(self.len);
         self.routes[place] = Route { ttl_s: op.ttl_s, slot, hops };
-        self.add(op.kind, op.key);
+        self.add(*op);
     }
 
     /// Whether the next answer is that to an ASKING, which is thereby taken.
@@ -239,8 +249,8 @@ impl Flights {
     /// The command of one of them, counted from the oldest.
     #[inline]
     #[must_use]
-    pub fn kind(&self, index: usize) -> OpKind {
-        self.ops[self.place(index)].kind()
+    pub fn command(&self, index: usize) -> CommandId {
+        self.ops[self.place(index)].command()
     }
 
     /// One of the oldest span, counted from the oldest.
@@ -252,7 +262,8 @@ impl Flights {
         let (due, ready, sent, ahead) = span.map_or_else(Default::default, |span| {
             (span.due, span.ready, span.sent, span.ahead + index as u32)
         });
-        Flight { due, ready, sent, kind: op.kind(), key: op.key(), ahead, route }
+        let (command, nonce, key) = (op.command(), op.nonce(), op.key());
+        Flight { due, ready, sent, command, nonce, key, ahead, route }
     }
 
     /// Takes the one that an answer came for.
@@ -289,8 +300,8 @@ mod tests {
             for (due, count) in [(10, 2), (20, 1), (30, 2)] {
                 flights.begin(Nanos(round + due), Nanos(round + due + 1), Nanos(5));
                 for key in 0..count {
-                    flights
-                        .add(if due == 20 { OpKind::Set } else { OpKind::Get }, KeyId(due + key));
+                    let (command, key) = (CommandId((due == 20).into()), KeyId(due + key));
+                    flights.add(Op { command, nonce: due as u16, key, ttl_s: 0 });
                 }
                 flights.added(count as usize);
             }
@@ -301,12 +312,12 @@ mod tests {
             for (ahead, key) in [10, 11, 20, 30, 31].into_iter().enumerate() {
                 let flight = flights.pop().unwrap();
                 let due = round + key / 10 * 10;
-                let kind = if key == 20 { OpKind::Set } else { OpKind::Get };
                 let wanted = Flight {
                     due: Nanos(due),
                     ready: Nanos(due + 1),
                     sent: Nanos(99),
-                    kind,
+                    command: CommandId((key == 20).into()),
+                    nonce: (key / 10 * 10) as u16,
                     key: KeyId(key),
                     ahead: ahead as u32,
                     route: Route::default(),
@@ -320,7 +331,7 @@ mod tests {
     #[test]
     fn requests_of_a_cluster_share_spans_until_one_was_sent_before() {
         let mut flights = Flights::routed(4);
-        let op = |key| Op { kind: OpKind::Get, key: KeyId(key), ttl_s: 9 };
+        let op = |key| Op { key: KeyId(key), ttl_s: 9, ..Op::default() };
         let (due, slot) = (Nanos(1), SlotId(7));
         flights.put(due, due, due, &op(0), (slot, 0, false));
         flights.put(due, due, due, &op(1), (slot, 0, false));

@@ -178,6 +178,7 @@ impl<R: Ring> Shard<R> {
 
     fn keep_house(&mut self, now: Nanos, stop: &AtomicBool) {
         self.desk.close_offenders(&mut self.ring, now);
+        self.desk.renew(&mut self.ring, now);
         if self.desk.settle(&mut self.ring, now) || now >= self.next_scan {
             self.desk.scan(&mut self.ring, now);
             self.next_scan = now + self.desk.scan_every_ns();

@@ -33,6 +33,8 @@ pub struct Settings {
     pub verify: bool,
     /// What each connection says first.
     pub greeting: Greeting,
+    /// After so many requests a connection is closed and opened again.
+    pub requests_per_connection: u64,
     /// A request without an answer for so long is given up, and its connection with it.
     pub timeout_ns: u64,
     /// A request that takes longer is a slow one.

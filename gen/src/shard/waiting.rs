@@ -136,13 +136,13 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{KeyId, OpKind};
+    use crate::units::KeyId;
     use proptest::prelude::{any, prop, proptest};
     use std::collections::VecDeque;
 
     fn waiting(key: u64) -> Waiting {
         Waiting {
-            op: Op { kind: OpKind::Get, key: KeyId(key), ttl_s: 0 },
+            op: Op { key: KeyId(key), ..Op::default() },
             slot: SlotId(0),
             due: Nanos(key),
             sent: Nanos(0),

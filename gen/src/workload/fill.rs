@@ -5,7 +5,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::Op;
 use super::mix::Ttl;
-use crate::units::{KeyId, OpKind};
+use crate::units::{CommandId, KeyId};
 
 /// The keys `next, next + step, …` below `end`, each written once.
 #[derive(Debug, Clone)]
@@ -56,7 +56,8 @@ impl Fill {
         } else {
             return None;
         };
-        Some(Op { kind: OpKind::Set, key, ttl_s: self.ttl.draw(&mut self.random) })
+        let ttl_s = self.ttl.draw(&mut self.random);
+        Some(Op { command: CommandId(0), nonce: key.0 as u16, key, ttl_s })
     }
 
     pub(super) const fn is_exhausted(&self) -> bool {

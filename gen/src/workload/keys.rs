@@ -47,9 +47,25 @@ pub enum Keys {
 }
 
 impl Keys {
-    /// The next key.
+    /// The next key. What follows it in order is passed over as far as `others` more go with it.
     #[inline]
-    pub fn draw(&mut self, random: &mut impl Rng) -> KeyId {
+    pub fn draw(&mut self, others: u64, random: &mut impl Rng) -> KeyId {
+        match self {
+            Self::Sequential { keys, next, step } => {
+                let key = *next;
+                for _ in 0..=others {
+                    *next = if *next + *step < *keys { *next + *step } else { *next % *step };
+                }
+                KeyId(key)
+            }
+            law => law.other(KeyId(0), random),
+        }
+    }
+
+    /// A key that goes with another one in the same request: drawn by the same law, or the next in
+    /// order.
+    #[inline]
+    pub(super) fn other(&self, before: KeyId, random: &mut impl Rng) -> KeyId {
         match self {
             Self::Uniform { keys } => KeyId(below(*keys, random)),
             Self::HotSpot { keys, hot, hot_below } => {
@@ -70,10 +86,9 @@ impl Keys {
                 }
             }
             Self::Zipfian(zipf) => zipf.draw(random),
-            Self::Sequential { keys, next, step } => {
-                let key = *next;
-                *next = if key + *step < *keys { key + *step } else { key % *step };
-                KeyId(key)
+            Self::Sequential { keys, step, .. } => {
+                let next = before.0 + *step;
+                KeyId(if next < *keys { next } else { before.0 % *step })
             }
         }
     }
@@ -111,7 +126,7 @@ mod tests {
         let mut keys = Keys::Uniform { keys: 100 };
         let mut counts = [0_u64; 100];
         for _ in 0..1_000_000 {
-            counts[keys.draw(&mut random).0 as usize] += 1;
+            counts[keys.draw(0, &mut random).0 as usize] += 1;
         }
         let chi: f64 = counts.iter().map(|&n| (n as f64 - 1e4).powi(2) / 1e4).sum();
         // 99 degrees of freedom: 0.9999 quantile is 161.
@@ -124,7 +139,7 @@ mod tests {
         let mut keys = Keys::hot_spot(1_000, 0.1, 0.9);
         let mut counts = [0_u64; 1_000];
         for _ in 0..1_000_000 {
-            counts[keys.draw(&mut random).0 as usize] += 1;
+            counts[keys.draw(0, &mut random).0 as usize] += 1;
         }
         let hot: u64 = counts[..100].iter().sum();
         // Five standard deviations of a binomial with p = 0.9.
@@ -140,8 +155,8 @@ mod tests {
     #[test]
     fn one_key_has_no_hotter_neighbour() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(6);
-        assert_eq!(Keys::hot_spot(1, 0.1, 0.9).draw(&mut random), KeyId(0));
-        assert!((0..100).all(|_| Keys::hot_spot(2, 0.9, 0.5).draw(&mut random).0 < 2));
+        assert_eq!(Keys::hot_spot(1, 0.1, 0.9).draw(0, &mut random), KeyId(0));
+        assert!((0..100).all(|_| Keys::hot_spot(2, 0.9, 0.5).draw(0, &mut random).0 < 2));
     }
 
     /// Kolmogorov and Smirnov's distance between the drawn keys and the normal law cut at both ends.
@@ -150,7 +165,7 @@ mod tests {
         let (keys, deviation, draws) = (1_000_000_u64, 100_000.0, 200_000);
         let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
         let mut law = Keys::Gaussian { keys, deviation };
-        let mut drawn: Vec<u64> = (0..draws).map(|_| law.draw(&mut random).0).collect();
+        let mut drawn: Vec<u64> = (0..draws).map(|_| law.draw(0, &mut random).0).collect();
         drawn.sort_unstable();
         assert!(drawn.last().is_some_and(|last| *last < keys));
         let distance = drawn.iter().enumerate().map(|(rank, key)| {
@@ -184,9 +199,9 @@ mod tests {
         for shard in 0..2 {
             let mut keys = Keys::Sequential { keys: 7, next: shard, step: 2 };
             for _ in 0..if shard == 0 { 4 } else { 3 } {
-                seen[keys.draw(&mut random).0 as usize] += 1;
+                seen[keys.draw(0, &mut random).0 as usize] += 1;
             }
-            assert_eq!(keys.draw(&mut random).0, shard, "the round begins again");
+            assert_eq!(keys.draw(0, &mut random).0, shard, "the round begins again");
         }
         assert_eq!(seen, [1; 7]);
     }

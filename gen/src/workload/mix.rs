@@ -1,15 +1,28 @@
-//! Which command: reads and writes by ratio, and which writes carry a time to live.
+//! Which command: drawn by weight; and which writes carry a time to live.
 
 use rand::{Rng, RngExt};
 
-use crate::units::OpKind;
+use super::command::Command;
+use crate::limits::MAX_COMMANDS;
+use crate::units::CommandId;
 
-/// Weights of the commands.
+/// The commands' weights, and what a draw needs to know of each of them.
 #[derive(Debug, Clone)]
 pub struct Mix {
-    /// Draws below this threshold (of 2^32) are reads.
-    read_below: u64,
+    /// Draws below a command's threshold, and not below the one before it, mean that command.
+    below: Box<[u32]>,
+    /// By command: its traits.
+    traits: [Traits; MAX_COMMANDS],
     ttl: Ttl,
+}
+
+/// What a draw needs to know of a command.
+#[derive(Debug, Clone, Copy, Default)]
+struct Traits {
+    expires: bool,
+    varied: bool,
+    /// Keys that it names besides its own.
+    others: u16,
 }
 
 /// Which writes expire, and when.
@@ -39,30 +52,58 @@ impl Ttl {
 }
 
 impl Mix {
-    /// Reads to writes as `reads : writes`; at least one of them is positive.
+    /// Commands by their weights, of which at least one is positive; the place of each is its id.
     #[must_use]
-    pub fn new(reads: u32, writes: u32, ttl: Ttl) -> Self {
-        let total = u64::from(reads) + u64::from(writes);
-        Self { read_below: (u64::from(reads) << 32) / total.max(1), ttl }
+    pub fn new(commands: &[Command], ttl: Ttl) -> Self {
+        let total: u64 = commands.iter().map(|command| u64::from(command.weight)).sum();
+        let mut sum = 0;
+        let mut traits = [Traits::default(); MAX_COMMANDS];
+        let mut below = Vec::new();
+        for (command, traits) in commands.iter().zip(&mut traits) {
+            sum += u64::from(command.weight);
+            let threshold = (u128::from(sum) << 32) / u128::from(total.max(1));
+            below.push(u32::try_from(threshold).unwrap_or(u32::MAX));
+            *traits = Traits {
+                expires: command.expires && ttl.fraction > 0.0,
+                varied: command.is_varied(),
+                others: (command.keys() - 1) as u16,
+            };
+        }
+        // The last one takes what rounding left over, unless it is not wanted.
+        let last = commands.iter().rposition(|command| command.weight > 0).unwrap_or(0);
+        below.truncate(last + 1);
+        Self { below: below.into(), traits, ttl }
     }
 
     /// The next command.
     #[inline]
-    pub fn draw(&self, random: &mut impl Rng) -> OpKind {
+    pub fn draw(&self, random: &mut impl Rng) -> CommandId {
         // A mix of one command costs no random number.
-        if self.read_below == 1 << 32 {
-            OpKind::Get
-        } else if self.read_below == 0 || random.next_u64() >> 32 >= self.read_below {
-            OpKind::Set
-        } else {
-            OpKind::Get
-        }
+        let Some((_, thresholds)) = self.below.split_last().filter(|(_, rest)| !rest.is_empty())
+        else {
+            return CommandId(0);
+        };
+        let drawn = (random.next_u64() >> 32) as u32;
+        let place = thresholds.iter().take_while(|below| drawn >= **below).count();
+        CommandId(place as u8)
     }
 
-    /// The time to live of the next write in seconds; 0 for none.
+    /// The time to live of a request of this command in seconds; 0 for none.
     #[inline]
-    pub fn draw_ttl(&self, random: &mut impl Rng) -> u32 {
-        self.ttl.draw(random)
+    pub fn draw_ttl(&self, command: CommandId, random: &mut impl Rng) -> u32 {
+        if self.traits[command.index()].expires { self.ttl.draw(random) } else { 0 }
+    }
+
+    /// What a request of this command draws its other parts by.
+    #[inline]
+    pub(super) fn draw_nonce(&self, command: CommandId, random: &mut impl Rng) -> u16 {
+        if self.traits[command.index()].varied { random.next_u64() as u16 } else { 0 }
+    }
+
+    /// Keys that a request of this command names besides its own.
+    #[inline]
+    pub(super) const fn others(&self, command: CommandId) -> u64 {
+        self.traits[command.index()].others as u64
     }
 }
 
@@ -72,27 +113,46 @@ mod tests {
     use rand::SeedableRng;
     use rand_xoshiro::Xoshiro256PlusPlus;
 
-    fn reads_of(reads: u32, writes: u32) -> u32 {
+    fn counts(weights: &[u32]) -> Vec<u32> {
+        let commands: Vec<Command> = weights.iter().map(|weight| Command::get(*weight)).collect();
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
-        let mix = Mix::new(reads, writes, Ttl::NONE);
-        (0..100_000).map(|_| u32::from(mix.draw(&mut random) == OpKind::Get)).sum()
+        let mix = Mix::new(&commands, Ttl::NONE);
+        let mut counts = vec![0; weights.len()];
+        for _ in 0..100_000 {
+            counts[mix.draw(&mut random).index()] += 1;
+        }
+        counts
     }
 
     #[test]
-    fn ratios_are_kept() {
-        assert_eq!(reads_of(1, 0), 100_000);
-        assert_eq!(reads_of(0, 1), 0);
+    fn weights_are_kept() {
+        assert_eq!(counts(&[1]), [100_000]);
+        assert_eq!(counts(&[0, 1]), [0, 100_000]);
+        assert_eq!(counts(&[1, 0]), [100_000, 0]);
         // Five standard deviations of a binomial with p = 0.9.
-        assert!(reads_of(9, 1).abs_diff(90_000) < 475);
+        assert!(counts(&[9, 1])[0].abs_diff(90_000) < 475);
+        let drawn = counts(&[80, 15, 0, 5]);
+        let expected = [80_000.0, 15_000.0, 0.0, 5_000.0];
+        let chi: f64 = drawn
+            .iter()
+            .zip(expected)
+            .filter(|(_, wanted)| *wanted > 0.0)
+            .map(|(&n, wanted)| (f64::from(n) - wanted).powi(2) / wanted)
+            .sum();
+        // 2 degrees of freedom: 0.9999 quantile is 18.4.
+        assert!(chi < 18.4 && drawn[2] == 0, "{drawn:?}: chi-square {chi}");
     }
 
     #[test]
     fn times_to_live_stay_in_range() {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
-        let mix = Mix::new(0, 1, Ttl { fraction: 0.5, min_s: 10, max_s: 20 });
-        let drawn: Vec<u32> = (0..10_000).map(|_| mix.draw_ttl(&mut random)).collect();
+        let ttl = Ttl { fraction: 0.5, min_s: 10, max_s: 20 };
+        let mix = Mix::new(&[Command::set(1), Command::get(1)], ttl);
+        let set = CommandId(0);
+        let drawn: Vec<u32> = (0..10_000).map(|_| mix.draw_ttl(set, &mut random)).collect();
         let expiring = drawn.iter().filter(|&&ttl| ttl > 0).count();
         assert!(expiring.abs_diff(5_000) < 250);
         assert!(drawn.iter().all(|&ttl| ttl == 0 || (10..=20).contains(&ttl)));
+        assert_eq!(mix.draw_ttl(CommandId(1), &mut random), 0, "a read does not expire");
     }
 }

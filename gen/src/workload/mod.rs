@@ -1,8 +1,12 @@
 //! WHAT to send and WHEN: keys, values, commands, arrivals. Filling is one more workload.
 
+pub mod sizes;
+
 pub mod values;
 
 pub mod keys;
+
+pub mod command;
 
 pub mod mix;
 
@@ -10,21 +14,27 @@ pub mod arrivals;
 
 mod fill;
 
+pub mod replay;
+
 use rand::SeedableRng;
-use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
 
 pub use fill::Fill;
 
-use crate::units::{KeyId, OpKind};
+use crate::units::{CommandId, KeyId};
 
 use keys::Keys;
 use mix::Mix;
+use replay::Replay;
 
-/// One operation, before it has a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One operation, before it has a connection. Its bytes are a function of it but for the time to
+/// live, so that a flight, which keeps the rest, can be sent again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Op {
     /// The command.
-    pub kind: OpKind,
+    pub command: CommandId,
+    /// Decides all of a request that is neither its command nor its key.
+    pub nonce: u16,
     /// The key.
     pub key: KeyId,
     /// Time to live of a write in seconds; 0 for none.
@@ -38,6 +48,8 @@ pub enum Workload {
     Traffic(Traffic),
     /// Each key once.
     Fill(Fill),
+    /// What was recorded, once.
+    Replay(Replay),
 }
 
 /// Operations drawn by law.
@@ -45,6 +57,8 @@ pub enum Workload {
 pub struct Traffic {
     keys: Keys,
     mix: Mix,
+    /// Every request is a transaction: its id, and how many commands are in it.
+    transaction: Option<(CommandId, u64)>,
     random: Xoshiro256PlusPlus,
 }
 
@@ -53,18 +67,67 @@ impl Traffic {
     /// connections all play the same keys overstate throughput by 18 to 43 %.
     #[must_use]
     pub fn new(keys: Keys, mix: Mix, seed: u64) -> Self {
-        Self { keys, mix, random: Xoshiro256PlusPlus::seed_from_u64(seed) }
+        let random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        Self { keys, mix, transaction: None, random }
+    }
+
+    /// The same traffic, `count` commands of it at a time between MULTI and EXEC, which together
+    /// are the one command `id`.
+    #[must_use]
+    pub fn in_transactions(self, id: CommandId, count: usize) -> Self {
+        Self { transaction: Some((id, count as u64)), ..self }
     }
 
     #[inline]
     fn draw(&mut self) -> Op {
-        let kind = self.mix.draw(&mut self.random);
-        let key = self.keys.draw(&mut self.random);
-        let ttl_s = match kind {
-            OpKind::Set => self.mix.draw_ttl(&mut self.random),
-            OpKind::Get => 0,
+        if let Some((command, count)) = self.transaction {
+            let key = self.keys.draw(count - 1, &mut self.random);
+            let nonce = rand::Rng::next_u64(&mut self.random) as u16;
+            return Op { command, nonce, key, ttl_s: 0 };
+        }
+        let command = self.mix.draw(&mut self.random);
+        let key = self.keys.draw(self.mix.others(command), &mut self.random);
+        let nonce = self.mix.draw_nonce(command, &mut self.random);
+        let ttl_s = self.mix.draw_ttl(command, &mut self.random);
+        Op { command, nonce, key, ttl_s }
+    }
+}
+
+/// What a request holds besides its own key: the same for the same operation.
+#[derive(Debug)]
+pub struct Rest<'a> {
+    traffic: Option<&'a Traffic>,
+    random: SplitMix64,
+}
+
+impl<'a> Rest<'a> {
+    fn of(op: Op, traffic: Option<&'a Traffic>) -> Self {
+        // Consecutive keys and nonces are far apart after one step of this generator.
+        let seed = op.key.0 << 16 | u64::from(op.nonce);
+        Self { traffic, random: SplitMix64::seed_from_u64(seed) }
+    }
+
+    /// Another key that goes with the one named last; that one itself where there is no law.
+    pub fn key(&mut self, before: KeyId) -> KeyId {
+        self.traffic.map_or(before, |traffic| traffic.keys.other(before, &mut self.random))
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        rand::RngExt::random_range(&mut self.random, 0..bound)
+    }
+
+    /// The next command of a transaction, and the generator of its own rest.
+    pub fn command(&mut self, before: Option<KeyId>, first: KeyId) -> (Op, Self) {
+        let key = before.map_or(first, |before| self.key(before));
+        let Some(traffic) = self.traffic else {
+            let op = Op { key, ..Op::default() };
+            return (op, Self::of(op, None));
         };
-        Op { kind, key, ttl_s }
+        let command = traffic.mix.draw(&mut self.random);
+        let ttl_s = traffic.mix.draw_ttl(command, &mut self.random);
+        let op = Op { command, nonce: self.below(1 << 16) as u16, key, ttl_s };
+        (op, Self::of(op, Some(traffic)))
     }
 }
 
@@ -75,13 +138,24 @@ impl Workload {
         match self {
             Self::Traffic(traffic) => Some(traffic.draw()),
             Self::Fill(fill) => fill.draw(),
+            Self::Replay(replay) => replay.draw(),
+        }
+    }
+
+    /// What a request of `op` holds besides its key.
+    #[inline]
+    #[must_use]
+    pub fn rest(&self, op: Op) -> Rest<'_> {
+        match self {
+            Self::Traffic(traffic) => Rest::of(op, Some(traffic)),
+            Self::Fill(_) | Self::Replay(_) => Rest::of(op, None),
         }
     }
 
     /// Whether it ends by itself, when all is done.
     #[must_use]
     pub const fn is_finite(&self) -> bool {
-        matches!(self, Self::Fill(_))
+        matches!(self, Self::Fill(_) | Self::Replay(_))
     }
 
     /// Whether an operation is left.
@@ -91,6 +165,7 @@ impl Workload {
         match self {
             Self::Traffic(_) => false,
             Self::Fill(fill) => fill.is_exhausted(),
+            Self::Replay(replay) => replay.is_exhausted(),
         }
     }
 

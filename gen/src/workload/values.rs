@@ -1,5 +1,6 @@
 //! Seeded values that a read can verify: a pure function of seed, key and size.
 
+use super::sizes::Sizes;
 use crate::units::KeyId;
 
 /// Bytes of the pool that values are cut from. Small enough to stay in the second-level cache:
@@ -14,25 +15,63 @@ const STAMP_BYTES: usize = 16;
 pub struct Values {
     pool: Box<[u8]>,
     seed: u64,
-    size: usize,
+    sizes: Sizes,
 }
 
+/// What the bytes of values are, behind the stamp at their front.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Random bytes, which nothing compresses.
+    #[default]
+    Random,
+    /// The same sixteen letters over and over, which everything compresses.
+    Pattern,
+}
+
+/// The letters of [`Content::Pattern`]. A value begins at a cache line, thus at their first.
+const PATTERN: &[u8; 16] = b"stallion-pattern";
+
 impl Values {
-    /// Values of `size_bytes` each; the same seed makes the same values.
+    /// Values of these sizes; the same seed makes the same values.
     #[must_use]
-    pub fn new(seed: u64, size_bytes: usize) -> Self {
+    pub fn new(seed: u64, sizes: Sizes, content: Content) -> Self {
         let mut state = seed;
-        let pool = (0..POOL_BYTES / 8).flat_map(|_| splitmix64(&mut state).to_le_bytes()).collect();
-        Self { pool, seed, size: size_bytes }
+        let pool = match content {
+            Content::Random => {
+                (0..POOL_BYTES / 8).flat_map(|_| splitmix64(&mut state).to_le_bytes()).collect()
+            }
+            Content::Pattern => PATTERN.repeat(POOL_BYTES / PATTERN.len()).into(),
+        };
+        Self { pool, seed, sizes }
     }
 
-    /// Length of every value in bytes.
+    /// Random values of so many bytes each.
     #[must_use]
-    pub const fn size(&self) -> usize {
-        self.size
+    pub fn fixed(seed: u64, size_bytes: usize) -> Self {
+        Self::new(seed, Sizes::Fixed(size_bytes), Content::Random)
     }
 
-    /// Writes the value of `key` into `out`, which has the length of a value.
+    /// Their lengths.
+    #[must_use]
+    pub const fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
+    /// Length of the value of `key` in bytes.
+    #[must_use]
+    #[inline]
+    pub fn size_of(&self, key: KeyId) -> usize {
+        if let Sizes::Fixed(bytes) = self.sizes {
+            return bytes;
+        }
+        // The second number of the key's generator: the first says where in the pool it begins.
+        let mut state = self.seed ^ key.0;
+        let _ = splitmix64(&mut state);
+        self.sizes.of_hash(splitmix64(&mut state))
+    }
+
+    /// Writes the value of `key` into `out`, which has the length of its value.
     #[inline]
     pub fn write(&self, key: KeyId, out: &mut [u8]) {
         let mut at = self.offset(key);
@@ -53,11 +92,12 @@ impl Values {
     /// for `key`.
     #[must_use]
     pub fn matches(&self, key: KeyId, offset: usize, part: &[u8]) -> bool {
-        if offset + part.len() > self.size {
+        let size = self.size_of(key);
+        if offset + part.len() > size {
             return false;
         }
         let stamp = self.stamp(key);
-        let stamped = if self.size >= STAMP_BYTES { STAMP_BYTES } else { 0 };
+        let stamped = if size >= STAMP_BYTES { STAMP_BYTES } else { 0 };
         let start = self.offset(key);
         let in_stamp = stamped.saturating_sub(offset).min(part.len());
         let (front, mut rest) = part.split_at(in_stamp);
@@ -113,9 +153,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_written_matches_in_any_two_parts(
-            seed: u64, key: u64, size in 0_usize..200_000, cut in 0_usize..200_000,
+            seed: u64, key: u64, size in 0_usize..200_000, cut in 0_usize..200_000, pattern: bool,
         ) {
-            let values = Values::new(seed, size);
+            let content = if pattern { Content::Pattern } else { Content::Random };
+            let values = Values::new(seed, Sizes::Fixed(size), content);
             let mut value = vec![0; size];
             values.write(KeyId(key), &mut value);
             let (head, tail) = value.split_at(cut.min(size));
@@ -125,7 +166,7 @@ mod tests {
 
         #[test]
         fn a_flipped_bit_and_another_key_do_not_match(key: u64, at in 0_usize..100, bit in 0_u8..8) {
-            let values = Values::new(7, 100);
+            let values = Values::fixed(7, 100);
             let mut value = vec![0; 100];
             values.write(KeyId(key), &mut value);
             assert!(!values.matches(KeyId(key ^ 1), 0, &value));
@@ -136,6 +177,6 @@ mod tests {
 
     #[test]
     fn a_longer_value_does_not_match() {
-        assert!(!Values::new(1, 4).matches(KeyId(0), 2, &[0; 3]));
+        assert!(!Values::fixed(1, 4).matches(KeyId(0), 2, &[0; 3]));
     }
 }

@@ -32,6 +32,7 @@ impl Cluster {
         let mut words = Programs::redis_words(port, "127.0.0.1")?;
         words.extend(["--cluster-enabled", "yes", "--cluster-config-file"].map(str::to_owned));
         words.push(state.display().to_string());
+        words.extend(["--cluster-port".to_owned(), free_port()?.to_string()]);
         let cluster = Self { server: Server { process: child::spawn(&words)?, port }, state };
         cluster.server.wait_until_open()?;
         let port = port.to_string();

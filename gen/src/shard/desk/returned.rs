@@ -10,12 +10,12 @@ use crate::limits::{MAX_HOPS, MAX_NODES, QUICK_HOPS};
 use crate::measure::cluster::ClusterCounts;
 use crate::measure::interval::Interval;
 use crate::measure::outcome::{ErrorKind, Outcome};
-use crate::resp::reply::Usual;
+use crate::resp::expect::Expected;
 use crate::shard::flight::{Flight, Flights};
 use crate::shard::router::Router;
 use crate::shard::routing::retry_pause_ns;
 use crate::shard::waiting::Waiting;
-use crate::units::{ConnId, Nanos, NodeId, OpKind, SlotId};
+use crate::units::{ConnId, Nanos, NodeId, SlotId};
 use crate::workload::Op;
 
 /// Where a redirected request goes, and whether ASKING goes before it.
@@ -93,7 +93,8 @@ impl Desk {
             cluster.gave_up += 1;
             return false;
         }
-        let op = Op { kind: flight.kind, key: flight.key, ttl_s: flight.route.ttl_s };
+        let Flight { command, nonce, key, .. } = *flight;
+        let op = Op { command, nonce, key, ttl_s: flight.route.ttl_s };
         let asks = way.is_some_and(|(_, asks)| asks);
         let waiting =
             Waiting { op, slot, due: flight.due, sent: flight.sent, hops, asks, last: kind };
@@ -166,8 +167,9 @@ impl Desk {
         let Waiting { op, due, sent, .. } = waiting;
         self.in_flight -= 1;
         self.settings.workload.give_back(op.key);
-        let (kind, key, route) = (op.kind, op.key, Default::default());
-        let flight = Flight { due, ready: due, sent, kind, key, ahead: 0, route };
+        let Op { command, nonce, key, .. } = op;
+        let route = Default::default();
+        let flight = Flight { due, ready: due, sent, command, nonce, key, ahead: 0, route };
         self.end_request(ConnId(0), flight, outcome, now);
     }
 }
@@ -197,7 +199,7 @@ pub(super) fn count_usual(
     router: &mut Router,
     interval: &mut Interval,
     flights: &Flights,
-    (usual, count, room): (&[Usual; OpKind::COUNT], usize, usize),
+    (expected, count, room): (&Expected, usize, usize),
     now: Nanos,
 ) {
     let Some(cluster) = &mut interval.cluster else { return };
@@ -205,8 +207,8 @@ pub(super) fn count_usual(
     let troubled = !router.outages.is_empty();
     for index in 0..count {
         let slot = flights.slot(index);
-        let kind = flights.kind(index) as usize;
-        cluster.answered(node, slot, usual[kind].bytes() as u64);
+        let usual = expected.usual(flights.command(index));
+        cluster.answered(node, slot, usual.bytes() as u64);
         if troubled {
             end_outage(router, cluster, slot, now);
         }

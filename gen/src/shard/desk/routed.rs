@@ -114,11 +114,12 @@ impl Desk {
             out[..ASKING.len()].copy_from_slice(ASKING);
             length = ASKING.len();
         }
-        length += self.settings.encoder.encode(op, &mut out[length..]);
+        length += self.settings.encoder.encode(op, &self.settings.workload, &mut out[length..]);
         let ready = due.max(connection.free_since);
         connection.flights.put(due, ready, now, &op, (slot, hops, asks));
         connection.pending.bytes += length;
         connection.pending.requests += 1;
+        connection.requests_left -= 1;
         if hops > 0 {
             connection.pending.resent += 1;
         } else {

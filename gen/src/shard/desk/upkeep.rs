@@ -117,10 +117,34 @@ impl Desk {
 
     fn enter_service(&mut self, id: ConnId, now: Nanos) {
         let connection = &mut self.connections[id.index()];
-        self.ledger.current.reconnects += u64::from(connection.opened(now));
+        let requests = self.settings.requests_per_connection;
+        let (again, took_ns) = connection.opened(now, requests);
+        self.ledger.current.reconnects += u64::from(again);
+        self.ledger.current.connect.record(took_ns);
         self.opening -= 1;
         self.open_connections += 1;
         self.offer(id, now);
+    }
+
+    /// Puts a connection into the queue of those with room: in the open model as soon as there
+    /// is any, in the closed model when its whole pipeline has been answered.
+    pub(super) fn offer(&mut self, id: ConnId, now: Nanos) {
+        let connection = &mut self.connections[id.index()];
+        if connection.is_used_up() {
+            if !std::mem::replace(&mut connection.renewing, true) {
+                self.to_renew.push(id);
+            }
+            return;
+        }
+        let room = connection.room() > 0 && (self.settings.open || connection.flights.is_empty());
+        if room && !connection.queued {
+            connection.queued = true;
+            connection.free_since = now;
+            match &mut self.router {
+                None => self.ready.push_back(id),
+                Some(router) => router.ready(connection.room).push_back(id),
+            }
+        }
     }
 
     /// A connection could not be opened, or was lost.
@@ -176,17 +200,39 @@ impl Desk {
         }
     }
 
+    /// Opens the connections again that have carried as many requests as they may: at once, as far
+    /// as the bound on those being opened allows, and the others with the next looks.
+    pub(in crate::shard) fn renew(&mut self, ring: &mut impl Ring, now: Nanos) {
+        while let Some(id) = self.to_renew.pop() {
+            let connection = &mut self.connections[id.index()];
+            connection.renewing = false;
+            if !connection.is_used_up() {
+                continue;
+            }
+            ring.close(id);
+            connection.used_up(now);
+            self.open_connections -= 1;
+            self.alone_since = now;
+            self.open(ring, id, now);
+        }
+    }
+
+    /// Begins to open a connection, unless too many are being opened.
+    fn open(&mut self, ring: &mut impl Ring, id: ConnId, now: Nanos) {
+        if self.opening < MAX_CONNECTING {
+            self.opening += 1;
+            self.connections[id.index()].opening(now, self.settings.greeting.replies);
+            ring.open(id);
+        }
+    }
+
     /// Looks at every connection: those to be opened, and those that take too long.
     pub(in crate::shard) fn scan(&mut self, ring: &mut impl Ring, now: Nanos) {
         for index in 0..self.connections.len() {
             let id = ConnId(index as u32);
             match self.connections[index].state {
-                State::Down { retry_at }
-                    if retry_at <= now && self.opening < MAX_CONNECTING && self.is_wanted(id) =>
-                {
-                    self.opening += 1;
-                    self.connections[index].opening(now, self.settings.greeting.replies);
-                    ring.open(id);
+                State::Down { retry_at } if retry_at <= now && self.is_wanted(id) => {
+                    self.open(ring, id, now);
                 }
                 State::Opening { deadline, .. } if deadline <= now => {
                     ring.close(id);

@@ -52,6 +52,8 @@ struct Peer {
     sending: bool,
     silent: bool,
     input: Vec<u8>,
+    /// Commands since MULTI, if there was one.
+    queued: Option<usize>,
     output: Vec<u8>,
     delivering: bool,
     /// ASKING came before the next request.
@@ -199,7 +201,8 @@ impl Simulated {
         let mut output = Vec::new();
         while let Some(request) = Tree::read(&mut rest).expect("requests are well-formed RESP") {
             if !self.redirected(connection, &request, &mut output) {
-                self.server.answer(&request, &mut output);
+                let queued = &mut self.peers[connection.index()].queued;
+                self.server.answer(&request, queued, &mut output);
             }
         }
         let cut = !output.is_empty() && self.server.chance(self.server.faults.cut);

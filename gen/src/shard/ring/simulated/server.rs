@@ -71,8 +71,14 @@ impl Server {
         likely > 0.0 && self.random.random::<f64>() < likely
     }
 
-    /// Answers one request, rightly or as its faults will.
-    pub(super) fn answer(&mut self, request: &Tree, output: &mut Vec<u8>) {
+    /// Answers one request, rightly or as its faults will; `queued` counts those of a transaction
+    /// that has begun on the connection.
+    pub(super) fn answer(
+        &mut self,
+        request: &Tree,
+        queued: &mut Option<usize>,
+        output: &mut Vec<u8>,
+    ) {
         self.answered += 1;
         let words = request.list();
         let text = |index: usize| words.get(index).and_then(Tree::text).unwrap_or_default();
@@ -89,13 +95,33 @@ impl Server {
         }
         let name = text(0);
         let digits: String = text(1).chars().filter(char::is_ascii_digit).collect();
-        let mut value = vec![0; self.values.size()];
-        self.values.write(KeyId(digits.parse().unwrap_or(0)), &mut value);
+        let key = KeyId(digits.parse().unwrap_or(0));
+        let mut value = vec![0; self.values.size_of(key)];
+        self.values.write(key, &mut value);
         match name.as_str() {
+            "MULTI" => {
+                (*queued) = Some(0);
+                output.extend(b"+OK\r\n");
+            }
+            "EXEC" => {
+                let count = queued.take().unwrap_or(0);
+                output.extend(format!("*{count}\r\n").into_bytes());
+                output.extend(b":1\r\n".repeat(count));
+            }
+            _ if queued.is_some() => {
+                *queued = queued.map(|count| count + 1);
+                output.extend(b"+QUEUED\r\n");
+            }
             "SET" => {
                 assert_eq!(words[2], Tree::Text(value), "a write arrives as it was made");
                 output.extend(b"+OK\r\n");
             }
+            "INCR" | "HSET" => output.extend(b":1\r\n"),
+            "MGET" => {
+                output.extend(format!("*{}\r\n", words.len() - 1).into_bytes());
+                output.extend(b"$-1\r\n".repeat(words.len() - 1));
+            }
+            "HGET" | "EVALSHA" => output.extend(b"$-1\r\n"),
             "GET" if self.chance(self.faults.miss) => output.extend(b"$-1\r\n"),
             "GET" => {
                 output.extend(format!("${}\r\n", value.len()).into_bytes());
