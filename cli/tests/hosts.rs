@@ -61,7 +61,7 @@ impl Hosts {
         let mount = format!("mount --bind {} /proc/sys/kernel/random/boot_id", boot.display());
         Command::new("ip")
             .args(["netns", "exec", &self.client])
-            .args(["unshare", "--mount", "--time", "--monotonic", &AHEAD_S.to_string()])
+            .args(["unshare", "--mount", "--fork", "--time", "--monotonic", &AHEAD_S.to_string()])
             .args(["sh", "-c", &format!("{mount} && exec \"$0\" \"$@\"")])
             .args(words)
             .stdout(Stdio::piped())
@@ -142,7 +142,7 @@ fn timelines_of_two_hosts_are_joined_by_the_clock_that_was_measured() {
     });
     let clock = clock.unwrap();
     let off_ns = clock.offset_ns.abs_diff(AHEAD_S * 1_000_000_000);
-    println!("{} ns off, told to within {} ns", off_ns, clock.error_ns);
+    println!("{off_ns} ns off, told to within {} ns", clock.error_ns);
     assert!(off_ns <= clock.error_ns && clock.error_ns < 20_000_000, "{clock:?}");
 
     run(stallion, &["report", &path, "--out", &path]);

@@ -184,7 +184,7 @@ fn layout(analysis: &Analysis, lanes: &[Lane], domains: Domains) -> Layout {
     let (left, right) = (seconds(run, first_ns(run)), seconds(run, run.end_ns));
     let axis_ns = run.end_ns.saturating_sub(first_ns(run));
     let mut annotations = phase_labels(run);
-    annotations.extend(chaos_names(run, lanes.len() as f64, axis_ns));
+    annotations.extend(chaos_names(run, domains.lanes[1], axis_ns));
     let below = if lanes.is_empty() && run.chaos.is_empty() { "y2" } else { "y3" };
     let mut layout = axes::layout(domains.height_px)
         .margin(Margin::new().left(118).right(18).top(FRAME_PX.0).bottom(FRAME_PX.1))

@@ -54,9 +54,9 @@ pub(super) fn chaos_bars(plot: &mut Plot, run: &Run, row: f64) {
     row_of_bars(plot, run, spans.collect(), "$chaos", (1.0, true), row);
 }
 
-/// What was done, upright above its bar; names that would run into each other are left to the
+/// What was done, upright above its bar (`top` of the lanes is a part of the height); names that would run into each other are left to the
 /// pointer.
-pub(super) fn chaos_names(run: &Run, row: f64, axis_ns: u64) -> Vec<Annotation> {
+pub(super) fn chaos_names(run: &Run, top: f64, axis_ns: u64) -> Vec<Annotation> {
     let mut last_ns = None;
     let mut names = Vec::new();
     for chaos in &run.chaos {
@@ -71,8 +71,8 @@ pub(super) fn chaos_names(run: &Run, row: f64, axis_ns: u64) -> Vec<Annotation> 
                 .x(seconds(run, chaos.begin_ns))
                 .x_ref("x")
                 .x_anchor(Anchor::Center)
-                .y(row + 0.6)
-                .y_ref("y3")
+                .y(top)
+                .y_ref("paper")
                 .y_anchor(Anchor::Bottom)
                 .text_angle(-90.0)
                 .show_arrow(false)
