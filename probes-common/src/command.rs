@@ -36,9 +36,10 @@ pub struct Stretch {
     /// Head; [`crate::Kind::Stretch`]. `count` is the number of samples in it; `busy_ns` is less than
     /// its length by the waits for the core in it.
     pub span: Span,
-    /// The system call all samples were in; negative when they differ, were in user mode, or when
-    /// there are none.
+    /// The first system call that a sample was in; negative when none was in any.
     pub syscall: i64,
+    /// How many of the samples were in that one.
+    pub in_syscall: u64,
     /// Its first argument.
     pub argument: u64,
     /// Start and end are right to within plus or minus this.
@@ -47,7 +48,7 @@ pub struct Stretch {
     pub ips: [u64; SAMPLED_IPS],
 }
 
-const _: () = assert!(size_of::<Stretch>() == 128);
+const _: () = assert!(size_of::<Stretch>() == 136);
 
 /// A piece of the user stack inside a stretch: names the command by its return addresses.
 #[derive(Debug, Clone, Copy)]
@@ -115,8 +116,28 @@ pub struct Follower {
     /// Samples of the stretch, 1 before it is known to be one.
     samples: u64,
     syscall: i64,
+    /// Samples in that call.
+    in_syscall: u64,
     argument: u64,
     ips: [u64; SAMPLED_IPS],
+}
+
+/// What the samples of a stretch saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evidence {
+    /// The first system call that a sample was in; negative when none was in any.
+    pub syscall: i64,
+    /// How many were in that one.
+    pub in_syscall: u64,
+    /// Its first argument.
+    pub argument: u64,
+    /// User program counters of the first samples.
+    pub ips: [u64; SAMPLED_IPS],
+}
+
+impl Evidence {
+    /// Of a stretch without a sample.
+    pub const NONE: Self = Self { syscall: -1, in_syscall: 0, argument: 0, ips: [0; SAMPLED_IPS] };
 }
 
 /// A stretch that ended, without its head's kind and thread.
@@ -154,6 +175,7 @@ impl Follower {
         start_waited_ns: 0,
         samples: 0,
         syscall: -1,
+        in_syscall: 0,
         argument: 0,
         ips: [0; SAMPLED_IPS],
     };
@@ -233,11 +255,16 @@ impl Follower {
         self.samples
     }
 
-    /// The system call and argument that all samples share, and the program counters.
+    /// What the samples of the running stretch saw.
     #[must_use]
     #[inline(always)]
-    pub fn evidence(&self) -> (i64, u64, [u64; SAMPLED_IPS]) {
-        (self.syscall, self.argument, self.ips)
+    pub fn evidence(&self) -> Evidence {
+        Evidence {
+            syscall: self.syscall,
+            in_syscall: self.in_syscall,
+            argument: self.argument,
+            ips: self.ips,
+        }
     }
 
     #[inline(always)]
@@ -251,8 +278,9 @@ impl Follower {
         self.start_ns = since_ns + self.error_ns;
         self.start_waited_ns = self.waited_ns;
         self.samples = 1;
-        self.syscall = sample.syscall;
-        self.argument = sample.argument;
+        self.syscall = -1;
+        self.in_syscall = 0;
+        self.see_call(sample);
         self.ips = [0; SAMPLED_IPS];
         self.ips[0] = sample.ip;
     }
@@ -263,10 +291,19 @@ impl Follower {
         if index < SAMPLED_IPS as u64 {
             self.ips[index as usize & (SAMPLED_IPS - 1)] = sample.ip;
         }
-        if self.syscall != sample.syscall {
-            self.syscall = -1;
-        }
+        self.see_call(sample);
         self.samples += 1;
+    }
+
+    #[inline(always)]
+    fn see_call(&mut self, sample: &Sample) {
+        if self.syscall < 0 {
+            self.syscall = sample.syscall;
+            self.argument = sample.argument;
+        }
+        if self.syscall >= 0 && self.syscall == sample.syscall {
+            self.in_syscall += 1;
+        }
     }
 
     #[inline(always)]
@@ -356,21 +393,23 @@ mod tests {
     }
 
     #[test]
-    fn one_system_call_is_named_and_two_are_not() {
+    fn the_first_system_call_is_counted_among_the_samples() {
         let mut follower = Follower::NEW;
         follower.wake(0, 0);
         let call = |now_ns, syscall| Sample { syscall, ..at(now_ns, 1) };
-        follower.sample(&call(MS, 56));
+        follower.sample(&call(MS, -1));
+        assert_eq!(follower.evidence().syscall, -1);
         follower.sample(&call(2 * MS, 56));
-        assert_eq!(follower.evidence().0, 56);
-        assert_eq!(follower.evidence().2[..3], [MS, 2 * MS, 0]);
-        follower.sample(&call(3 * MS, 1));
-        assert_eq!(follower.evidence().0, -1);
-        for step in 4..30 {
-            follower.sample(&call(step * MS, 1));
+        follower.sample(&call(3 * MS, 56));
+        follower.sample(&call(4 * MS, 1));
+        let seen = follower.evidence();
+        assert_eq!((seen.syscall, seen.in_syscall), (56, 2));
+        assert_eq!(seen.ips[..4], [MS, 2 * MS, 3 * MS, 4 * MS]);
+        for step in 5..31 {
+            follower.sample(&call(step * MS, 56));
         }
-        assert_eq!(follower.samples(), 29);
-        assert_eq!(follower.evidence().2[SAMPLED_IPS - 1], 8 * MS);
+        assert_eq!((follower.samples(), follower.evidence().in_syscall), (30, 28));
+        assert_eq!(follower.evidence().ips[SAMPLED_IPS - 1], 8 * MS);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use aya_ebpf::macros::{perf_event, raw_tracepoint, uprobe, uretprobe};
 use aya_ebpf::programs::{PerfEventContext, ProbeContext, RawTracePointContext, RetProbeContext};
 use stallion_probes_common::command::{
-    Call, Ended, Follower, SAMPLED_IPS, STACK_BYTES, Sample, Stack, Stretch,
+    Call, Ended, Evidence, Follower, STACK_BYTES, Sample, Stack, Stretch,
 };
 use stallion_probes_common::{Kind, Span};
 
@@ -109,18 +109,18 @@ fn send(follower: &Follower, samples: u64, ended: &Ended) {
         return;
     }
     // Without a sample the evidence is that of another stretch.
-    let (syscall, argument, ips) =
-        if samples == 0 { (-1, 0, [0; SAMPLED_IPS]) } else { follower.evidence() };
+    let seen = if samples == 0 { Evidence::NONE } else { follower.evidence() };
     emit(&Stretch {
         span: Span {
             count: samples,
             busy_ns: ended.busy_ns(),
             ..Span::single(Kind::Stretch, main_tid(), ended.start_ns, ended.end_ns)
         },
-        syscall,
-        argument,
+        syscall: seen.syscall,
+        in_syscall: seen.in_syscall,
+        argument: seen.argument,
         error_ns: ended.error_ns,
-        ips,
+        ips: seen.ips,
     });
 }
 

@@ -53,13 +53,14 @@ pub fn stretch(event: &Stretch, server: &mut Server) -> Option<Stall> {
     let on_stack = server.command_on_stack.take();
     let on_stack =
         on_stack.filter(|(at, _)| (event.span.start_ns..=event.span.end_ns).contains(at));
-    let timed_elsewhere = (syscalls::is_sync(event.syscall) && server.watches("fsync"))
-        || (syscalls::is_fork(event.syscall) && server.watches("fork"));
+    let timed_elsewhere = mostly_in_call(event)
+        && ((syscalls::is_sync(event.syscall) && server.watches("fsync"))
+            || (syscalls::is_fork(event.syscall) && server.watches("fork")));
     if timed_elsewhere || server.is_told(&event.span) {
         return None;
     }
     // One sample in a system call may have hit the answer's write.
-    let (class, what) = if event.syscall >= 0 && event.span.count > 1 {
+    let (class, what) = if mostly_in_call(event) && event.span.count > 1 {
         in_syscall(event, server)
     } else {
         let ips: Vec<u64> = event.ips.iter().copied().filter(|ip| *ip != 0).collect();
@@ -76,6 +77,11 @@ pub fn stretch(event: &Stretch, server: &mut Server) -> Option<Stall> {
     stall.detail.insert("samples".into(), event.span.count as f64);
     stall.detail.insert("error_ns".into(), event.error_ns as f64);
     Some(stall)
+}
+
+/// Whether three of four samples or more were in the same system call.
+fn mostly_in_call(event: &Stretch) -> bool {
+    event.syscall >= 0 && event.in_syscall * 4 >= event.span.count * 3
 }
 
 fn in_syscall(event: &Stretch, server: &Server) -> (StallClass, String) {

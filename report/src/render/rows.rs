@@ -10,7 +10,7 @@ use crate::run::Run;
 use crate::words;
 
 /// Names of disturbances that fit beside each other.
-const NAMES: u64 = 60;
+const NAMES: u64 = 80;
 
 /// Letters of such a name, and the height of one.
 const NAME_LETTERS: usize = 34;

@@ -34,6 +34,11 @@ impl Disk {
         Ok(disk)
     }
 
+    /// Its name in the kernel, `loop0`.
+    pub(super) fn name(&self) -> &str {
+        self.device.trim_start_matches("/dev/")
+    }
+
     /// Where its files are.
     pub(super) fn folder(&self) -> &Path {
         &self.mount

@@ -25,16 +25,18 @@ pub(super) struct Incident {
     /// Who counts.
     pub(super) truth: &'static str,
     pub(super) act: fn(&mut Stage) -> anyhow::Result<Counted>,
-    /// What a stall record of the prober says of it, as far as it lies between two instants.
-    pub(super) told: fn(&Value, (u64, u64)) -> f64,
+    /// What a stall record of the prober says of it.
+    pub(super) told: fn(&Value, &Counted) -> f64,
 }
 
 /// What happened, and how much of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Counted {
     pub(super) begin_ns: u64,
     pub(super) end_ns: u64,
     pub(super) truth: f64,
+    /// What it was done to, where stall records tell that.
+    pub(super) subject: String,
 }
 
 /// Trouble on connections.
@@ -43,19 +45,19 @@ pub(super) const LINKS: &[Incident] = &[
         name: "segments sent again to a client that is gone",
         truth: "TCP_INFO by ss",
         act: retransmits,
-        told: |stall, within| of_network(stall, "retransmit to", within),
+        told: |stall, counted| of_network(stall, "retransmit to", counted),
     },
     Incident {
         name: "clients that stop reading",
         truth: "the schedule",
         act: closed_window,
-        told: |stall, within| of_network(stall, "zero window", within),
+        told: |stall, counted| of_network(stall, "zero window", counted),
     },
     Incident {
         name: "connections reset by a client",
         truth: "the schedule",
         act: reset,
-        told: |stall, within| of_network(stall, "reset by", within),
+        told: |stall, counted| of_network(stall, "reset by", counted),
     },
 ];
 
@@ -64,10 +66,10 @@ pub(super) const OUT_OF_MEMORY: Incident = Incident {
     name: "servers that the OOM killer of a memory cgroup chose",
     truth: "the process's end",
     act: out_of_memory,
-    told: |stall, within| {
+    told: |stall, counted| {
         let what = stall["what"].as_str().unwrap_or_default();
         let fits = stall["class"] == "reclaim" && what.ends_with("chosen by the OOM killer");
-        f64::from(fits && begins(stall, within))
+        f64::from(fits && begins(stall, counted))
     },
 };
 
@@ -76,25 +78,30 @@ pub(super) const SLOW_DEVICE: &[Incident] = &[Incident {
     name: "ms in which a slow disk had a request",
     truth: "ftrace",
     act: slow_device,
-    told: |stall, (from_ns, to_ns)| {
-        if stall["class"] != "block_io" || stall["thread"] != "main" {
+    told: |stall, counted| {
+        let main = stall["class"] == "block_io" && stall["thread"] == "main";
+        // The disk below has requests of its own meanwhile.
+        if !main || stall["what"] != counted.subject.as_str() {
             return 0.0;
         }
         let number = |name: &str| stall[name].as_u64().unwrap_or(0);
         let (start_ns, end_ns) = (number("start_ns"), number("end_ns"));
-        let common_ns = end_ns.min(to_ns).saturating_sub(start_ns.max(from_ns)) as f64;
+        let common_ns =
+            end_ns.min(counted.end_ns).saturating_sub(start_ns.max(counted.begin_ns)) as f64;
         let length_ns = end_ns.saturating_sub(start_ns).max(1) as f64;
         number("busy_ns") as f64 * common_ns / length_ns / 1e6
     },
 }];
 
-fn begins(stall: &Value, (from_ns, to_ns): (u64, u64)) -> bool {
-    stall["start_ns"].as_u64().is_some_and(|start_ns| (from_ns..to_ns).contains(&start_ns))
+fn begins(stall: &Value, counted: &Counted) -> bool {
+    stall["start_ns"]
+        .as_u64()
+        .is_some_and(|start_ns| (counted.begin_ns..counted.end_ns).contains(&start_ns))
 }
 
-fn of_network(stall: &Value, prefix: &str, within: (u64, u64)) -> f64 {
+fn of_network(stall: &Value, prefix: &str, counted: &Counted) -> f64 {
     let fits = stall["what"].as_str().unwrap_or_default().starts_with(prefix);
-    if fits && begins(stall, within) { stall["count"].as_f64().unwrap_or(0.0) } else { 0.0 }
+    if fits && begins(stall, counted) { stall["count"].as_f64().unwrap_or(0.0) } else { 0.0 }
 }
 
 fn retransmits(stage: &mut Stage) -> anyhow::Result<Counted> {
@@ -110,7 +117,7 @@ fn retransmits(stage: &mut Stage) -> anyhow::Result<Counted> {
     let answered = client.read(&mut [0; 64])?;
     ensure!(answered > 0, "the server hung up");
     let truth = sent_again(stage.port, client.local_addr()?.port())?;
-    Ok(Counted { begin_ns, end_ns: now_ns(), truth })
+    Ok(Counted { begin_ns, end_ns: now_ns(), truth, subject: String::new() })
 }
 
 /// What the kernel says of the server's side of a connection: `… retrans:0/4 …`; nothing when it has
@@ -133,7 +140,7 @@ fn closed_window(stage: &mut Stage) -> anyhow::Result<Counted> {
     drop(client);
     std::thread::sleep(Duration::from_millis(1_200));
     stage.redis()?.ask(&["DEL", "truth:large"])?;
-    Ok(Counted { begin_ns, end_ns: now_ns(), truth: 1.0 })
+    Ok(Counted { begin_ns, end_ns: now_ns(), truth: 1.0, subject: String::new() })
 }
 
 fn reset(stage: &mut Stage) -> anyhow::Result<Counted> {
@@ -143,7 +150,7 @@ fn reset(stage: &mut Stage) -> anyhow::Result<Counted> {
     set(&client, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 })?;
     drop(client);
     std::thread::sleep(Duration::from_millis(100));
-    Ok(Counted { begin_ns, end_ns: now_ns(), truth: 1.0 })
+    Ok(Counted { begin_ns, end_ns: now_ns(), truth: 1.0, subject: String::new() })
 }
 
 fn out_of_memory(stage: &mut Stage) -> anyhow::Result<Counted> {
@@ -154,7 +161,8 @@ fn out_of_memory(stage: &mut Stage) -> anyhow::Result<Counted> {
     ensure!(answer.is_err(), "the server lived on: {answer:?}");
     std::thread::sleep(Duration::from_millis(200));
     let ended = stage.server.try_wait()?.is_some();
-    Ok(Counted { begin_ns, end_ns: now_ns(), truth: f64::from(ended) })
+    let truth = f64::from(ended);
+    Ok(Counted { begin_ns, end_ns: now_ns(), truth, subject: String::new() })
 }
 
 /// The disk below the server's own takes two megabytes a second from everybody.
@@ -173,7 +181,8 @@ fn slow_device(stage: &mut Stage) -> anyhow::Result<Counted> {
     fs::write(limit, format!("{below} 0"))?;
     std::thread::sleep(Duration::from_millis(300));
     let truth = tracer.within_ns((begin_ns, end_ns), 0)? as f64 / 1e6;
-    Ok(Counted { begin_ns, end_ns, truth })
+    let subject = stage.disk().map_or_else(String::new, |disk| disk.name().to_owned());
+    Ok(Counted { begin_ns, end_ns, truth, subject })
 }
 
 /// A connection that has been answered once.

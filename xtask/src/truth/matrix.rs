@@ -124,8 +124,7 @@ impl Matrix {
             let count = &mut self.counts[index];
             count.count += 1;
             count.truth += found.truth;
-            let within = (found.begin_ns, found.end_ns);
-            count.told += stalls.iter().map(|stall| (incident.told)(stall, within)).sum::<f64>();
+            count.told += stalls.iter().map(|stall| (incident.told)(stall, found)).sum::<f64>();
         }
     }
 
@@ -212,9 +211,10 @@ mod tests {
             stall("retransmit to 127.0.0.1:5", 30),
             stall("reset by 127.0.0.1:5", 12),
         ];
+        let counted = Counted { begin_ns: 10, end_ns: 20, truth: 3.0, subject: String::new() };
         let mut matrix = Matrix::default();
         assert!(matrix.is_empty());
-        matrix.count(&stalls, &[(again, Counted { begin_ns: 10, end_ns: 20, truth: 3.0 })]);
+        matrix.count(&stalls, &[(again, counted)]);
         assert!((matrix.counts[0].told - 2.0).abs() < 1e-9 && matrix.counts[0].count == 1);
         assert!(!matrix.is_empty());
     }
