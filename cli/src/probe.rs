@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use stallion_lab::duration;
 use stallion_probes::summary::{Summary, class_name};
@@ -66,7 +66,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
         answer_clocks(address)?;
     }
     let colour = colours();
-    let mut start_ns = None;
+    let clock = Clock::of_this_host();
+    let begun = Instant::now();
+    if args.live {
+        eprintln!(
+            "times are UTC; stalls of {} and longer",
+            humantime::format_duration(args.threshold)
+        );
+    }
     let mut awaited = plan.targets.len();
     let several = awaited > 1;
     let summary = watch(
@@ -81,9 +88,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 }
             }
             Notice::Stall(stall) if args.live && stall.busy_ns >= threshold_ns(&plan) => {
-                let start_ns = *start_ns.get_or_insert(stall.start_ns);
                 // A closed pipe ends the lines, not the watch.
-                let _ = writeln!(std::io::stdout(), "{}", line(stall, start_ns, colour, several));
+                let _ = writeln!(std::io::stdout(), "{}", line(stall, &clock, colour, several));
             }
             Notice::Stall(_) => {}
             Notice::Lost(count) => eprintln!("{count} events lost: the ring buffer was full"),
@@ -91,7 +97,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         },
     )
     .map_err(failure)?;
-    print_summary(&summary);
+    print_summary(&summary, &clock, begun.elapsed());
     Ok(())
 }
 
@@ -158,9 +164,16 @@ fn print_states(pid: u32, port: u16, states: &[ProbeState]) {
     }
 }
 
-/// One stall in one line: seconds since the first one, class, stalled time, what.
-fn line(stall: &Stall, start_ns: u64, colour: bool, several: bool) -> String {
-    let at_s = stall.start_ns.saturating_sub(start_ns) as f64 / 1e9;
+/// The wall time of a monotonic one, `14:02:11.123`, in UTC.
+fn time_of_day(clock: &Clock, at_ns: u64) -> String {
+    let wall = UNIX_EPOCH + Duration::from_nanos(clock.wall_ns_of(at_ns));
+    let text = humantime::format_rfc3339_millis(wall).to_string();
+    text.get(11..23).unwrap_or_default().to_owned()
+}
+
+/// One stall in one line: time of day, class, stalled time, what.
+fn line(stall: &Stall, clock: &Clock, colour: bool, several: bool) -> String {
+    let at = time_of_day(clock, stall.start_ns);
     let thread = match stall.thread {
         ThreadRole::Main => "",
         ThreadRole::Background => " (background)",
@@ -171,7 +184,11 @@ fn line(stall: &Stall, start_ns: u64, colour: bool, several: bool) -> String {
     let class = if colour { format!("\x1b[{}m{class}\x1b[0m", shade(stall.class)) } else { class };
     let ms = stall.busy_ns as f64 / 1e6;
     let shard = if several { format!("  {:>5}", stall.port) } else { String::new() };
-    format!("{at_s:>10.3}s{shard}  {class} {ms:>10.3} ms{sum}  {}{thread}", stall.what)
+    let what = match (stall.class, stall.what.as_str()) {
+        (StallClass::Command, "") => "one request or job (too short to be seen at work)",
+        (_, what) => what,
+    };
+    format!("{at}{shard}  {class} {ms:>10.3} ms{sum}  {what}{thread}")
 }
 
 /// ANSI colour of a class: red for the disk, magenta for memory, yellow for the core, cyan for
@@ -202,20 +219,30 @@ fn colours() -> bool {
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn print_summary(summary: &Summary) {
+fn print_summary(summary: &Summary, clock: &Clock, watched: Duration) {
+    let seconds = watched.as_secs_f64();
     if summary.rows.is_empty() {
-        println!("no stalls");
+        println!("no stalls in {seconds:.1} s");
     } else {
-        println!("{:<12} {:>10} {:>14} {:>12}", "class", "count", "total ms", "max ms");
+        println!(
+            "{:<10} {:>9} {:>11} {:>7} {:>10}  of {seconds:.1} s",
+            "class", "count", "total ms", "share", "longest"
+        );
     }
     for (class, row) in &summary.rows {
         println!(
-            "{:<12} {:>10} {:>14.3} {:>12.3}",
+            "{:<10} {:>9} {:>11.3} {:>5.1} % {:>7.3} ms  at {} {}",
             class_name(*class),
             row.count,
             row.busy_ns as f64 / 1e6,
-            row.max_ns as f64 / 1e6
+            row.busy_ns as f64 / 1e7 / seconds.max(1e-3),
+            row.max_ns as f64 / 1e6,
+            time_of_day(clock, row.max_at_ns),
+            row.max_what
         );
+    }
+    if summary.rows.len() > 1 {
+        println!("Classes overlap: a command's time holds its faults, calls and waits.");
     }
     if summary.lost > 0 {
         println!("{} events were lost: the sums are too low", summary.lost);

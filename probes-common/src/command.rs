@@ -1,16 +1,26 @@
 //! The main thread on the core for long without completing a read or a write.
 //!
 //! An event loop that serves requests completes a read or write every few microseconds, and the
-//! kernel counts them (`task_struct.ioac`, shown in /proc/PID/io). A sampler that fires once per
-//! two milliseconds of CPU time and finds the count unchanged has found a stretch: one command, one
-//! job or one system call that kept everybody waiting. It costs one short interrupt each time (a
-//! timer in a virtual machine leaves it: at 1 ms this took 2.8 % of a shard at pipeline 32), where a pair of uprobes on the loop costs 1.3 µs a loop at pipeline 1 (a tenth of
-//! its throughput) and a pair of raw tracepoints on every system call as much.
+//! kernel counts them (`task_struct.ioac`, shown in /proc/PID/io). Two watches find a stretch
+//! without: one command, one job or one system call that kept everybody waiting.
+//!
+//! - Between a wake-up and the next sleep at most one request was read and one answer written: the
+//!   whole of it was that request's, and its bounds are exact. The scheduler's own hooks see that.
+//! - A loop that is never idle is sampled, by the scheduler's tick where that comes every 4 ms or
+//!   more often: a sample that finds the count unchanged has found a stretch. The tick comes anyway;
+//!   a timer of its own (a perf event each 2 ms) took 2 to 4 % of a shard at pipeline 32 in a virtual
+//!   machine, which each expiry leaves. A pair of uprobes on the loop costs 1.3 µs a loop at
+//!   pipeline 1 (a tenth of its throughput), a pair of raw tracepoints on every system call as much.
 
 use crate::span::Span;
 
-/// Period of the sampler, in nanoseconds of the main thread's CPU time.
-pub const SAMPLE_PERIOD_NS: u64 = 2_000_000;
+/// Longest time between two samples, in nanoseconds of the main thread's CPU time; where the tick is
+/// rarer or absent, the period of a perf event in its place.
+pub const SAMPLE_PERIOD_NS: u64 = 4_000_000;
+
+/// Reads and writes between a wake-up and the next sleep that one request makes: it is read, and
+/// appended to the file that keeps it, and its answer is written.
+const ONE_REQUEST_IO: u64 = 3;
 
 /// Bytes of the user stack that are kept once per stretch. From `call()` down to the innermost
 /// frame Redis commands need less; a Lua script's interpreter takes the most.
@@ -23,10 +33,13 @@ pub const SAMPLED_IPS: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]
 pub struct Stretch {
-    /// Head; [`crate::Kind::Stretch`]. `count` is the number of samples in it.
+    /// Head; [`crate::Kind::Stretch`]. `count` is the number of samples in it; `busy_ns` is less than
+    /// its length by the waits for the core in it.
     pub span: Span,
-    /// The system call all samples were in; negative when they differ or were in user mode.
+    /// The first system call that a sample was in; negative when none was in any.
     pub syscall: i64,
+    /// How many of the samples were in that one.
+    pub in_syscall: u64,
     /// Its first argument.
     pub argument: u64,
     /// Start and end are right to within plus or minus this.
@@ -35,7 +48,7 @@ pub struct Stretch {
     pub ips: [u64; SAMPLED_IPS],
 }
 
-const _: () = assert!(size_of::<Stretch>() == 128);
+const _: () = assert!(size_of::<Stretch>() == 136);
 
 /// A piece of the user stack inside a stretch: names the command by its return addresses.
 #[derive(Debug, Clone, Copy)]
@@ -96,11 +109,35 @@ pub struct Follower {
     start_ns: u64,
     /// The bound of that start's error.
     error_ns: u64,
+    /// Time for which the thread has waited for its core since it came back from a sleep.
+    waited_ns: u64,
+    /// The same when the running stretch began.
+    start_waited_ns: u64,
     /// Samples of the stretch, 1 before it is known to be one.
     samples: u64,
     syscall: i64,
+    /// Samples in that call.
+    in_syscall: u64,
     argument: u64,
     ips: [u64; SAMPLED_IPS],
+}
+
+/// What the samples of a stretch saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evidence {
+    /// The first system call that a sample was in; negative when none was in any.
+    pub syscall: i64,
+    /// How many were in that one.
+    pub in_syscall: u64,
+    /// Its first argument.
+    pub argument: u64,
+    /// User program counters of the first samples.
+    pub ips: [u64; SAMPLED_IPS],
+}
+
+impl Evidence {
+    /// Of a stretch without a sample.
+    pub const NONE: Self = Self { syscall: -1, in_syscall: 0, argument: 0, ips: [0; SAMPLED_IPS] };
 }
 
 /// A stretch that ended, without its head's kind and thread.
@@ -112,6 +149,17 @@ pub struct Ended {
     pub end_ns: u64,
     /// Bound of the error of both.
     pub error_ns: u64,
+    /// Time in it for which the thread waited for its core.
+    pub waited_ns: u64,
+}
+
+impl Ended {
+    /// Time on the core.
+    #[must_use]
+    #[inline(always)]
+    pub fn busy_ns(&self) -> u64 {
+        self.end_ns.saturating_sub(self.start_ns).saturating_sub(self.waited_ns)
+    }
 }
 
 impl Follower {
@@ -123,8 +171,11 @@ impl Follower {
         last_io: 0,
         start_ns: 0,
         error_ns: 0,
+        waited_ns: 0,
+        start_waited_ns: 0,
         samples: 0,
         syscall: -1,
+        in_syscall: 0,
         argument: 0,
         ips: [0; SAMPLED_IPS],
     };
@@ -151,18 +202,26 @@ impl Follower {
     /// The thread went to sleep by itself. Returns the stretch that this ended.
     #[inline(always)]
     pub fn sleep(&mut self, now_ns: u64, io_count: u64) -> Option<Ended> {
+        let alone = self.awake_ns != 0 && io_count.wrapping_sub(self.awake_io) <= ONE_REQUEST_IO;
         let running = self.samples > 0;
         let quiet = io_count.wrapping_sub(self.last_io);
         let known = self.samples > 1;
         let late_ns = now_ns.saturating_sub(self.last_ns);
-        let ended = if running && quiet <= 1 {
+        let ended = if alone {
+            // Nothing else was done since the wake-up.
+            self.start_ns = self.awake_ns;
+            self.start_waited_ns = 0;
+            self.error_ns = 0;
+            self.end(now_ns, 0)
+        } else if running && quiet <= 1 {
             // The answer at most was written since: the sleep is the end.
             self.end(now_ns, 0)
         } else {
             self.end(self.last_ns + late_ns / 2, late_ns / 2)
         };
         self.samples = 0;
-        (running && (known || quiet <= 1)).then_some(ended)
+        self.awake_ns = 0;
+        (alone || (running && (known || quiet <= 1))).then_some(ended)
     }
 
     /// The thread came back from a sleep.
@@ -170,7 +229,23 @@ impl Follower {
     pub fn wake(&mut self, now_ns: u64, io_count: u64) {
         self.awake_ns = now_ns;
         self.awake_io = io_count;
+        self.waited_ns = 0;
         self.samples = 0;
+    }
+
+    /// The thread waited for its core, and has it again.
+    #[inline(always)]
+    pub fn waited(&mut self, waited_ns: u64) {
+        self.waited_ns += waited_ns;
+    }
+
+    /// Whether one request alone has had the thread since it woke up, and for this long.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_alone_for(&self, least_ns: u64, sample: &Sample) -> bool {
+        self.awake_ns != 0
+            && sample.io_count.wrapping_sub(self.awake_io) <= 1
+            && sample.now_ns.saturating_sub(self.awake_ns) >= least_ns
     }
 
     /// Samples of the stretch that is running, 0 without one.
@@ -180,11 +255,16 @@ impl Follower {
         self.samples
     }
 
-    /// The system call and argument that all samples share, and the program counters.
+    /// What the samples of the running stretch saw.
     #[must_use]
     #[inline(always)]
-    pub fn evidence(&self) -> (i64, u64, [u64; SAMPLED_IPS]) {
-        (self.syscall, self.argument, self.ips)
+    pub fn evidence(&self) -> Evidence {
+        Evidence {
+            syscall: self.syscall,
+            in_syscall: self.in_syscall,
+            argument: self.argument,
+            ips: self.ips,
+        }
     }
 
     #[inline(always)]
@@ -196,9 +276,11 @@ impl Follower {
         let half_ns = sample.now_ns.saturating_sub(since_ns) / 2;
         self.error_ns = if from_wake { 0 } else { half_ns };
         self.start_ns = since_ns + self.error_ns;
+        self.start_waited_ns = self.waited_ns;
         self.samples = 1;
-        self.syscall = sample.syscall;
-        self.argument = sample.argument;
+        self.syscall = -1;
+        self.in_syscall = 0;
+        self.see_call(sample);
         self.ips = [0; SAMPLED_IPS];
         self.ips[0] = sample.ip;
     }
@@ -209,10 +291,19 @@ impl Follower {
         if index < SAMPLED_IPS as u64 {
             self.ips[index as usize & (SAMPLED_IPS - 1)] = sample.ip;
         }
-        if self.syscall != sample.syscall {
-            self.syscall = -1;
-        }
+        self.see_call(sample);
         self.samples += 1;
+    }
+
+    #[inline(always)]
+    fn see_call(&mut self, sample: &Sample) {
+        if self.syscall < 0 {
+            self.syscall = sample.syscall;
+            self.argument = sample.argument;
+        }
+        if self.syscall >= 0 && self.syscall == sample.syscall {
+            self.in_syscall += 1;
+        }
     }
 
     #[inline(always)]
@@ -221,6 +312,7 @@ impl Follower {
             start_ns: self.start_ns,
             end_ns,
             error_ns: if error_ns > self.error_ns { error_ns } else { self.error_ns },
+            waited_ns: self.waited_ns.saturating_sub(self.start_waited_ns),
         }
     }
 }
@@ -243,6 +335,22 @@ mod tests {
             assert_eq!(follower.sample(&at(step * MS, step * 40)), None);
         }
         assert_eq!(follower.sleep(100 * MS, 4_100), None);
+    }
+
+    #[test]
+    fn one_request_between_wake_and_sleep_needs_no_sample() {
+        let mut follower = Follower::NEW;
+        follower.wake(10 * MS, 100);
+        follower.waited(300_000);
+        let ended = follower.sleep(12 * MS, 102).unwrap();
+        assert_eq!((ended.start_ns, ended.end_ns, ended.error_ns), (10 * MS, 12 * MS, 0));
+        assert_eq!(ended.busy_ns(), 1_700_000, "less the wait for its core");
+        assert_eq!(follower.sleep(13 * MS, 102), None, "told once");
+        follower.wake(20 * MS, 200);
+        assert!(!follower.is_alone_for(MS, &at(20 * MS + 1, 201)));
+        assert!(follower.is_alone_for(MS, &at(21 * MS, 201)));
+        assert!(!follower.is_alone_for(MS, &at(21 * MS, 202)), "the answer is written");
+        assert_eq!(follower.sleep(22 * MS, 204), None, "two requests");
     }
 
     #[test]
@@ -269,25 +377,39 @@ mod tests {
         }
         let ended = follower.sample(&at(8 * MS, 130)).unwrap();
         assert_eq!((ended.start_ns, ended.end_ns), (MS + MS / 2, 7 * MS + MS / 2));
-        assert_eq!(ended.error_ns, MS / 2);
+        assert_eq!((ended.error_ns, ended.waited_ns), (MS / 2, 0));
     }
 
     #[test]
-    fn one_system_call_is_named_and_two_are_not() {
+    fn a_wait_for_the_core_within_a_stretch_is_no_part_of_it() {
+        let mut follower = Follower::NEW;
+        follower.wake(0, 0);
+        follower.waited(9 * MS);
+        follower.sample(&at(10 * MS, 50));
+        follower.waited(2 * MS);
+        follower.sample(&at(15 * MS, 50));
+        let ended = follower.sample(&at(16 * MS, 90)).unwrap();
+        assert_eq!(ended.waited_ns, 2 * MS, "not what was before it");
+    }
+
+    #[test]
+    fn the_first_system_call_is_counted_among_the_samples() {
         let mut follower = Follower::NEW;
         follower.wake(0, 0);
         let call = |now_ns, syscall| Sample { syscall, ..at(now_ns, 1) };
-        follower.sample(&call(MS, 56));
+        follower.sample(&call(MS, -1));
+        assert_eq!(follower.evidence().syscall, -1);
         follower.sample(&call(2 * MS, 56));
-        assert_eq!(follower.evidence().0, 56);
-        assert_eq!(follower.evidence().2[..3], [MS, 2 * MS, 0]);
-        follower.sample(&call(3 * MS, 1));
-        assert_eq!(follower.evidence().0, -1);
-        for step in 4..30 {
-            follower.sample(&call(step * MS, 1));
+        follower.sample(&call(3 * MS, 56));
+        follower.sample(&call(4 * MS, 1));
+        let seen = follower.evidence();
+        assert_eq!((seen.syscall, seen.in_syscall), (56, 2));
+        assert_eq!(seen.ips[..4], [MS, 2 * MS, 3 * MS, 4 * MS]);
+        for step in 5..31 {
+            follower.sample(&call(step * MS, 56));
         }
-        assert_eq!(follower.samples(), 29);
-        assert_eq!(follower.evidence().2[SAMPLED_IPS - 1], 8 * MS);
+        assert_eq!((follower.samples(), follower.evidence().in_syscall), (30, 28));
+        assert_eq!(follower.evidence().ips[SAMPLED_IPS - 1], 8 * MS);
     }
 
     #[test]

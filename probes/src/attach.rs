@@ -88,6 +88,10 @@ pub fn attach(server: &Server, wanted: Wanted) -> Result<Attached, ProbeError> {
         ports: server.ports.clone(),
     };
     scope.offsets.state_is_argument &= !wanted.without.state;
+    if !wanted.probes.includes("command") {
+        // Without it the kernel side follows no stretches.
+        scope.offsets.task.io_count = 0;
+    }
     let mut ebpf = load(&scope, wanted.threshold_ns)?;
     let states: Vec<ProbeState> = PROBES
         .iter()

@@ -38,10 +38,10 @@ pub struct Server {
     pub symbols: Symbols,
     /// Thread names by id, as far as they were asked for.
     threads: HashMap<u32, String>,
-    /// The command on the stack of the stretch that is running, from its [`Stack`] event.
+    /// When a stack was read last, and the command on it, from its [`Stack`] event.
     ///
     /// [`Stack`]: stallion_probes_common::command::Stack
-    pub command_on_stack: Option<String>,
+    pub command_on_stack: Option<(u64, String)>,
     /// Probes that are attached, by name: what one of them times exactly, the others leave out.
     pub active: Vec<String>,
     /// Start and end of the last stall of the main thread's own doing that a uprobe timed.

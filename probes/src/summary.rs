@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stallion_timeline::{Stall, StallClass};
 
 /// One row of the table that a watch ends with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Row {
     /// How many stalls.
     pub count: u64,
@@ -13,6 +13,10 @@ pub struct Row {
     pub busy_ns: u64,
     /// The longest record, a single stall or a window, in nanoseconds of stalled time.
     pub max_ns: u64,
+    /// What the longest one was about.
+    pub max_what: String,
+    /// When it began, CLOCK_MONOTONIC.
+    pub max_at_ns: u64,
 }
 
 /// Rows by class, and what was lost.
@@ -30,7 +34,11 @@ impl Summary {
         let row = self.rows.entry(stall.class).or_default();
         row.count += stall.count;
         row.busy_ns += stall.busy_ns;
-        row.max_ns = row.max_ns.max(stall.busy_ns);
+        if stall.busy_ns > row.max_ns || row.max_at_ns == 0 {
+            row.max_ns = stall.busy_ns;
+            row.max_what.clone_from(&stall.what);
+            row.max_at_ns = stall.start_ns;
+        }
     }
 }
 
@@ -65,6 +73,31 @@ pub fn class_name(class: StallClass) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_longest_of_a_class_is_remembered_with_its_words() {
+        let mut summary = Summary::default();
+        let mut stall = Stall {
+            class: StallClass::Command,
+            pid: 1,
+            port: 0,
+            tid: 1,
+            thread: stallion_timeline::ThreadRole::Main,
+            start_ns: 5,
+            end_ns: 9,
+            busy_ns: 4,
+            count: 1,
+            what: "KEYS".to_owned(),
+            detail: BTreeMap::new(),
+        };
+        summary.add(&stall);
+        stall.busy_ns = 2;
+        stall.what = "GET".to_owned();
+        summary.add(&stall);
+        let row = &summary.rows[&StallClass::Command];
+        assert_eq!((row.count, row.busy_ns, row.max_ns), (2, 6, 4));
+        assert_eq!((row.max_what.as_str(), row.max_at_ns), ("KEYS", 5));
+    }
 
     #[test]
     fn classes_are_spelt_as_in_the_schema() {

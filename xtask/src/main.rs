@@ -40,9 +40,10 @@ cargo xtask COMMAND
                   what was found to the committed corpus (needs a C++ compiler)
   tidy            checks what a machine can check of the project's rules
   ebpf            builds the eBPF object that the feature `probes` embeds
-  truth [--quick] [--seed N]
+  truth [--quick] [--seed N] [--only WORDS]
                   induces stalls whose length is known, and writes what the probes and the report
-                  make of them to results/truth/ (root, an idle host, four minutes)
+                  make of them to results/truth/ (root, an idle host, eight minutes); --only: those
+                  with these words in their name (or quiet), and nothing is written
   bench NAME [--quick]
                   measures: engine, peers, pacing, hot, link, load, scale, ceiling or probes;
                   writes results/bench/ and docs/PERFORMANCE.md (on an idle host, up to ten minutes;
@@ -61,13 +62,20 @@ fn main() -> ExitCode {
 }
 
 fn truth(flags: &[&str]) -> anyhow::Result<()> {
-    match flags {
-        [] => truth::run(1, false),
-        ["--quick"] => truth::run(1, true),
-        ["--seed", seed] => truth::run(seed.parse()?, false),
-        ["--quick", "--seed", seed] => truth::run(seed.parse()?, true),
-        _ => bail!("truth takes --quick and --seed N"),
+    let mut effort = truth::Effort { seed: 1, quick: false, only: None };
+    let mut left = flags.iter();
+    while let Some(flag) = left.next() {
+        match (*flag, left.as_slice()) {
+            ("--quick", _) => effort.quick = true,
+            ("--seed", [seed, ..]) => effort.seed = seed.parse()?,
+            ("--only", [words, ..]) => effort.only = Some(words),
+            _ => bail!("truth takes --quick, --seed N and --only WORDS"),
+        }
+        if *flag != "--quick" {
+            left.next();
+        }
     }
+    truth::run(&effort)
 }
 
 fn fuzz(flags: &[&str]) -> anyhow::Result<()> {

@@ -1,9 +1,12 @@
-//! The main thread on its core for long: a sampler by CPU time, and uprobes on rare commands.
+//! The main thread on its core for long: its own sleeps, a sampler by the scheduler's tick or by CPU
+//! time, and uprobes on rare commands.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_user;
-use aya_ebpf::macros::{perf_event, uprobe, uretprobe};
-use aya_ebpf::programs::{PerfEventContext, ProbeContext, RetProbeContext};
-use stallion_probes_common::command::{Call, Ended, Follower, STACK_BYTES, Sample, Stack, Stretch};
+use aya_ebpf::macros::{perf_event, raw_tracepoint, uprobe, uretprobe};
+use aya_ebpf::programs::{PerfEventContext, ProbeContext, RawTracePointContext, RetProbeContext};
+use stallion_probes_common::command::{
+    Call, Ended, Evidence, Follower, STACK_BYTES, Sample, Stack, Stretch,
+};
 use stallion_probes_common::{Kind, Span};
 
 use crate::shared::{
@@ -11,7 +14,8 @@ use crate::shared::{
     now_ns, reserve, stretch_ns, user_regs,
 };
 
-/// The stack is read at this sample of a stretch: the second, when it is known to be one.
+/// The stack is read at this sample of a stretch: the second, when it is known to be one; at the
+/// first, where one request has had the thread for long by then.
 const STACK_AT_SAMPLE: u64 = 2;
 
 /// The stack is read in pieces of this size.
@@ -22,11 +26,25 @@ static mut FOLLOWER: Follower = Follower::NEW;
 /// Fires once per `SAMPLE_PERIOD_NS` of the main thread's CPU time.
 #[perf_event]
 fn cpu_clock(_ctx: PerfEventContext) -> u32 {
-    if current_tid() != main_tid() {
-        return 0;
+    if current_tid() == main_tid() {
+        sample();
     }
+    0
+}
+
+/// Fires at each tick of a busy core, and at its other timers.
+#[raw_tracepoint(tracepoint = "local_timer_entry")]
+fn local_timer_entry(_ctx: RawTracePointContext) -> i32 {
+    if current_tid() == main_tid() {
+        sample();
+    }
+    0
+}
+
+#[inline(always)]
+fn sample() {
     let Some(io_count) = io_count_of(current_task()) else {
-        return 0;
+        return;
     };
     let now = now_ns();
     let regs = user_regs();
@@ -44,16 +62,20 @@ fn cpu_clock(_ctx: PerfEventContext) -> u32 {
         if let Some(ended) = follower.sample(&sample) {
             send(&before, before.samples(), &ended);
         }
-        if follower.samples() == STACK_AT_SAMPLE && regs.sp != 0 {
+        let known = follower.samples() == STACK_AT_SAMPLE
+            || (follower.samples() == 1 && follower.is_alone_for(stretch_ns(), &sample));
+        if known && regs.sp != 0 {
             send_stack(now, &regs);
         }
     }
-    0
 }
 
 /// The main thread goes to sleep by itself.
 #[inline(always)]
-pub(crate) fn sleep(now: u64, io_count: u64) {
+pub(crate) fn sleep(now: u64, task: u64) {
+    let Some(io_count) = io_count_of(task) else {
+        return;
+    };
     // SAFETY: called in the main thread's own switch.
     unsafe {
         let follower = &mut *(&raw mut FOLLOWER);
@@ -66,26 +88,39 @@ pub(crate) fn sleep(now: u64, io_count: u64) {
 
 /// The main thread comes back from a sleep.
 #[inline(always)]
-pub(crate) fn wake(now: u64, io_count: u64) {
+pub(crate) fn wake(now: u64, task: u64) {
+    let Some(io_count) = io_count_of(task) else {
+        return;
+    };
     // SAFETY: called in the switch to the main thread.
     unsafe { (*(&raw mut FOLLOWER)).wake(now, io_count) };
 }
 
+/// The main thread has its core again, for which it waited.
+#[inline(always)]
+pub(crate) fn waited(waited_ns: u64) {
+    // SAFETY: called in the switch to the main thread.
+    unsafe { (*(&raw mut FOLLOWER)).waited(waited_ns) };
+}
+
 #[inline(always)]
 fn send(follower: &Follower, samples: u64, ended: &Ended) {
-    if ended.end_ns.saturating_sub(ended.start_ns) < stretch_ns() {
+    if ended.busy_ns() < stretch_ns() {
         return;
     }
-    let (syscall, argument, ips) = follower.evidence();
+    // Without a sample the evidence is that of another stretch.
+    let seen = if samples == 0 { Evidence::NONE } else { follower.evidence() };
     emit(&Stretch {
         span: Span {
             count: samples,
+            busy_ns: ended.busy_ns(),
             ..Span::single(Kind::Stretch, main_tid(), ended.start_ns, ended.end_ns)
         },
-        syscall,
-        argument,
+        syscall: seen.syscall,
+        in_syscall: seen.in_syscall,
+        argument: seen.argument,
         error_ns: ended.error_ns,
-        ips,
+        ips: seen.ips,
     });
 }
 

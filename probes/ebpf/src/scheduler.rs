@@ -15,8 +15,8 @@ use stallion_probes_common::scheduler::{
 use stallion_probes_common::{Kind, Span, Window};
 
 use crate::shared::{
-    BACKGROUND_SYNC_NS, MAIN_TASK, comm_of, current_tid, emit, floor_ns, io_count_of, main_tid,
-    now_ns, read_field, tid_of, user_regs,
+    BACKGROUND_SYNC_NS, MAIN_TASK, comm_of, current_tid, emit, floor_ns, main_tid, now_ns,
+    read_field, tid_of, user_regs,
 };
 use crate::{block_io, command};
 
@@ -149,7 +149,7 @@ fn leave(ctx: &RawTracePointContext, state: u64) {
         block_io::sleep_begins(now);
     }
     if matches!(class, WaitClass::OffCpu | WaitClass::Stopped) {
-        command::sleep(now, io_count_of(task).unwrap_or(0));
+        command::sleep(now, task);
     }
 }
 
@@ -178,6 +178,7 @@ fn arrive(task: u64) {
         let class = (*away).class;
         block_io::sleep_ends(now);
         if matches!(class, WaitClass::RunQueue | WaitClass::Throttle) {
+            command::waited(now.saturating_sub(out_ns));
             waited(class, out_ns, now, now);
             return;
         }
@@ -195,7 +196,7 @@ fn arrive(task: u64) {
             waited(WaitClass::RunQueue, woken, now, now);
         }
     }
-    command::wake(now, io_count_of(task).unwrap_or(0));
+    command::wake(now, task);
 }
 
 #[inline(always)]

@@ -1,5 +1,6 @@
 //! What each probe hangs on, and what it says when a part of that is not to be had.
 
+use std::fs;
 use std::path::PathBuf;
 
 use aya::Ebpf;
@@ -82,7 +83,7 @@ pub(super) const PROBES: [Probe; 9] = [
     },
     Probe {
         name: "command",
-        hook: "perf cpu-clock every 2 ms of the main thread, uprobes on rare commands",
+        hook: "raw_tp local_timer_entry (the tick) or perf cpu-clock, task_struct.ioac, uprobes on rare commands",
         attach: command,
         dear: None,
     },
@@ -113,7 +114,7 @@ fn fork(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
     let (file, function) = match (&scope.libc, scope.exported(&["redisFork"]).first()) {
         (Some(libc), _) => (libc, "fork"),
         (None, Some(function)) => (&scope.program, *function),
-        (None, None) => return Err(format!("{NO_LIBC}: the sampler tells forks to 1 ms")),
+        (None, None) => return Err(format!("{NO_LIBC}: the sampler tells forks to 4 ms")),
     };
     uprobe(ebpf, "fork_enter", file, &[function], scope.pid)?;
     uprobe(ebpf, "fork_return", file, &[function], scope.pid)?;
@@ -179,12 +180,15 @@ fn scheduler(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
 }
 
 fn command(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
-    // A server without these symbols keeps the sampler, whose bounds are right to a millisecond.
+    // A server without these symbols keeps the sampler.
     let exported = scope.exported(&RARE);
     uprobe(ebpf, "command_enter", &scope.program, &exported, scope.pid)?;
     uprobe(ebpf, "command_return", &scope.program, &exported, scope.pid)?;
     if scope.offsets.task.io_count != 0 {
-        perf_event(ebpf, "cpu_clock", SoftwareEvent::CpuClock, SAMPLE_PERIOD_NS, scope.pid)?;
+        // The tick comes anyway, and a timer of its own is dear in a virtual machine.
+        if !ticks_often() || raw_tracepoint(ebpf, "local_timer_entry").is_err() {
+            perf_event(ebpf, "cpu_clock", SoftwareEvent::CpuClock, SAMPLE_PERIOD_NS, scope.pid)?;
+        }
         return Ok(Attaching::WHOLE);
     }
     let why = "the kernel shows no task_struct.ioac in its BTF (CONFIG_TASK_IO_ACCOUNTING, \
@@ -194,6 +198,17 @@ fn command(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
     }
     let only = "only rare commands (KEYS, DEBUG, FLUSHALL …) are timed; SLOWLOG names the others";
     Ok(Attaching::Active(format!("{why}: {only}")))
+}
+
+/// Whether the scheduler's tick comes often enough on every busy core to sample by it.
+fn ticks_often() -> bool {
+    let mut tick = libc::timespec { tv_sec: 1, tv_nsec: 0 };
+    // SAFETY: `tick` is a valid timespec. This clock advances once a tick.
+    unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut tick) };
+    let often = tick.tv_sec == 0 && tick.tv_nsec.unsigned_abs() <= SAMPLE_PERIOD_NS;
+    // On such cores a thread that is alone has no ticks.
+    let tickless = fs::read_to_string("/sys/devices/system/cpu/nohz_full").unwrap_or_default();
+    often && matches!(tickless.trim(), "" | "(null)")
 }
 
 fn reclaim(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {

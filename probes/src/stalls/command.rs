@@ -1,5 +1,6 @@
-//! The main thread on its core for long: hooks in: perf software event cpu-clock of that thread,
-//! uprobes on rare commands, `task_struct.ioac`. Stalls out: [`StallClass::Command`], `Syscall`,
+//! The main thread on its core for long: hooks in: raw tracepoint `local_timer_entry` or perf software
+//! event cpu-clock of that thread, the sleeps that `scheduler` sees, uprobes on rare commands,
+//! `task_struct.ioac`. Stalls out: [`StallClass::Command`], `Syscall`,
 //! `AofWrite`, `Fork` (when its own probe is not attached).
 
 use stallion_probes_common::command::{Call, Stack, Stretch};
@@ -50,18 +51,22 @@ pub fn call(event: &Call, server: &mut Server) -> Stall {
 /// A stretch that ended. Its command is the one that the stack of the same stretch showed.
 pub fn stretch(event: &Stretch, server: &mut Server) -> Option<Stall> {
     let on_stack = server.command_on_stack.take();
-    let timed_elsewhere = (syscalls::is_sync(event.syscall) && server.watches("fsync"))
-        || (syscalls::is_fork(event.syscall) && server.watches("fork"));
+    let on_stack =
+        on_stack.filter(|(at, _)| (event.span.start_ns..=event.span.end_ns).contains(at));
+    let timed_elsewhere = mostly_in_call(event)
+        && ((syscalls::is_sync(event.syscall) && server.watches("fsync"))
+            || (syscalls::is_fork(event.syscall) && server.watches("fork")));
     if timed_elsewhere || server.is_told(&event.span) {
         return None;
     }
-    let (class, what) = if event.syscall >= 0 {
+    // One sample in a system call may have hit the answer's write.
+    let (class, what) = if mostly_in_call(event) && event.span.count > 1 {
         in_syscall(event, server)
     } else {
         let ips: Vec<u64> = event.ips.iter().copied().filter(|ip| *ip != 0).collect();
         let hottest = hottest(&ips, &mut server.symbols);
         let what = match (on_stack, hottest) {
-            (Some(command), _) => command,
+            (Some((_, command)), _) => command,
             (None, hottest) if hottest.is_empty() => String::new(),
             (None, hottest) => format!("in {hottest}"),
         };
@@ -72,6 +77,11 @@ pub fn stretch(event: &Stretch, server: &mut Server) -> Option<Stall> {
     stall.detail.insert("samples".into(), event.span.count as f64);
     stall.detail.insert("error_ns".into(), event.error_ns as f64);
     Some(stall)
+}
+
+/// Whether three of four samples or more were in the same system call.
+fn mostly_in_call(event: &Stretch) -> bool {
+    event.syscall >= 0 && event.in_syscall * 4 >= event.span.count * 3
 }
 
 fn in_syscall(event: &Stretch, server: &Server) -> (StallClass, String) {

@@ -37,7 +37,8 @@ pub fn stall(bytes: &[u8], server: &mut Server) -> Option<Stall> {
         Kind::Wait => scheduler::stall(&event(bytes)?, server),
         Kind::Stretch => command::stretch(&event(bytes)?, server),
         Kind::Stack => {
-            server.command_on_stack = command::name_on_stack(&event(bytes)?, &mut server.symbols);
+            let name = command::name_on_stack(&event(bytes)?, &mut server.symbols);
+            server.command_on_stack = name.map(|name| (span.start_ns, name));
             None
         }
         Kind::Call => Some(command::call(&event(bytes)?, server)),

@@ -119,8 +119,14 @@ fn slow_commands_are_named_and_timed() {
             .of(StallClass::Command)
             .find(|stall| stall.what == name)
             .unwrap_or_else(|| panic!("no {name} among {:#?}", seen.stalls));
-        let ms = stall.busy_ns as f64 / 1e6;
-        assert_near(&format!("{name}, ms"), ms, server.slowest_ms(name), share);
+        // SLOWLOG counts the waits for the core that fall into the command itself: it lies between the
+        // time on the core and the whole stretch, which are the same on a host that is idle otherwise.
+        let (least_ms, most_ms) =
+            (stall.busy_ns as f64 / 1e6, (stall.end_ns - stall.start_ns) as f64 / 1e6);
+        let slow_ms = server.slowest_ms(name);
+        println!("{name}: {least_ms:.1} to {most_ms:.1} ms, SLOWLOG {slow_ms:.1}");
+        assert!(least_ms <= slow_ms * (1.0 + share), "{name}: {least_ms} {slow_ms}");
+        assert!(most_ms >= slow_ms * (1.0 - share), "{name}: {most_ms} {slow_ms}");
     }
     let named = |name| seen.of(StallClass::Command).filter(|stall| stall.what == name).count();
     assert_eq!(named("KEYS"), 1, "told once, by the uprobe and not by the sampler");

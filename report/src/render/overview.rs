@@ -13,7 +13,7 @@ use stallion_timeline::PhaseName;
 use crate::analysis::Analysis;
 use crate::render::axes::{self, axis, escape, log_milliseconds, seconds};
 use crate::render::lanes::{Lane, first_ns};
-use crate::render::rows::{chaos_bars, lane_axis, lane_bars};
+use crate::render::rows::{chaos_bars, chaos_names, chaos_names_px, lane_axis, lane_bars};
 use crate::run::{Distribution, Run, Slice, merged};
 use crate::summary::Percentiles;
 use crate::words;
@@ -51,7 +51,7 @@ struct Series<T> {
 pub fn figure(analysis: &Analysis, lanes: &[Lane]) -> (String, usize) {
     let run = &analysis.run;
     let rows = lanes.len() + usize::from(!run.chaos.is_empty());
-    let domains = domains(rows);
+    let domains = domains(rows, chaos_names_px(run));
     let mut plot = Plot::new();
     let groups = groups(run);
     latency_lines(&mut plot, run, &groups);
@@ -66,9 +66,9 @@ pub fn figure(analysis: &Analysis, lanes: &[Lane]) -> (String, usize) {
     (plot.to_json(), domains.height_px)
 }
 
-fn domains(rows: usize) -> Domains {
+fn domains(rows: usize, names_px: usize) -> Domains {
     let lanes_px = rows * LANE_PX;
-    let gap_px = if rows > 0 { GAP_PX } else { 0 };
+    let gap_px = names_px + if rows > 0 { GAP_PX } else { 0 };
     let plots_px = lanes_px + gap_px + TRAFFIC_PX + GAP_PX + LATENCY_PX;
     let part = |px: usize| px as f64 / plots_px as f64;
     Domains {
@@ -182,6 +182,9 @@ fn rate(group: &[Slice], read: fn(&Slice) -> u64) -> f64 {
 fn layout(analysis: &Analysis, lanes: &[Lane], domains: Domains) -> Layout {
     let run = &analysis.run;
     let (left, right) = (seconds(run, first_ns(run)), seconds(run, run.end_ns));
+    let axis_ns = run.end_ns.saturating_sub(first_ns(run));
+    let mut annotations = phase_labels(run);
+    annotations.extend(chaos_names(run, domains.lanes[1], axis_ns));
     let below = if lanes.is_empty() && run.chaos.is_empty() { "y2" } else { "y3" };
     let mut layout = axes::layout(domains.height_px)
         .margin(Margin::new().left(118).right(18).top(FRAME_PX.0).bottom(FRAME_PX.1))
@@ -197,7 +200,7 @@ fn layout(analysis: &Analysis, lanes: &[Lane], domains: Domains) -> Layout {
         .y_axis(latency_axis(run).domain(&domains.latency))
         .y_axis2(axis().domain(&domains.traffic).title(Title::with_text("requests/s")).n_ticks(4))
         .shapes(shades(analysis))
-        .annotations(phase_labels(run));
+        .annotations(annotations);
     if below == "y3" {
         layout = layout.y_axis3(lane_axis(run, lanes).domain(&domains.lanes));
     }

@@ -8,17 +8,15 @@ use serde_json::{Value, json};
 
 use super::effort::Effort;
 use super::figures::{Sample, ratio, whole};
-use super::programs::{Programs, Server, client_cpu};
+use super::programs::{Driven, Programs, Server, client_cpu};
 use super::publish::{Table, publish};
 use crate::{child, ebpf, prober, shell};
 
 /// Depths of the pipeline, and the share of its throughput that a shard may lose at each.
 const PIPELINES: [(usize, f64); 2] = [(1, 0.05), (32, 0.02)];
 
-/// None, the default set, and each probe by itself.
-const SETS: [&str; 11] = [
-    "none",
-    "default",
+/// Each probe by itself.
+const SINGLE: [&str; 9] = [
     "fork",
     "page_fault",
     "fsync",
@@ -29,6 +27,19 @@ const SETS: [&str; 11] = [
     "network",
     "softirq",
 ];
+
+/// Pairs with and without the default set: the budget is its, and runs differ by some per cent.
+const PAIRS: usize = 15;
+
+/// Rounds of each probe by itself, which has no budget of its own.
+const ROUNDS: usize = 3;
+
+/// Figures of a set of probes, and of runs without any beside them.
+#[derive(Default)]
+struct Pair {
+    with: Measured,
+    without: Measured,
+}
 
 /// One set's figures.
 #[derive(Default)]
@@ -52,53 +63,100 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
         "p99 against none",
         "budget",
     ]);
+    let bench = Bench { programs: &programs, server: &server, effort };
     let mut data = Vec::new();
     for (pipeline, budget) in PIPELINES {
-        let mut found: [Measured; SETS.len()] = Default::default();
-        for round in 0..effort.rounds {
-            println!("pipeline {pipeline}, round {} of {}", round + 1, effort.rounds);
-            for step in 0..SETS.len() {
-                let index = (round + step) % SETS.len();
-                measure(&programs, &server, SETS[index], pipeline, effort, &mut found[index])?;
-            }
-        }
-        for (name, measured) in SETS.iter().zip(&found) {
-            data.push(row(&mut table, (pipeline, budget), name, measured, &found[0]));
+        let pairs = if effort.publish { PAIRS } else { effort.rounds };
+        let default = bench.pairs(pipeline, pairs)?;
+        data.push(row(&mut table, (pipeline, None), "none", &default.without, &default.without));
+        data.push(row(
+            &mut table,
+            (pipeline, Some(budget)),
+            "default",
+            &default.with,
+            &default.without,
+        ));
+        let (none, single) = bench.single(pipeline)?;
+        for (name, measured) in SINGLE.iter().zip(&single) {
+            data.push(row(&mut table, (pipeline, None), name, measured, &none));
         }
     }
     let note = format!(
         "GET of 100 B, 50 connections, closed model, one redis-server on a core of its own; client and \
-         prober on the other. Median [least..most] of {} runs of {} s each, in turn; ratios within a \
-         round. CPU is that of the server's main thread.",
-        effort.rounds, effort.seconds
+         prober on the other. Runs of {} s. The default set: median [least..most] of {PAIRS} pairs, one \
+         run without and one with it, first the one, then the other; each probe by itself: {} rounds \
+         of all, ratios within a round. CPU is that of the server's main thread.",
+        effort.seconds,
+        effort.rounds.min(ROUNDS)
     );
     publish("probes", effort, Value::Array(data), &[table], &note)
 }
 
-fn measure(
-    programs: &Programs,
-    server: &Server,
-    set: &str,
-    pipeline: usize,
+/// What all runs have in common.
+struct Bench<'a> {
+    programs: &'a Programs,
+    server: &'a Server,
     effort: Effort,
-    measured: &mut Measured,
-) -> anyhow::Result<()> {
-    let prober = if set == "none" { None } else { Some(start(programs, server.port, set)?) };
-    let flags =
-        format!("--pipeline {pipeline} --conns 50 --duration {}s --warmup 300ms", effort.seconds);
-    let flags: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
-    let before_ns = cpu_ns(server.process.id())?;
-    let driven = programs.drive(server.port, &flags)?;
-    let used_ns = cpu_ns(server.process.id())? - before_ns;
-    if let Some(mut prober) = prober {
-        child::signal(&prober, libc::SIGINT)?;
-        prober.wait()?;
+}
+
+impl Bench<'_> {
+    /// The default set against none, side by side.
+    fn pairs(&self, pipeline: usize, pairs: usize) -> anyhow::Result<Pair> {
+        let mut pair = Pair::default();
+        for round in 0..pairs {
+            println!("pipeline {pipeline}, pair {} of {pairs}", round + 1);
+            if round % 2 == 0 {
+                self.measure("none", pipeline, &mut pair.without)?;
+                self.measure("default", pipeline, &mut pair.with)?;
+            } else {
+                self.measure("default", pipeline, &mut pair.with)?;
+                self.measure("none", pipeline, &mut pair.without)?;
+            }
+        }
+        Ok(pair)
     }
-    measured.ops_per_sec.add(driven.number("/ops_per_sec")?);
-    measured.p99_us.add(driven.number("/response_us/p99")?);
-    let answered = driven.number("/accounting/answered")?;
-    measured.server_ns_per_op.add(used_ns as f64 / answered.max(1.0));
-    Ok(())
+
+    /// Each probe by itself, and none, in turn.
+    fn single(&self, pipeline: usize) -> anyhow::Result<(Measured, [Measured; SINGLE.len()])> {
+        let mut none = Measured::default();
+        let mut found: [Measured; SINGLE.len()] = Default::default();
+        let rounds = self.effort.rounds.min(ROUNDS);
+        for round in 0..rounds {
+            println!("pipeline {pipeline}, round {} of {rounds}", round + 1);
+            self.measure("none", pipeline, &mut none)?;
+            for step in 0..SINGLE.len() {
+                let index = (round + step) % SINGLE.len();
+                self.measure(SINGLE[index], pipeline, &mut found[index])?;
+            }
+        }
+        Ok((none, found))
+    }
+
+    fn measure(&self, set: &str, pipeline: usize, measured: &mut Measured) -> anyhow::Result<()> {
+        let prober = match set {
+            "none" => None,
+            set => Some(start(self.programs, self.server.port, set)?),
+        };
+        let seconds = self.effort.seconds;
+        let flags =
+            format!("--pipeline {pipeline} --conns 50 --duration {seconds}s --warmup 300ms");
+        let flags: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
+        let before_ns = cpu_ns(self.server.process.id())?;
+        // Its recorder, too, stays off the server's core, where it would be noise.
+        let place = ["taskset", "-c", &client_cpu()?.to_string()].map(str::to_owned);
+        let words = [&place[..], &self.programs.drive_words(self.server.port, &flags)?].concat();
+        let driven = Driven::of(&child::run(&words)?)?;
+        let used_ns = cpu_ns(self.server.process.id())? - before_ns;
+        if let Some(mut prober) = prober {
+            child::signal(&prober, libc::SIGINT)?;
+            prober.wait()?;
+        }
+        measured.ops_per_sec.add(driven.number("/ops_per_sec")?);
+        measured.p99_us.add(driven.number("/response_us/p99")?);
+        let answered = driven.number("/accounting/answered")?;
+        measured.server_ns_per_op.add(used_ns as f64 / answered.max(1.0));
+        Ok(())
+    }
 }
 
 /// Starts the prober on the client's core, and waits until it is attached.
@@ -119,7 +177,7 @@ fn cpu_ns(pid: u32) -> anyhow::Result<u64> {
 
 fn row(
     table: &mut Table,
-    (pipeline, budget): (usize, f64),
+    (pipeline, budget): (usize, Option<f64>),
     name: &str,
     measured: &Measured,
     none: &Measured,
@@ -127,7 +185,7 @@ fn row(
     let rate = measured.ops_per_sec.ratio_to(&none.ops_per_sec);
     let cpu = measured.server_ns_per_op.ratio_to(&none.server_ns_per_op);
     let p99 = measured.p99_us.ratio_to(&none.p99_us);
-    let within = 1.0 - rate.median() <= budget;
+    let kept = |budget: f64| if 1.0 - rate.median() <= budget { "kept" } else { "broken" };
     table.rows.push(vec![
         pipeline.to_string(),
         name.to_owned(),
@@ -135,12 +193,9 @@ fn row(
         rate.text(ratio),
         cpu.text(ratio),
         p99.text(ratio),
-        match name {
-            "default" => {
-                format!("{:.0} %: {}", budget * 100.0, if within { "kept" } else { "broken" })
-            }
-            _ => String::new(),
-        },
+        budget.map_or_else(String::new, |budget| {
+            format!("{:.0} %: {}", budget * 100.0, kept(budget))
+        }),
     ]);
     json!({
         "pipeline": pipeline, "probes": name, "budget": budget,

@@ -9,21 +9,22 @@ use anyhow::Context as _;
 
 use crate::shell;
 
-const IMAGE_BYTES: u64 = 512 << 20;
-
 pub(super) struct Disk {
     device: String,
     mount: PathBuf,
 }
 
 impl Disk {
-    /// Makes one, with its image and its mount in `folder`.
-    pub(super) fn new(folder: &Path) -> anyhow::Result<Self> {
+    /// Makes one of so many MiB, with its image and its mount in `folder`. A direct one has no
+    /// memory between it and the disk below: a request takes as long as that one's.
+    pub(super) fn new(folder: &Path, mib: u64, direct: bool) -> anyhow::Result<Self> {
         let image = folder.join("image");
-        fs::File::create(&image)?.set_len(IMAGE_BYTES)?;
+        fs::File::create(&image)?.set_len(mib << 20)?;
         let image = image.display().to_string();
         shell::run(&["mkfs.ext4", "-q", "-F", "-O", "^has_journal", &image])?;
-        let device = shell::output(&["losetup", "--find", "--show", &image])?.trim().to_owned();
+        let direct = format!("--direct-io={}", if direct { "on" } else { "off" });
+        let device = shell::output(&["losetup", "--find", "--show", &direct, &image])?;
+        let device = device.trim().to_owned();
         let disk = Self { device, mount: folder.join("disk") };
         let name = disk.device.trim_start_matches("/dev/");
         let stable = format!("/sys/block/{name}/queue/stable_writes");
@@ -31,6 +32,11 @@ impl Disk {
         fs::create_dir(&disk.mount)?;
         shell::run(&["mount", &disk.device, &disk.mount.display().to_string()])?;
         Ok(disk)
+    }
+
+    /// Its name in the kernel, `loop0`.
+    pub(super) fn name(&self) -> &str {
+        self.device.trim_start_matches("/dev/")
     }
 
     /// Where its files are.

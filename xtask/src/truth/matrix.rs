@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-use super::induce::{Induced, Inducer};
+use super::incident::{Counted, Incident};
+use super::induced::{Induced, Inducer};
 
 /// One kind of stall, over its repetitions.
 #[derive(Debug, Clone, Default)]
@@ -47,12 +48,27 @@ impl Row {
     }
 }
 
+/// One kind of incident, over its repetitions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Count {
+    pub(super) name: &'static str,
+    pub(super) truth_source: &'static str,
+    /// Times it was induced.
+    pub(super) count: usize,
+    pub(super) truth: f64,
+    /// What the prober said of it.
+    pub(super) told: f64,
+}
+
 /// All of them, and the time in which nothing was induced.
 #[derive(Debug, Default)]
 pub(super) struct Matrix {
     pub(super) rows: Vec<Row>,
+    pub(super) counts: Vec<Count>,
     pub(super) quiet_s: f64,
     pub(super) quiet_ns: BTreeMap<String, u64>,
+    /// Who had the server's core in that time while it wanted it.
+    pub(super) quiet_holders_ns: BTreeMap<String, u64>,
     pub(super) lost_events: u64,
     /// The report of the first session, in words.
     pub(super) story: String,
@@ -93,8 +109,38 @@ impl Matrix {
         Ok(())
     }
 
+    /// Adds incidents with what the prober's stall records say of them.
+    pub(super) fn count(&mut self, stalls: &[Value], counted: &[(Incident, Counted)]) {
+        for (incident, found) in counted {
+            let index = self.counts.iter().position(|count| count.name == incident.name);
+            let index = index.unwrap_or_else(|| {
+                self.counts.push(Count {
+                    name: incident.name,
+                    truth_source: incident.truth,
+                    ..Count::default()
+                });
+                self.counts.len() - 1
+            });
+            let count = &mut self.counts[index];
+            count.count += 1;
+            count.truth += found.truth;
+            count.told += stalls.iter().map(|stall| (incident.told)(stall, found)).sum::<f64>();
+        }
+    }
+
+    /// Whether there is nothing to tell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.counts.is_empty() && self.quiet_s <= 0.0
+    }
+
     /// Adds a report on a time without a disturbance.
-    pub(super) fn quiet(&mut self, report: &Value) -> anyhow::Result<()> {
+    pub(super) fn quiet(&mut self, report: &Value, stalls: &[Value]) -> anyhow::Result<()> {
+        for stall in stalls.iter().filter(|stall| stall["class"] == "run_queue") {
+            let what = stall["what"].as_str().unwrap_or_default();
+            let name = what.rsplit_once(" (").map_or(what, |(name, _)| name).to_owned();
+            let busy_ns = stall["busy_ns"].as_u64().unwrap_or(0);
+            *self.quiet_holders_ns.entry(name).or_default() += busy_ns;
+        }
         let seconds = report["measured_seconds"].as_f64();
         self.quiet_s += seconds.context("the report has no length")?;
         add_up(&mut self.quiet_ns, &report["stalled"], &["main_ns"]);
@@ -154,5 +200,22 @@ mod tests {
         assert!((row.of_delay() - 0.8).abs() < 1e-9);
         assert_eq!(matrix.causes(), ["command", "fork"]);
         assert!(matrix.add(&json!({ "disturbances": [] }), &[(inducer, induced)]).is_err());
+    }
+
+    #[test]
+    fn what_was_told_while_it_happened_is_counted() {
+        let again = super::super::incident::LINKS[0];
+        let stall = |what, start_ns| json!({ "class": "network", "what": what, "count": 2, "start_ns": start_ns });
+        let stalls = [
+            stall("retransmit to 127.0.0.1:5", 11),
+            stall("retransmit to 127.0.0.1:5", 30),
+            stall("reset by 127.0.0.1:5", 12),
+        ];
+        let counted = Counted { begin_ns: 10, end_ns: 20, truth: 3.0, subject: String::new() };
+        let mut matrix = Matrix::default();
+        assert!(matrix.is_empty());
+        matrix.count(&stalls, &[(again, counted)]);
+        assert!((matrix.counts[0].told - 2.0).abs() < 1e-9 && matrix.counts[0].count == 1);
+        assert!(!matrix.is_empty());
     }
 }

@@ -64,16 +64,30 @@ fn markdown(matrix: &Matrix, facts: &Value, seed: u64, repeats: usize) -> anyhow
     writeln!(
         text,
         "In {:.0} s without a disturbance {:.2} % of the time was attributed to anything{}; at most {:.0} % \
-         are wanted. {} events of the probes were lost.",
+         are wanted.{} {} events of the probes were lost.",
         matrix.quiet_s,
         matrix.quiet_share() * 100.0,
         quiet_causes(matrix),
         QUIET * 100.0,
+        holders(matrix),
         matrix.lost_events
     )?;
+    text += &counts(matrix);
     text += "\n";
-    text += ABSENT;
+    text += NOTES;
     Ok(text)
+}
+
+/// Who took the core from the server meanwhile, if that was worth a hundredth of a per cent.
+fn holders(matrix: &Matrix) -> String {
+    let share = |ns: u64| ns as f64 / (matrix.quiet_s * 1e7);
+    let mut all: Vec<(&String, f64)> =
+        matrix.quiet_holders_ns.iter().map(|(name, ns)| (name, share(*ns))).collect();
+    all.retain(|(_, share)| *share >= 0.01);
+    all.sort_by(|one, other| other.1.total_cmp(&one.1));
+    let said: Vec<String> =
+        all.iter().take(6).map(|(name, share)| format!("{name} {share:.2} %")).collect();
+    if said.is_empty() { String::new() } else { format!(" Who had the core: {}.", said.join(", ")) }
 }
 
 /// What it was attributed to, where that was a hundredth of a per cent or more.
@@ -88,14 +102,29 @@ fn quiet_causes(matrix: &Matrix) -> String {
     if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
 }
 
-/// Why some classes have no row.
-const ABSENT: &str = "\
-Without a row: `block_io`, because an instant that a disk request takes inside an fsync or a write is \
-given to the call (its part of it is in the call's own words); `network`, because it harms one \
-connection and stalls no thread (it is counted); `softirq`, which is off by default for its cost; and \
-compaction and reclaim for the whole host, which take a host without free memory. The tests in \
-`probes/tests/probes` provoke each of the first three ([docs/PROBES.md](../../docs/PROBES.md)).\n\n\
-[The report of the first session](report.md) tells what happened when, in words.\n";
+/// Those that stall no main thread.
+fn counts(matrix: &Matrix) -> String {
+    let head = "\nWhat stalls no main thread, or is told within another stall, is counted: it harms one \
+                connection, ends the server, or is the disk's part of an fsync.\n\n\
+                | induced | times | by | told by the probes |\n| --- | --- | --- | --- |\n";
+    let rows = matrix.counts.iter().map(|count| {
+        format!(
+            "| {} | {} | {:.1}, {} | {:.1} |\n",
+            count.name, count.count, count.truth, count.truth_source, count.told
+        )
+    });
+    std::iter::once(head.to_owned()).chain(rows).collect()
+}
+
+/// Why some classes have no row, and how to read some that have.
+const NOTES: &str = "\
+Without a row: reclaim for the whole host and compaction. Their hooks attach, and they begin only \
+where no memory is free: filling this host would let the kernel end processes at its choice. The \
+same probe sees a memory cgroup that reclaims at its limit, which has a row. Behind the relay nothing is \
+wrong with the server, and right is that nothing of it is blamed. Softirqs are watched by `--probes all` \
+in that session; the others run with the default set.\n\n\
+[The report of the first session](report.md) tells what happened when, in words, and the page that it \
+belongs to is left in `target/truth`.\n";
 
 fn line(row: &Row, causes: &[&str]) -> String {
     let percent = |share: f64, good: bool| {
@@ -110,8 +139,7 @@ fn line(row: &Row, causes: &[&str]) -> String {
         }
     });
     let good = |found| (FOUND..=2.0 - FOUND).contains(&found);
-    let found =
-        row.found().map_or_else(|| "not provoked".to_owned(), |found| percent(found, good(found)));
+    let found = row.found().map_or_else(|| "–".to_owned(), |found| percent(found, good(found)));
     let mut all = vec![
         row.name.to_owned(),
         row.count.to_string(),
@@ -138,8 +166,12 @@ fn data(matrix: &Matrix, facts: Value, seed: u64, repeats: usize) -> Value {
         })
         .collect();
     json!({
+        "counts": matrix.counts.iter().map(|count| json!({
+            "induced": count.name, "truth": count.truth_source, "count": count.count,
+            "induced_sum": count.truth, "told_sum": count.told,
+        })).collect::<Vec<_>>(),
         "suite": "truth", "seed": seed, "repeats": repeats, "host": facts, "rows": rows,
         "quiet_seconds": matrix.quiet_s, "quiet_ns": matrix.quiet_ns,
-        "quiet_share": matrix.quiet_share(), "lost_events": matrix.lost_events,
+        "quiet_holders_ns": matrix.quiet_holders_ns, "quiet_share": matrix.quiet_share(), "lost_events": matrix.lost_events,
     })
 }
