@@ -4,6 +4,8 @@ mod read;
 
 mod mix;
 
+mod mitigation;
+
 mod words;
 
 use std::io::IsTerminal;
@@ -217,6 +219,8 @@ pub(crate) struct Traffic {
     deviation: f64,
     #[command(flatten)]
     commands: mix::Mix,
+    #[command(flatten)]
+    mitigation: mitigation::Mitigation,
     /// Connections, over all cores
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) conns: usize,
@@ -264,6 +268,7 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         target,
         credentials,
         topology: server.topology()?,
+        strategy: traffic.mitigation.strategy(),
         resp3: server.resp3,
         db: server.db,
         client_name: server.client_name.clone(),

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use stallion_gen::fill::copies;
 use stallion_gen::measure::outcome::ErrorKind;
 use stallion_gen::null::NullServer;
 use stallion_gen::plan::{Label, Plan, Rate, Work};
@@ -176,6 +177,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         progress: &mut progress,
         stop,
     };
+    copies(&plan, &outputs.stop).map_err(client::start_failure)?;
     let finished = run_plan(&plan, &mut outputs).map_err(client::start_failure)?;
     if args.json.as_deref() != Some(Path::new("-")) {
         print_summary(&finished, args.out.as_deref());

@@ -55,6 +55,7 @@ impl Args {
             target,
             credentials,
             topology: self.server.topology()?,
+            strategy: None,
             resp3: self.server.resp3,
             db: self.server.db,
             client_name: self.server.client_name.clone(),

@@ -1,17 +1,25 @@
 //! Filling a server, finding where an earlier fill broke off, and proof that it is full: DBSIZE
 //! before and after, and a sample of keys whose values are read back and compared.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
+use stallion_timeline::Role;
 
 use crate::control::callers::Callers;
 use crate::control::preflight::StartError;
-use crate::plan::{Plan, Work};
+use crate::plan::{Plan, Rate, Work};
+use crate::record::Progress;
 use crate::resp::command::key_text;
 use crate::resp::tree::Tree;
 use crate::run::{Finished, Outputs, RunError, run};
+use crate::strategy::Strategy;
+use crate::strategy::split::COPY_STEP;
 use crate::units::KeyId;
+use crate::workload::command::Commands;
 
 /// Keys that are read back.
 const SAMPLE: u64 = 1_000;
@@ -67,6 +75,35 @@ pub fn fill(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<(Filled, Finished)
     let written = finished.summary.accounting.answered;
     let unchecked = |error| RunError::Unchecked { written, error };
     check(plan, dbsize_before, finished).map_err(unchecked)
+}
+
+/// Writes the copies of the keys that a plan splits, those that are not there as originals.
+///
+/// # Errors
+/// As [`run`].
+pub fn copies(plan: &Plan, stop: &Arc<AtomicBool>) -> Result<(), RunError> {
+    let Some(Strategy::KeySplit { hot, copies }) = plan.strategy else { return Ok(()) };
+    for copy in 1..copies {
+        let from = copy * COPY_STEP;
+        let filling = Plan {
+            work: Work::Fill { from },
+            commands: Commands::reads_and_writes(0, 1),
+            keys: from + hot,
+            rate: Rate::Max,
+            strategy: None,
+            warmup_ns: 0,
+            ..plan.clone()
+        };
+        let mut silent = |_: &Progress| {};
+        let mut outputs = Outputs {
+            timeline: None,
+            role: Role::Load,
+            progress: &mut silent,
+            stop: Arc::clone(stop),
+        };
+        run(&filling, &mut outputs)?;
+    }
+    Ok(())
 }
 
 fn check(

@@ -14,6 +14,8 @@ pub mod trace;
 
 pub mod cluster;
 
+pub mod strategy;
+
 pub mod measure;
 
 pub mod shard;

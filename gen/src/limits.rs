@@ -34,6 +34,13 @@ pub const MAX_CONNECTING: usize = 128;
 /// Length of a status or error line that is kept; the rest of a longer one is dropped.
 pub const MAX_LINE_BYTES: usize = 512;
 
+/// Keys of one invalidation message that are read one by one; when there are more, everything is
+/// taken to have changed.
+pub const MAX_PUSHED_KEYS: usize = 128;
+
+/// Keys whose versions are followed in a run that measures staleness: 40 bytes each.
+pub const MAX_VERSIONED_KEYS: usize = 4 << 20;
+
 /// Nesting of aggregates in one reply.
 pub const MAX_REPLY_DEPTH: usize = 16;
 

@@ -116,7 +116,8 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     drop(caller);
     let address = resolve(&plan.target)?;
     let peer = peer_clock(plan)?;
-    let site = Site { address: address.clone(), cluster: cluster.as_ref() };
+    let versions = way::versions(plan);
+    let site = Site { address: address.clone(), cluster: cluster.as_ref(), versions };
     let mut crew = Crew::open(plan, &site, &encoder, &schedule, &outputs.stop)?;
     let times = Times::of(plan, monotonic_ns() + LEAD_NS);
     let writer = create_timeline(plan, outputs).map_err(RunError::Timeline)?;

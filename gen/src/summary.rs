@@ -2,6 +2,8 @@
 
 pub mod cluster;
 
+pub mod mitigation;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -14,6 +16,7 @@ use crate::measure::steady::Steadiness;
 use crate::verdict::Verdict;
 
 use cluster::ClusterSummary;
+use mitigation::MitigationSummary;
 
 /// Percentiles of a duration in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -167,6 +170,9 @@ pub struct Summary {
     /// By node and slot; none with a single server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterSummary>,
+    /// What was done for hot keys, what it saved, and what it cost; none without --mitigation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mitigation: Option<MitigationSummary>,
     /// The client's own costs.
     pub client: Client,
     /// The whole run's sums.

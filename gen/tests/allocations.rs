@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use stallion_gen::cluster::board::Board;
 use stallion_gen::cluster::map::{Node, Row, SlotMap};
-use stallion_gen::cluster::slots::Slots;
-use stallion_gen::resp::command::{Encoder, request};
+use stallion_gen::cluster::slots::RequestSlots;
+use stallion_gen::resp::command::{Encoder, key_text, request};
 use stallion_gen::shard::ledger::{Ledger, Outlet};
 use stallion_gen::shard::ring::socket::Address;
 use stallion_gen::shard::ring::uring::Uring;
@@ -161,7 +161,8 @@ fn routing(server: &Server) -> Routing {
     let map = SlotMap::of(&[Row { first: 0, last: 16_383, nodes: vec![node] }]);
     let board = Arc::new(Board::default());
     board.publish(&map, &[Some(address)]);
-    let (slots, primaries) = (Slots::new("key:"), vec![NodeId(0)]);
+    let name = |_, key| key_text("key:", key).into_bytes();
+    let (slots, primaries) = (RequestSlots::new(2, name), vec![NodeId(0)]);
     Routing { board, slots, primaries, connections: CONNECTIONS, retries: true }
 }
 
@@ -198,6 +199,7 @@ fn shard(
         timeout_ns: 10_000_000_000,
         // Every request is a slow one, so that the log of slow requests is on the path, too.
         slow_ns: 1,
+        strategist: None,
         routing,
     };
     let make_ledger = if settings.routing.is_some() { Ledger::of_cluster } else { Ledger::new };

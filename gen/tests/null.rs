@@ -36,6 +36,7 @@ fn plan(server: &NullServer) -> Plan {
         target: Target::Tcp { host: "127.0.0.1".to_owned(), port: server.address().port() },
         credentials: Credentials::default(),
         topology: Topology::Node,
+        strategy: None,
         resp3: false,
         db: 0,
         client_name: None,

@@ -15,13 +15,13 @@ use std::sync::{Arc, LazyLock};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use stallion_gen::cluster::board::Board;
-use stallion_gen::cluster::slots::Slots;
+use stallion_gen::cluster::slots::RequestSlots;
 use stallion_gen::limits::MAX_HOPS;
 use stallion_gen::measure::cluster::NodeCounts;
 use stallion_gen::measure::histogram::Sum;
 use stallion_gen::measure::interval::Counts;
 use stallion_gen::measure::outcome::ErrorKind;
-use stallion_gen::resp::command::{Encoder, request};
+use stallion_gen::resp::command::{Encoder, key_text, request};
 use stallion_gen::shard::ledger::{Ledger, Outlet};
 use stallion_gen::shard::ring::Ring;
 use stallion_gen::shard::ring::simulated::{ClusterFaults, Faults, Simulated, World};
@@ -42,7 +42,8 @@ const INTERVAL_NS: u64 = 10_000_000;
 const LOOK_EVERY_NS: u64 = 5_000_000;
 
 /// The slots of all keys: their tables are made once.
-static SLOTS: LazyLock<Slots> = LazyLock::new(|| Slots::new("key:"));
+static SLOTS: LazyLock<RequestSlots> =
+    LazyLock::new(|| RequestSlots::new(2, |_, key| key_text("key:", key).into_bytes()));
 
 /// What one run came to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -233,6 +234,7 @@ fn play(seed: u64, clustered: bool) -> Played {
         requests_per_connection,
         timeout_ns: 40_000_000,
         slow_ns: 1_000_000,
+        strategist: None,
         routing,
     };
     let make_ledger = if clustered { Ledger::of_cluster } else { Ledger::new };

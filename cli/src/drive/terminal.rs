@@ -2,6 +2,8 @@
 
 mod cluster;
 
+mod mitigation;
+
 use std::path::Path;
 
 use stallion_gen::record::Progress;
@@ -78,6 +80,9 @@ pub(super) fn print_summary(finished: &Finished, out: Option<&Path>) {
     print_costs(summary);
     if let Some(cluster) = &summary.cluster {
         cluster::print(summary, cluster);
+    }
+    if let Some(mitigation) = &summary.mitigation {
+        mitigation::print(mitigation);
     }
     for line in client::error_lines(&summary.errors) {
         println!("  error    {line}");

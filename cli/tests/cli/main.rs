@@ -26,5 +26,6 @@ mod contract;
 mod load;
 
 mod cluster;
+mod mitigation;
 
 mod stopped;

@@ -7,3 +7,5 @@ pub mod redirect;
 pub mod map;
 
 pub mod board;
+
+pub mod ring;

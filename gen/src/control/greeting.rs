@@ -3,6 +3,7 @@
 use crate::plan::{Credentials, Plan};
 use crate::resp::command::request;
 use crate::shard::Greeting;
+use crate::strategy::Strategy;
 
 /// The hand-shake for `credentials`; a PING for RESP2 without a password, which proxies know that
 /// know neither HELLO nor AUTH. Its answer proves each connection before a request depends on it:
@@ -26,11 +27,19 @@ pub fn greeting(credentials: &Credentials, resp3: bool) -> Greeting {
 /// name, when they are not the usual ones. It goes out in one piece, and every answer is awaited.
 #[must_use]
 pub fn session(plan: &Plan) -> Greeting {
-    let Greeting { mut bytes, mut replies } = greeting(&plan.credentials, plan.resp3);
+    let Greeting { mut bytes, mut replies } = greeting(&plan.credentials, plan.resp3 || plan.strategy.is_some());
     let mut say = |words: &[&[u8]]| {
         bytes.extend(request(words));
         replies += 1;
     };
+    if let Some(Strategy::LocalCache { broadcast, .. }) = plan.strategy {
+        let prefix = plan.key_prefix.as_bytes();
+        if broadcast {
+            say(&[b"CLIENT", b"TRACKING", b"ON", b"BCAST", b"PREFIX", prefix]);
+        } else {
+            say(&[b"CLIENT", b"TRACKING", b"ON"]);
+        }
+    }
     if plan.db > 0 {
         say(&[b"SELECT", plan.db.to_string().as_bytes()]);
     }

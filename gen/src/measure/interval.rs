@@ -3,6 +3,7 @@
 use super::cluster::ClusterCounts;
 use super::histogram::Recording;
 use super::late::LateSpans;
+use super::strategy::StrategyCounts;
 use super::outcome::{ErrorKind, Outcome};
 use super::slow::{Sample, SlowSample};
 use crate::limits::MAX_COMMANDS;
@@ -91,6 +92,8 @@ pub struct Interval {
     pub syscalls: u64,
     /// What a cluster is counted by; none with a single server.
     pub cluster: Option<Box<ClusterCounts>>,
+    /// What a strategy is counted by; none with a single server.
+    pub strategy: Option<Box<StrategyCounts>>,
 }
 
 impl Interval {
@@ -122,13 +125,14 @@ impl Interval {
             idle_ns: 0,
             syscalls: 0,
             cluster: None,
+            strategy: None,
         }
     }
 
     /// An empty interval of a cluster.
     #[must_use]
     pub fn of_cluster(seed: u64) -> Self {
-        Self { cluster: Some(Box::default()), ..Self::new(seed) }
+        Self { cluster: Some(Box::default()), strategy: Some(Box::default()), ..Self::new(seed) }
     }
 
     /// Counts the end of one request. In the closed model due and sent are the same, so that
@@ -208,6 +212,9 @@ impl Interval {
         (self.in_flight, self.backlog) = (0, 0);
         if let Some(cluster) = &mut self.cluster {
             cluster.reset();
+        }
+        if let Some(strategy) = &mut self.strategy {
+            strategy.reset();
         }
     }
 }

@@ -4,6 +4,8 @@ pub mod outcome;
 
 pub mod histogram;
 
+pub mod strategy;
+
 pub mod slow;
 
 pub mod late;

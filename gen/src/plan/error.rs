@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::mitigation::MitigationError;
 use super::rate::RateError;
 use crate::limits::{
     MAX_COMMANDS, MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE,
@@ -105,6 +106,15 @@ pub enum PlanError {
         /// Those there are.
         usable: String,
     },
+    /// Requests whose keys lie in several slots.
+    #[error(
+        "{0} names keys of several slots, which a cluster refuses (CROSSSLOT): leave it out, or give \
+         all keys one slot by a hash tag, for example --key-prefix \"{{t}}key:\""
+    )]
+    CrossSlot(String),
+    /// The strategy.
+    #[error(transparent)]
+    Mitigation(#[from] MitigationError),
     /// The rate.
     #[error(transparent)]
     Rate(#[from] RateError),

@@ -8,22 +8,32 @@ pub mod mix;
 
 mod error;
 
+pub mod mitigation;
+
 use std::net::SocketAddr;
 
 use serde::Serialize;
 
 pub use error::PlanError;
+pub use mitigation::MitigationError;
 pub use rate::{Rate, RateError};
 pub use target::{Credentials, Target, TargetError};
+
+use mitigation::Around;
 
 use crate::limits::{
     MAX_COMMANDS, MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE,
     MAX_TRANSACTION, MAX_VALUE_BYTES,
 };
 use crate::resp::command::Encoder;
+use crate::strategy::Strategy;
+use crate::cluster::slots::slot_of;
+use crate::resp::command::key_text;
+use crate::units::KeyId;
 use crate::shard::ring::{HALVES, Io, WaitPolicy};
 use crate::workload::arrivals::Schedule;
-use crate::workload::command::Commands;
+use crate::workload::command::words::Piece;
+use crate::workload::command::{Command, Commands};
 use crate::workload::mix::Ttl;
 use crate::workload::replay::Played;
 use crate::workload::sizes::Sizes;
@@ -128,6 +138,8 @@ pub struct Plan {
     pub credentials: Credentials,
     /// What it is.
     pub topology: Topology,
+    /// What is done for hot keys.
+    pub strategy: Option<Strategy>,
     /// Speak RESP3 (`HELLO 3`).
     pub resp3: bool,
     /// The database that every connection selects.
@@ -274,6 +286,8 @@ impl Plan {
         }
         self.check_commands()?;
         self.check_laws()?;
+        self.check_slots()?;
+        self.check_strategy()?;
         self.check_times()?;
         check_cores(&self.cores)
     }
@@ -293,6 +307,37 @@ impl Plan {
         // In a transaction it would not wait.
         let wait = list.iter().find(|command| command.name == "wait");
         wait.map_or(Ok(()), |wait| Err(PlanError::InTransaction(wait.name.clone())))
+    }
+
+    /// In a cluster each request must be of one slot.
+    fn check_slots(&self) -> Result<(), PlanError> {
+        let Topology::Cluster { .. } = self.topology else { return Ok(()) };
+        let slot = |key| slot_of(key_text(&self.key_prefix, KeyId(key)).as_bytes());
+        let one_slot = (1..100).all(|key| slot(key) == slot(0));
+        let crosses = |command: &&Command| {
+            command.words.iter().any(|word| word.0.contains(&Piece::Other))
+        };
+        match self.commands.list.iter().find(crosses) {
+            _ if one_slot => Ok(()),
+            Some(command) => Err(PlanError::CrossSlot(command.name.clone())),
+            None if self.commands.transaction.is_some() => {
+                Err(PlanError::CrossSlot("--tx".to_owned()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check_strategy(&self) -> Result<(), PlanError> {
+        let Some(strategy) = self.strategy else { return Ok(()) };
+        let around = Around {
+            in_cluster: matches!(self.topology, Topology::Cluster { .. }),
+            commands: &self.commands,
+            sizes: &self.value_size,
+            ttl: self.ttl,
+            verify: self.verify,
+            keys: self.keys,
+        };
+        Ok(mitigation::check(strategy, around)?)
     }
 
     fn check_laws(&self) -> Result<(), PlanError> {

@@ -6,6 +6,7 @@ fn plan() -> Plan {
         target: Target::Tcp { host: "localhost".to_owned(), port: 6379 },
         credentials: Credentials { user: None, password: Some("secret".to_owned()) },
         topology: Topology::Node,
+        strategy: None,
         resp3: false,
         db: 0,
         client_name: None,

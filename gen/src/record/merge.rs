@@ -10,6 +10,7 @@ use super::{Layout, cluster};
 use crate::limits::MAX_COMMANDS;
 use crate::measure::cluster_sum::ClusterSum;
 use crate::measure::histogram::Sum;
+use crate::measure::strategy::StrategySum;
 use crate::measure::interval::{CommandCounts, Counts, Interval};
 use crate::measure::outcome::ErrorKind;
 use crate::units::CommandId;
@@ -70,6 +71,8 @@ pub struct Merged {
     pub runqueue_ns: u64,
     /// By node and slot; none with a single server.
     pub cluster: Option<Box<ClusterSum>>,
+    /// What a strategy saved and what it cost; none without one.
+    pub strategy: Option<Box<StrategySum>>,
 }
 
 impl Default for Merged {
@@ -101,6 +104,7 @@ impl Default for Merged {
             runqueue_max_ns: 0,
             runqueue_ns: 0,
             cluster: None,
+            strategy: None,
         }
     }
 }
@@ -116,6 +120,9 @@ impl Merged {
     ) {
         if let Some(counts) = &interval.cluster {
             self.cluster.get_or_insert_default().add(counts, ring);
+        }
+        if let Some(counts) = interval.strategy.as_mut().filter(|counts| !counts.is_empty()) {
+            self.strategy.get_or_insert_default().add(counts);
         }
         self.start_ns = self.start_ns.min(interval.start.0);
         self.end_ns = self.end_ns.max(interval.end.0);
@@ -180,6 +187,9 @@ impl Merged {
         if let Some(later) = &later.cluster {
             self.cluster.get_or_insert_default().absorb(later);
         }
+        if let Some(later) = &later.strategy {
+            self.strategy.get_or_insert_default().absorb(later);
+        }
     }
 
     fn add_counts(
@@ -235,8 +245,10 @@ impl Merged {
 
     /// Makes it ready for another interval, with the memory that it has.
     pub fn clear(&mut self) {
-        let Self { response, service, lag, own_lag, receive_delay, connect, cluster, .. } =
-            std::mem::take(self);
+        let Self {
+            response, service, lag, own_lag, receive_delay, connect, cluster, strategy, ..
+        } = std::mem::take(self);
+        self.strategy = strategy;
         (self.response, self.service, self.lag, self.cluster) = (response, service, lag, cluster);
         (self.own_lag, self.receive_delay, self.connect) = (own_lag, receive_delay, connect);
         for sum in [
@@ -251,6 +263,9 @@ impl Merged {
         }
         if let Some(cluster) = &mut self.cluster {
             cluster.clear();
+        }
+        if let Some(strategy) = &mut self.strategy {
+            strategy.clear();
         }
     }
 

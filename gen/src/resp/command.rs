@@ -9,7 +9,7 @@ use crate::units::{CommandId, KeyId};
 use crate::workload::command::words::{Piece, Word};
 use crate::workload::command::{Command, Commands};
 use crate::workload::replay::{Played, Trace};
-use crate::workload::values::Values;
+use crate::workload::values::{Values, write_version};
 use crate::workload::{Op, Rest, Workload};
 
 /// Encodes operations as RESP arrays.
@@ -191,6 +191,16 @@ impl Encoder {
         // A transaction does not say which of its scripts it was.
         let is_transaction = self.commands.transaction_id() == Some(command);
         self.unknown_scripts |= if is_transaction { u32::MAX } else { 1 << command.index() };
+    }
+
+    /// Writes a version into the value of a SET without a time to live, which is the end of
+    /// `request`.
+    pub fn put_version(&self, op: Op, version: u64, request: &mut [u8]) {
+        let size = self.values.size_of(op.key);
+        let end = request.len().saturating_sub(b"\r\n".len());
+        if let Some(value) = end.checked_sub(size).and_then(|start| request.get_mut(start..end)) {
+            write_version(version, value);
+        }
     }
 
     /// The commands that it encodes.

@@ -4,6 +4,8 @@ mod line;
 
 pub mod reply;
 
+pub mod pushed;
+
 pub mod usual;
 
 pub mod tree;

@@ -28,6 +28,15 @@ pub enum Reply {
     Push(u64),
 }
 
+/// Where the bytes lie that a parser shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// The first one's place in its value.
+    pub offset: u64,
+    /// The value is an element of a push message.
+    pub pushed: bool,
+}
+
 /// Where in a reply the next byte lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -129,8 +138,8 @@ impl Parser {
     }
 
     /// Reads the next reply off the front of `input`; none when `input` is used up first.
-    /// `on_body` is shown the bytes of a value that is not inside an aggregate, with the offset
-    /// of their first byte.
+    /// `on_body` is shown the bytes of a value that is not inside an aggregate, and those of the
+    /// elements of a push message.
     ///
     /// # Errors
     /// [`ProtocolError`] when the peer speaks no RESP; the connection is of no more use.
@@ -138,7 +147,7 @@ impl Parser {
     pub fn next(
         &mut self,
         input: &mut &[u8],
-        mut on_body: impl FnMut(u64, &[u8]),
+        mut on_body: impl FnMut(At, &[u8]),
     ) -> Result<Option<Reply>, ProtocolError> {
         if self.fresh
             && let Some((reply, length)) = whole_reply(input, &mut on_body)
@@ -153,7 +162,7 @@ impl Parser {
     fn next_slow(
         &mut self,
         input: &mut &[u8],
-        on_body: &mut impl FnMut(u64, &[u8]),
+        on_body: &mut impl FnMut(At, &[u8]),
     ) -> Result<Option<Reply>, ProtocolError> {
         while !input.is_empty() {
             if self.fresh {
@@ -166,8 +175,9 @@ impl Parser {
                 Place::Body { offset, left } => {
                     let length = left.min(input.len() as u64);
                     let (body, rest) = input.split_at(length as usize);
-                    if self.depth == 0 {
-                        on_body(offset, body);
+                    let pushed = self.depth > 0 && matches!(self.outer, Reply::Push(_));
+                    if self.depth == 0 || pushed {
+                        on_body(At { offset, pushed }, body);
                     }
                     *input = rest;
                     self.place = match left - length {
@@ -334,7 +344,7 @@ impl Parser {
 
 /// The replies that make up nearly all traffic, when they lie whole at the front of `input`.
 #[inline]
-fn whole_reply(input: &[u8], on_body: &mut impl FnMut(u64, &[u8])) -> Option<(Reply, usize)> {
+fn whole_reply(input: &[u8], on_body: &mut impl FnMut(At, &[u8])) -> Option<(Reply, usize)> {
     match *input.first()? {
         b'+' => input.starts_with(b"+OK\r\n").then_some((Reply::Status, 5)),
         b':' => {
@@ -348,7 +358,7 @@ fn whole_reply(input: &[u8], on_body: &mut impl FnMut(u64, &[u8])) -> Option<(Re
             if body.len() < length + 2 || body[length] != b'\r' || body[length + 1] != b'\n' {
                 return None;
             }
-            on_body(0, &body[..length]);
+            on_body(At { offset: 0, pushed: false }, &body[..length]);
             Some((Reply::Value(length as u64), 1 + header + length + 2))
         }
         _ => None,

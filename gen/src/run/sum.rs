@@ -12,6 +12,7 @@ use crate::plan::{Plan, Rate, Target};
 use crate::record::totals::Totals;
 use crate::shard::ring::WaitPolicy;
 use crate::summary::cluster::ClusterSummary;
+use crate::summary::mitigation::MitigationSummary;
 use crate::summary::{Accounting, Client, Percentiles, Summary};
 use crate::verdict::{Evidence, judge};
 use crate::workload::arrivals::Schedule;
@@ -81,6 +82,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         server_busy: totals.server_busy(),
         link: around.link,
         cluster: cluster_summary(totals, around.board.as_deref()),
+        mitigation: plan.strategy.zip(measured.strategy.as_deref()).map(|(_, sum)| MitigationSummary::of(sum)),
         steadiness: totals.steadiness(),
         client: Client {
             cpu_ns_per_op: per_op(measured.cpu_ns),

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use super::RunError;
-use crate::cluster::slots::Slots;
+use crate::cluster::slots::RequestSlots;
 use crate::control::preflight::{Caller, StartError};
 use crate::control::topology::{self, Found};
-use crate::limits::{MAX_CONNECTIONS_PER_SHARD, MAX_OUTGOING_BYTES};
+use crate::limits::{
+    MAX_CONNECTIONS_PER_SHARD, MAX_OUTGOING_BYTES, MAX_VERSIONED_KEYS, MAX_WAITING,
+};
 use crate::plan::{OnError, Plan, PlanError, Topology};
 use crate::resp::command::Encoder;
 use crate::shard::ASKING;
 use crate::shard::ring::HALVES;
 use crate::shard::routing::Routing;
+use crate::strategy::Strategist;
+use crate::strategy::versions::Versions;
 
 /// The cluster of a plan, asked of one of its nodes; none for a single server.
 pub(super) fn find(
@@ -31,7 +35,7 @@ fn check(plan: &Plan, found: &Found, encoder: &Encoder) -> Result<(), RunError> 
     if conns / shards < primaries {
         return Err(StartError::FewForCluster { conns, shards, primaries }.into());
     }
-    let places = routing(plan, 0, found).places();
+    let places = routing(plan, 0, found, encoder).places();
     if places > MAX_CONNECTIONS_PER_SHARD {
         return Err(PlanError::Connections { conns: places * shards, shards }.into());
     }
@@ -44,10 +48,11 @@ fn check(plan: &Plan, found: &Found, encoder: &Encoder) -> Result<(), RunError> 
 }
 
 /// What a shard needs to know of it.
-pub(super) fn routing(plan: &Plan, shard: usize, found: &Found) -> Routing {
+pub(super) fn routing(plan: &Plan, shard: usize, found: &Found, encoder: &Encoder) -> Routing {
+    let name = |command, key| encoder.key_text(command, key);
     Routing {
         board: Arc::clone(&found.board),
-        slots: Slots::new(&plan.key_prefix),
+        slots: RequestSlots::new(encoder.commands().len(), name),
         primaries: found.primaries.clone(),
         connections: plan.conns_of(shard),
         retries: !matches!(plan.topology, Topology::Cluster { on_error: OnError::Count }),
@@ -57,4 +62,15 @@ pub(super) fn routing(plan: &Plan, shard: usize, found: &Found) -> Routing {
 /// Bytes of the longest request, with what goes before it in a cluster.
 pub(super) fn longest(encoder: &Encoder, in_cluster: bool) -> usize {
     encoder.longest() + if in_cluster { ASKING.len() } else { 0 }
+}
+
+/// What a shard does for hot keys; `versions` are those of all shards.
+pub(super) fn strategist(plan: &Plan, versions: Option<&Versions>, seed: u64) -> Option<Strategist> {
+    let (strategy, versions) = plan.strategy.zip(versions)?;
+    Some(Strategist::new(strategy, versions.clone(), (MAX_WAITING, MAX_WAITING), seed))
+}
+
+/// The versions that a run follows, if it does.
+pub(super) fn versions(plan: &Plan) -> Option<Versions> {
+    plan.strategy.map(|_| Versions::new((plan.keys as usize).min(MAX_VERSIONED_KEYS)))
 }

@@ -16,6 +16,7 @@ use crate::shard::ring::socket::Address;
 use crate::shard::ring::uring::Uring;
 use crate::shard::ring::{Io, Ring, WaitPolicy};
 use crate::shard::routing::Routing;
+use crate::strategy::versions::Versions;
 use crate::shard::{Settings, Shard, Stage};
 use crate::units::Nanos;
 use crate::workload::arrivals::{Arrivals, Schedule};
@@ -52,6 +53,8 @@ pub(super) struct Start {
 pub(super) struct Site<'a> {
     pub(super) address: Address,
     pub(super) cluster: Option<&'a Found>,
+    /// Of a run that measures how old answers are.
+    pub(super) versions: Option<Versions>,
 }
 
 /// What a shard's thread is made of.
@@ -83,7 +86,7 @@ impl Worker {
     ) -> Self {
         let (shard, shards) = (index as u64, plan.shards() as u64);
         let conns = plan.conns_of(index);
-        let routing = site.cluster.map(|found| way::routing(plan, index, found));
+        let routing = site.cluster.map(|found| way::routing(plan, index, found, &encoder));
         let connections = routing.as_ref().map_or(conns, Routing::places);
         let longest = way::longest(&encoder, routing.is_some());
         let greeting = session(plan);
@@ -111,6 +114,7 @@ impl Worker {
                 requests_per_connection: plan.reconnect_every.unwrap_or(u64::MAX),
                 timeout_ns: plan.timeout_ns,
                 slow_ns: plan.slow_threshold_ns,
+                strategist: way::strategist(plan, site.versions.as_ref(), seed ^ 0x57a7),
                 routing,
             },
             interval_ns: plan.interval_ns,

@@ -4,8 +4,10 @@ use super::flight::Flights;
 use super::ring::HALVES;
 use crate::limits::{CONNECT_TIMEOUT_NS, MAX_RECONNECT_PAUSE_NS, MIN_RECONNECT_PAUSE_NS};
 use crate::measure::outcome::ErrorKind;
+use crate::resp::pushed::Pushed;
 use crate::resp::reply::{Parser, Reply};
 use crate::units::Nanos;
+use crate::workload::values::VersionReader;
 
 /// Where a connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +78,10 @@ pub struct Connection {
     pub renewing: bool,
     /// When it began to be opened.
     opening_since: Nanos,
+    /// Of the value that is coming in, its version.
+    pub version: VersionReader,
+    /// The message of the server's own that is coming in.
+    pub pushed: Pushed,
     was_open: bool,
     pause_ns: u64,
 }
@@ -102,6 +108,8 @@ impl Connection {
             requests_left: u64::MAX,
             renewing: false,
             opening_since: Nanos(0),
+            version: VersionReader::default(),
+            pushed: Pushed::default(),
             was_open: false,
             pause_ns: MIN_RECONNECT_PAUSE_NS,
         }

@@ -7,6 +7,8 @@ mod routed;
 
 mod returned;
 
+mod strategic;
+
 pub use routed::ASKING;
 
 use std::collections::VecDeque;
@@ -23,6 +25,7 @@ use crate::measure::outcome::{ErrorKind, Outcome};
 use crate::measure::slow::Sample;
 use crate::resp::expect::{Expected, Fit};
 use crate::resp::reply::Reply;
+use crate::strategy::Strategist;
 use crate::units::{ConnId, Nanos};
 use crate::workload::arrivals::Arrivals;
 
@@ -38,6 +41,10 @@ pub(super) struct Desk {
     ready: VecDeque<ConnId>,
     /// The way to the nodes of a cluster.
     router: Option<Box<Router>>,
+    /// What is done for hot keys; only together with a router.
+    strategist: Option<Box<Strategist>>,
+    /// The schedule has more for this moment, and nothing else wakes the shard.
+    hungry: bool,
     /// Connections that carry requests in the closed model.
     places: usize,
     /// Connections with something to send.
@@ -74,6 +81,8 @@ impl Desk {
             connections: (0..count).map(connection).collect(),
             places: routing.as_ref().map_or(count, |routing| routing.connections),
             router: routing.map(|routing| Box::new(Router::new(routing))),
+            strategist: settings.strategist.take().map(Box::new),
+            hungry: false,
             ready: VecDeque::with_capacity(count),
             to_send: Vec::with_capacity(count),
             to_close: Vec::with_capacity(count),
@@ -95,6 +104,9 @@ impl Desk {
 
     /// When the next request can be issued; never when all connections are full.
     pub(super) fn next_issue(&self) -> Nanos {
+        if self.hungry {
+            return Nanos(0);
+        }
         if self.router.is_some() {
             return self.settings.arrivals.next_due().min(self.next_again());
         }
@@ -214,7 +226,7 @@ impl Desk {
         }
         let mut input = bytes;
         loop {
-            if !self.settings.verify {
+            if !self.settings.verify && self.strategist.is_none() {
                 self.receive_usual(id, &mut input, now);
             }
             let connection = &mut self.connections[id.index()];
@@ -222,16 +234,24 @@ impl Desk {
             let value_of = |command| verify && self.expected.is_value_of_key(command);
             let head = connection.flights.head().filter(|flight| value_of(flight.command));
             let (matches, length) = (&mut connection.value_matches, &mut connection.value_bytes);
+            let (version, pushed) = (&mut connection.version, &mut connection.pushed);
+            let follows = self.strategist.is_some();
             let left = input.len();
-            let next = connection.parser.next(&mut input, |offset, body| {
-                if let Some(flight) = head {
-                    *matches &= values.matches(flight.key, offset as usize, body);
+            let next = connection.parser.next(&mut input, |at, body| match head {
+                _ if at.pushed => pushed.take(at.offset, body),
+                Some(flight) => {
+                    *matches &= values.matches(flight.key, at.offset as usize, body);
                     *length += body.len() as u64;
                 }
+                None if follows => version.take(at.offset, body),
+                None => {}
             });
             connection.reply_bytes += (left - input.len()) as u64;
             let taken = match next {
-                Ok(Some(Reply::Push(_))) => Ok(()),
+                Ok(Some(Reply::Push(_))) => {
+                    self.take_push(id, now);
+                    Ok(())
+                }
                 Ok(Some(reply)) => self.reply(id, reply, now),
                 Ok(None) => break,
                 Err(_) => Err(ErrorKind::Protocol),
@@ -313,7 +333,7 @@ impl Desk {
         if self.router.is_some() && connection.flights.take_asked() {
             return Ok(());
         }
-        let Some(flight) = connection.flights.head() else {
+        let Some(mut flight) = connection.flights.head() else {
             return Err(ErrorKind::Protocol);
         };
         if connection.part(reply) < self.expected.replies(flight.command) {
@@ -333,6 +353,10 @@ impl Desk {
             None => Outcome::Ok,
         };
         connection.forget_value();
+        let version = std::mem::take(&mut connection.version).version();
+        if outcome == Outcome::Hit {
+            flight.route.version = version;
+        }
         if self.router.is_some() && self.reply_routed(id, &flight, outcome, bytes, now) {
             return Ok(());
         }
@@ -349,6 +373,9 @@ impl Desk {
 
     #[inline]
     fn end_request(&mut self, connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) {
+        if self.strategist.is_some() {
+            self.end_by_strategy(&flight, outcome, now);
+        }
         let Settings { open, slow_ns, .. } = self.settings;
         // In the closed model the time of sending is the intended time: that of the first sending.
         let sent = if open { flight.sent } else { flight.due.min(flight.sent) };

@@ -38,6 +38,9 @@ pub struct Route {
     pub slot: SlotId,
     /// How often it was sent before.
     pub hops: u8,
+    /// The version that a write carries, in a run that measures how old answers are; of a read
+    /// that was answered, the one that came.
+    pub version: u64,
 }
 
 /// Requests that follow each other and share their times.
@@ -181,9 +184,8 @@ impl Flights {
     /// Adds one request of a cluster, encoded at `now`: to the youngest span if it shares its times
     /// and neither was sent before. The caller has seen that there is room.
     #[inline]
-    pub fn put(&mut self, due: Nanos, ready: Nanos, now: Nanos, op: &Op, to: (SlotId, u8, bool)) {
-        let (slot, hops, is_asked) = to;
-        let is_resent = hops > 0;
+    pub fn put(&mut self, due: Nanos, ready: Nanos, now: Nanos, op: &Op, route: Route, is_asked: bool) {
+        let is_resent = route.hops > 0;
         let ahead = self.len as u32;
         let joins = |span: &Span| {
             !span.is_sent && !span.is_resent && span.due == due && span.ready == ready
@@ -196,7 +198,7 @@ impl Flights {
             }
         }
         let place = self.place(self.len);
-        self.routes[place] = Route { ttl_s: op.ttl_s, slot, hops };
+        self.routes[place] = route;
         self.add(*op);
     }
 
@@ -333,10 +335,11 @@ mod tests {
         let mut flights = Flights::routed(4);
         let op = |key| Op { key: KeyId(key), ttl_s: 9, ..Op::default() };
         let (due, slot) = (Nanos(1), SlotId(7));
-        flights.put(due, due, due, &op(0), (slot, 0, false));
-        flights.put(due, due, due, &op(1), (slot, 0, false));
-        flights.put(due, due, due, &op(2), (slot, 3, true));
-        flights.put(due, due, due, &op(3), (slot, 0, false));
+        let route = |hops| Route { ttl_s: 9, slot, hops, version: 5 };
+        flights.put(due, due, due, &op(0), route(0), false);
+        flights.put(due, due, due, &op(1), route(0), false);
+        flights.put(due, due, due, &op(2), route(3), true);
+        flights.put(due, due, due, &op(3), route(0), false);
         assert_eq!(flights.head_span().unwrap().1, 2, "the first two share a span");
         assert!(!flights.take_asked());
         flights.pop_many(2);
@@ -344,7 +347,7 @@ mod tests {
         let (span, left) = flights.head_span().unwrap();
         assert!(span.is_resent && left == 1);
         let flight = flights.pop().unwrap();
-        assert_eq!(flight.route, Route { ttl_s: 9, slot, hops: 3 });
+        assert_eq!(flight.route, route(3));
         assert_eq!((flights.slot(0), flights.len()), (slot, 1));
     }
 

@@ -26,6 +26,7 @@ pub struct Ledger {
     spare: Consumer<Box<Interval>>,
     length_ns: u64,
     origin: Nanos,
+    begun: Nanos,
     boundary: Nanos,
     totals: Counts,
     usage: Usage,
@@ -57,6 +58,7 @@ impl Ledger {
             spare,
             length_ns,
             origin: Nanos(0),
+            begun: Nanos(0),
             boundary: Nanos::NEVER,
             totals: Counts::default(),
             usage: Usage::default(),
@@ -66,10 +68,16 @@ impl Ledger {
 
     /// Begins at `start`; intervals are aligned to `origin`, where what counts begins.
     pub fn begin(&mut self, start: Nanos, origin: Nanos, usage: Usage) {
-        (self.origin, self.usage) = (origin, usage);
+        (self.origin, self.begun, self.usage) = (origin, start, usage);
         self.current.start = start;
         self.current.number = self.number_at(start);
         self.boundary = self.boundary_after(start);
+    }
+
+    /// When the run began to count.
+    #[must_use]
+    pub const fn begun(&self) -> Nanos {
+        self.begun
     }
 
     /// When the current interval ends.

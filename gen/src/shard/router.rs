@@ -14,9 +14,10 @@ use super::outages::Outages;
 use super::routing::Routing;
 use super::waiting::{Pool, Queue, Waiting};
 use crate::cluster::board::{Board, NOBODY, Table};
-use crate::cluster::slots::{SLOTS, Slots};
+use crate::cluster::slots::{RequestSlots, SLOTS};
 use crate::limits::{MAX_NODES, MAX_WAITING, MAX_WAITING_PER_NODE};
-use crate::units::{ConnId, KeyId, Nanos, NodeId, SlotId};
+use crate::units::{ConnId, Nanos, NodeId, SlotId};
+use crate::workload::Op;
 
 /// A node as a shard sees it.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +53,7 @@ struct Room {
 #[derive(Debug)]
 pub struct Router {
     board: Arc<Board>,
-    slots: Slots,
+    slots: RequestSlots,
     retries: bool,
     /// Who serves each slot, as far as this shard knows: MOVED changes it at once.
     table: Box<Table>,
@@ -107,11 +108,11 @@ impl Router {
         router
     }
 
-    /// The slot of a key.
+    /// The slot of a request.
     #[inline]
     #[must_use]
-    pub fn slot(&self, key: KeyId) -> SlotId {
-        self.slots.of(key)
+    pub fn slot(&self, op: Op) -> SlotId {
+        self.slots.of(op.command, op.key)
     }
 
     /// Who serves a slot. Of one that nobody serves the node with the first room is asked, whose

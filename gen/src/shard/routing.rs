@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cluster::board::Board;
-use crate::cluster::slots::Slots;
+use crate::cluster::slots::RequestSlots;
 use crate::limits::{MAX_RETRY_PAUSE_NS, MIN_RETRY_PAUSE_NS, SPARE_ROOMS};
 use crate::units::NodeId;
 
@@ -12,8 +12,8 @@ use crate::units::NodeId;
 pub struct Routing {
     /// What is known of the cluster, by all shards.
     pub board: Arc<Board>,
-    /// The slots of keys.
-    pub slots: Slots,
+    /// The slots of requests.
+    pub slots: RequestSlots,
     /// The nodes that serve slots at the start.
     pub primaries: Vec<NodeId>,
     /// Connections of this shard, over all of them.
@@ -62,7 +62,7 @@ mod tests {
         for (connections, primaries) in [(50, 3), (3, 3), (7, 1), (20, 6)] {
             let routing = Routing {
                 board: Arc::default(),
-                slots: Slots::new("key:"),
+                slots: RequestSlots::new(1, |_, _| Vec::new()),
                 primaries: (0..primaries).map(NodeId).collect(),
                 connections,
                 retries: true,

@@ -2,6 +2,7 @@
 
 use super::routing::Routing;
 use crate::resp::command::Encoder;
+use crate::strategy::Strategist;
 use crate::workload::Workload;
 use crate::workload::arrivals::Arrivals;
 
@@ -39,6 +40,8 @@ pub struct Settings {
     pub timeout_ns: u64,
     /// A request that takes longer is a slow one.
     pub slow_ns: u64,
+    /// What is done for hot keys; only with `routing`.
+    pub strategist: Option<Strategist>,
     /// How requests find their nodes; none with a single server.
     pub routing: Option<Routing>,
 }

@@ -19,6 +19,8 @@ pub struct Waiting {
     pub sent: Nanos,
     /// How often it was sent.
     pub hops: u8,
+    /// The version that a write carries.
+    pub version: u64,
     /// ASKING goes before it.
     pub asks: bool,
     /// How it ended last, if that is how it ends.
@@ -147,6 +149,7 @@ mod tests {
             due: Nanos(key),
             sent: Nanos(0),
             hops: 0,
+            version: 0,
             asks: false,
             last: ErrorKind::Other,
         }

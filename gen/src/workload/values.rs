@@ -10,6 +10,40 @@ const POOL_BYTES: usize = 64 << 10;
 /// Digits of the key's number that stand at the front of every value that has room for them.
 const STAMP_BYTES: usize = 16;
 
+/// Bytes of the stamp and of a version behind it, in runs that write one.
+pub const STAMPED_BYTES: usize = STAMP_BYTES + size_of::<u64>();
+
+/// Writes a version behind the stamp of a value, which has room for it.
+#[inline]
+pub fn write_version(version: u64, value: &mut [u8]) {
+    if let Some(place) = value.get_mut(STAMP_BYTES..STAMPED_BYTES) {
+        place.copy_from_slice(&version.to_le_bytes());
+    }
+}
+
+/// Collects the version of a value that comes in parts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct VersionReader([u8; size_of::<u64>()]);
+
+impl VersionReader {
+    /// Takes in `part`, which begins `offset` bytes into the value.
+    #[inline]
+    pub fn take(&mut self, offset: u64, part: &[u8]) {
+        for (place, wanted) in self.0.iter_mut().zip(STAMP_BYTES as u64..) {
+            let at = wanted.checked_sub(offset).and_then(|at| usize::try_from(at).ok());
+            if let Some(byte) = at.and_then(|at| part.get(at)) {
+                *place = *byte;
+            }
+        }
+    }
+
+    /// The version, after all of the value.
+    #[must_use]
+    pub const fn version(self) -> u64 {
+        u64::from_le_bytes(self.0)
+    }
+}
+
 /// Makes the value of any key, and checks one that came back.
 #[derive(Debug, Clone)]
 pub struct Values {
@@ -178,5 +212,18 @@ mod tests {
     #[test]
     fn a_longer_value_does_not_match() {
         assert!(!Values::fixed(1, 4).matches(KeyId(0), 2, &[0; 3]));
+    }
+
+    #[test]
+    fn a_version_is_read_however_the_value_is_cut() {
+        let mut value = [7; 40];
+        write_version(0x0102_0304_0506_0708, &mut value);
+        for cut in 0..=value.len() {
+            let mut reader = VersionReader::default();
+            reader.take(0, &value[..cut]);
+            reader.take(cut as u64, &value[cut..]);
+            assert_eq!(reader.version(), 0x0102_0304_0506_0708);
+        }
+        assert!(value[..16].iter().chain(&value[24..]).all(|byte| *byte == 7));
     }
 }

@@ -17,9 +17,11 @@ fn parse(bytes: &[u8], cuts: &[usize]) -> Result<Vec<Parsed>, ProtocolError> {
     for end in ends {
         let mut part = &bytes[start..end];
         start = end;
-        while let Some(reply) = parser.next(&mut part, |offset, bytes| {
-            assert_eq!(offset, body.len() as u64);
-            body.extend_from_slice(bytes);
+        while let Some(reply) = parser.next(&mut part, |at, bytes| {
+            if !at.pushed {
+                assert_eq!(at.offset, body.len() as u64);
+                body.extend_from_slice(bytes);
+            }
         })? {
             // Only statuses and errors have a text, and the fast path leaves out that of `+OK`.
             let text = match reply {

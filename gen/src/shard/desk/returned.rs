@@ -11,7 +11,7 @@ use crate::measure::cluster::ClusterCounts;
 use crate::measure::interval::Interval;
 use crate::measure::outcome::{ErrorKind, Outcome};
 use crate::resp::expect::Expected;
-use crate::shard::flight::{Flight, Flights};
+use crate::shard::flight::{Flight, Flights, Route};
 use crate::shard::router::Router;
 use crate::shard::routing::retry_pause_ns;
 use crate::shard::waiting::Waiting;
@@ -96,8 +96,9 @@ impl Desk {
         let Flight { command, nonce, key, .. } = *flight;
         let op = Op { command, nonce, key, ttl_s: flight.route.ttl_s };
         let asks = way.is_some_and(|(_, asks)| asks);
-        let waiting =
-            Waiting { op, slot, due: flight.due, sent: flight.sent, hops, asks, last: kind };
+        let Flight { due, sent, route, .. } = *flight;
+        let version = route.version;
+        let waiting = Waiting { op, slot, due, sent, hops, version, asks, last: kind };
         let kept = match way {
             Some((node, _)) if hops <= QUICK_HOPS => router.keep_again(node, waiting),
             // By then the slot may be elsewhere: its owner is asked.
@@ -115,6 +116,7 @@ impl Desk {
     pub(super) fn lost_routed(&mut self, id: ConnId, flight: &Flight, now: Nanos) -> bool {
         let room = self.connections[id.index()].room;
         let from = self.router.as_ref().and_then(|router| router.node(room));
+        self.doubt(flight);
         self.send_again(flight, from, (ErrorKind::Disconnect, false), None, now)
     }
 
@@ -164,11 +166,11 @@ impl Desk {
     }
 
     fn end_waiting(&mut self, waiting: Waiting, outcome: Outcome, now: Nanos) {
-        let Waiting { op, due, sent, .. } = waiting;
+        let Waiting { op, due, sent, version, .. } = waiting;
         self.in_flight -= 1;
         self.settings.workload.give_back(op.key);
         let Op { command, nonce, key, .. } = op;
-        let route = Default::default();
+        let route = Route { version, ..Route::default() };
         let flight = Flight { due, ready: due, sent, command, nonce, key, ahead: 0, route };
         self.end_request(ConnId(0), flight, outcome, now);
     }

@@ -5,6 +5,7 @@ use super::Desk;
 use crate::limits::MAX_WAITING;
 use crate::measure::outcome::ErrorKind;
 use crate::shard::connection::{Pending, State};
+use crate::shard::flight::Route;
 use crate::shard::ring::Ring;
 use crate::shard::waiting::Waiting;
 use crate::units::{ConnId, Nanos, NodeId};
@@ -28,6 +29,7 @@ impl Desk {
     /// it. In the open model all that is due is drawn, so that a node without room delays only its
     /// own; in the closed model as many requests are kept open as all connections together take.
     pub(super) fn issue_routed(&mut self, ring: &mut impl Ring, now: Nanos) {
+        self.hungry = false;
         self.serve_rooms(ring, now, true);
         let open = self.settings.open;
         let mut credits = if open { usize::MAX } else { self.credits() };
@@ -36,7 +38,7 @@ impl Desk {
         {
             let Some(op) = self.settings.workload.draw() else { break };
             self.settings.arrivals.advance();
-            self.issue_one(ring, op, due, now);
+            self.issue_by_strategy(ring, op, due, now);
             credits -= 1;
         }
         self.end_turn();
@@ -83,28 +85,38 @@ impl Desk {
         None
     }
 
+    /// Sends one request, or keeps it for its node. False when there is no place for it.
     #[inline]
-    fn issue_one(&mut self, ring: &mut impl Ring, op: Op, due: Nanos, now: Nanos) {
-        let Some(router) = &mut self.router else { return };
-        let slot = router.slot(op.key);
+    pub(super) fn issue_one(
+        &mut self,
+        ring: &mut impl Ring,
+        (op, version): (Op, u64),
+        due: Nanos,
+        now: Nanos,
+    ) -> bool {
+        let Some(router) = &mut self.router else { return false };
+        let slot = router.slot(op);
         let node = router.owner(slot);
         let last = ErrorKind::Disconnect;
-        let waiting = Waiting { op, slot, due, sent: Nanos(0), hops: 0, asks: false, last };
+        let (sent, hops, asks) = (Nanos(0), 0, false);
+        let waiting = Waiting { op, slot, due, sent, hops, version, asks, last };
         let room = router.room(node).filter(|_| router.is_idle(node));
         if let Some(id) = room.and_then(|room| self.front(room)) {
-            return self.put(ring, id, waiting, now);
+            self.put(ring, id, waiting, now);
+            return true;
         }
         let open = self.settings.open;
         let kept = self.router.as_mut().is_some_and(|r| r.keep_fresh(node, waiting, open));
         if !kept && let Some(cluster) = &mut self.ledger.current.cluster {
             cluster.overflowed += 1;
         }
+        kept
     }
 
     /// Encodes one request for a connection that has room.
     #[inline]
     fn put(&mut self, ring: &mut impl Ring, id: ConnId, waiting: Waiting, now: Nanos) {
-        let Waiting { op, slot, due, hops, asks, .. } = waiting;
+        let Waiting { op, slot, due, hops, version, asks, .. } = waiting;
         let connection = &mut self.connections[id.index()];
         connection.reuse_half();
         let Pending { half, bytes, .. } = connection.pending;
@@ -115,8 +127,12 @@ impl Desk {
             length = ASKING.len();
         }
         length += self.settings.encoder.encode(op, &self.settings.workload, &mut out[length..]);
+        if version > 0 {
+            self.settings.encoder.put_version(op, version, &mut out[..length]);
+        }
         let ready = due.max(connection.free_since);
-        connection.flights.put(due, ready, now, &op, (slot, hops, asks));
+        let route = Route { ttl_s: op.ttl_s, slot, hops, version };
+        connection.flights.put(due, ready, now, &op, route, asks);
         connection.pending.bytes += length;
         connection.pending.requests += 1;
         connection.requests_left -= 1;

@@ -159,6 +159,9 @@ impl Desk {
     /// Takes a connection out of service; its requests in flight are lost.
     pub(super) fn lose(&mut self, id: ConnId, now: Nanos) {
         self.end_all(id, Outcome::Lost, now);
+        if self.connections[id.index()].state == State::Open {
+            self.forget_kept();
+        }
         let connection = &mut self.connections[id.index()];
         match connection.state {
             State::Open => {

@@ -1,0 +1,64 @@
+//! The flags that say how the load of hot keys is kept off their shard.
+
+use std::time::Duration;
+
+use stallion_gen::strategy::Strategy;
+
+use super::read::duration;
+
+/// How the load of hot keys is kept off their shard, and at what price.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Mitigation {
+    /// What is done for hot keys; measure does nothing, and measures how old answers are as the
+    /// others do
+    #[arg(long, value_enum, default_value_t = Kind::None)]
+    mitigation: Kind,
+    /// Keys that each core keeps at most, for local-cache
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    cache_entries: usize,
+    /// How long a key is kept at most, for local-cache
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    cache_ttl: Duration,
+    /// Whether the server tells of changes to what was read, or of every change (broadcast)
+    #[arg(long, value_enum, default_value_t = Tracking::Default)]
+    tracking: Tracking,
+    /// How many of the hottest keys have copies, for key-split
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    split_keys: u64,
+    /// Copies of each, the original included
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    split_copies: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    None,
+    Measure,
+    LocalCache,
+    KeySplit,
+    Coalesce,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Tracking {
+    Default,
+    Bcast,
+}
+
+impl Mitigation {
+    pub(crate) fn strategy(&self) -> Option<Strategy> {
+        Some(match self.mitigation {
+            Kind::None => return None,
+            Kind::Measure => Strategy::Plain,
+            Kind::LocalCache => Strategy::LocalCache {
+                entries: self.cache_entries,
+                ttl_ns: self.cache_ttl.as_nanos() as u64,
+                broadcast: self.tracking == Tracking::Bcast,
+            },
+            Kind::KeySplit => {
+                Strategy::KeySplit { hot: self.split_keys, copies: self.split_copies }
+            }
+            Kind::Coalesce => Strategy::Coalesce,
+        })
+    }
+}
