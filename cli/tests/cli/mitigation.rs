@@ -22,9 +22,30 @@ fn cluster(folder: &std::path::Path) -> Stack {
 fn drive(stack: &Stack, mitigation: &[&str]) -> Value {
     let port = stack.port().to_string();
     let flags = [
-        "drive", "--topology", "cluster", "-p", &port, "--keys", "1000", "--dist", "zipfian",
-        "--zipf-s", "1.2", "--rw-ratio", "19:1", "--rate", "4000", "--duration", "2s", "--conns", "6",
-        "--pipeline", "8", "--json", "-", "--allow-invalid",
+        "drive",
+        "--topology",
+        "cluster",
+        "-p",
+        &port,
+        "--keys",
+        "1000",
+        "--dist",
+        "zipfian",
+        "--zipf-s",
+        "1.2",
+        "--rw-ratio",
+        "19:1",
+        "--rate",
+        "4000",
+        "--duration",
+        "2s",
+        "--conns",
+        "6",
+        "--pipeline",
+        "8",
+        "--json",
+        "-",
+        "--allow-invalid",
     ];
     let ended = stallion(&[&flags, mitigation].concat());
     let summary: Value = serde_json::from_str(&ended.out).expect(&ended.err);

@@ -27,7 +27,8 @@ pub fn greeting(credentials: &Credentials, resp3: bool) -> Greeting {
 /// name, when they are not the usual ones. It goes out in one piece, and every answer is awaited.
 #[must_use]
 pub fn session(plan: &Plan) -> Greeting {
-    let Greeting { mut bytes, mut replies } = greeting(&plan.credentials, plan.resp3 || plan.strategy.is_some());
+    let Greeting { mut bytes, mut replies } =
+        greeting(&plan.credentials, plan.resp3 || plan.strategy.is_some());
     let mut say = |words: &[&[u8]]| {
         bytes.extend(request(words));
         replies += 1;

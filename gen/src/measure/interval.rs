@@ -3,9 +3,9 @@
 use super::cluster::ClusterCounts;
 use super::histogram::Recording;
 use super::late::LateSpans;
-use super::strategy::StrategyCounts;
 use super::outcome::{ErrorKind, Outcome};
 use super::slow::{Sample, SlowSample};
+use super::strategy::StrategyCounts;
 use crate::limits::MAX_COMMANDS;
 use crate::units::Nanos;
 

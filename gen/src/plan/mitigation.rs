@@ -13,7 +13,9 @@ use crate::workload::values::STAMPED_BYTES;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MitigationError {
     /// A single server.
-    #[error("--mitigation spreads or saves the load of hot keys in a cluster: give --topology cluster, too")]
+    #[error(
+        "--mitigation spreads or saves the load of hot keys in a cluster: give --topology cluster, too"
+    )]
     NoCluster,
     /// Other commands than GET and SET.
     #[error("--mitigation works on GET and SET, and {0} is neither: leave it out of --mix")]
@@ -28,13 +30,19 @@ pub enum MitigationError {
     )]
     Size,
     /// Writes that expire.
-    #[error("--mitigation judges reads by what was written, and a key that expired has nothing: leave out --ttl-frac")]
+    #[error(
+        "--mitigation judges reads by what was written, and a key that expired has nothing: leave out --ttl-frac"
+    )]
     Ttl,
     /// Values that are not those that were loaded.
-    #[error("--mitigation writes a version into every value, which --verify would find wrong: leave out one of them")]
+    #[error(
+        "--mitigation writes a version into every value, which --verify would find wrong: leave out one of them"
+    )]
     Verify,
     /// Too many copies or hot keys.
-    #[error("--split-copies {copies} of --split-keys {hot}: give 2 to {MAX_COPIES} copies of 1 to {COPY_STEP} keys")]
+    #[error(
+        "--split-copies {copies} of --split-keys {hot}: give 2 to {MAX_COPIES} copies of 1 to {COPY_STEP} keys"
+    )]
     Split {
         /// As asked.
         hot: u64,
@@ -112,7 +120,14 @@ mod tests {
     fn what_does_not_go_together_is_refused() {
         let mut commands = Commands::reads_and_writes(9, 1);
         let sizes = Sizes::Fixed(100);
-        let around = Around { in_cluster: true, commands: &commands, sizes: &sizes, ttl: Ttl::NONE, verify: false, keys: 10 };
+        let around = Around {
+            in_cluster: true,
+            commands: &commands,
+            sizes: &sizes,
+            ttl: Ttl::NONE,
+            verify: false,
+            keys: 10,
+        };
         let split = |hot, copies| check(Strategy::KeySplit { hot, copies }, around);
         assert_eq!(split(5, 3), Ok(()));
         assert!(matches!(split(5, 1), Err(MitigationError::Split { .. })));
@@ -127,7 +142,14 @@ mod tests {
         let verified = Around { verify: true, ..around };
         assert_eq!(check(Strategy::Plain, verified), Err(MitigationError::Verify));
         commands.transaction = Some(2);
-        let in_transactions = Around { in_cluster: true, commands: &commands, sizes: &sizes, ttl: Ttl::NONE, verify: false, keys: 10 };
+        let in_transactions = Around {
+            in_cluster: true,
+            commands: &commands,
+            sizes: &sizes,
+            ttl: Ttl::NONE,
+            verify: false,
+            keys: 10,
+        };
         assert_eq!(check(Strategy::Plain, in_transactions), Err(MitigationError::Transaction));
     }
 }

@@ -6,9 +6,9 @@ pub mod rate;
 
 pub mod mix;
 
-mod error;
-
 pub mod mitigation;
+
+mod error;
 
 use std::net::SocketAddr;
 
@@ -21,16 +21,16 @@ pub use target::{Credentials, Target, TargetError};
 
 use mitigation::Around;
 
+use crate::cluster::slots::slot_of;
 use crate::limits::{
     MAX_COMMANDS, MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE,
     MAX_TRANSACTION, MAX_VALUE_BYTES,
 };
 use crate::resp::command::Encoder;
-use crate::strategy::Strategy;
-use crate::cluster::slots::slot_of;
 use crate::resp::command::key_text;
-use crate::units::KeyId;
 use crate::shard::ring::{HALVES, Io, WaitPolicy};
+use crate::strategy::Strategy;
+use crate::units::KeyId;
 use crate::workload::arrivals::Schedule;
 use crate::workload::command::words::Piece;
 use crate::workload::command::{Command, Commands};
@@ -314,9 +314,8 @@ impl Plan {
         let Topology::Cluster { .. } = self.topology else { return Ok(()) };
         let slot = |key| slot_of(key_text(&self.key_prefix, KeyId(key)).as_bytes());
         let one_slot = (1..100).all(|key| slot(key) == slot(0));
-        let crosses = |command: &&Command| {
-            command.words.iter().any(|word| word.0.contains(&Piece::Other))
-        };
+        let crosses =
+            |command: &&Command| command.words.iter().any(|word| word.0.contains(&Piece::Other));
         match self.commands.list.iter().find(crosses) {
             _ if one_slot => Ok(()),
             Some(command) => Err(PlanError::CrossSlot(command.name.clone())),

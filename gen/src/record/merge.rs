@@ -10,9 +10,9 @@ use super::{Layout, cluster};
 use crate::limits::MAX_COMMANDS;
 use crate::measure::cluster_sum::ClusterSum;
 use crate::measure::histogram::Sum;
-use crate::measure::strategy::StrategySum;
 use crate::measure::interval::{CommandCounts, Counts, Interval};
 use crate::measure::outcome::ErrorKind;
+use crate::measure::strategy::StrategySum;
 use crate::units::CommandId;
 use crate::workload::command::Commands;
 

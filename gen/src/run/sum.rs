@@ -82,7 +82,10 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         server_busy: totals.server_busy(),
         link: around.link,
         cluster: cluster_summary(totals, around.board.as_deref()),
-        mitigation: plan.strategy.zip(measured.strategy.as_deref()).map(|(_, sum)| MitigationSummary::of(sum)),
+        mitigation: plan
+            .strategy
+            .zip(measured.strategy.as_deref())
+            .map(|(_, sum)| MitigationSummary::of(sum)),
         steadiness: totals.steadiness(),
         client: Client {
             cpu_ns_per_op: per_op(measured.cpu_ns),

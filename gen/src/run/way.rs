@@ -65,7 +65,11 @@ pub(super) fn longest(encoder: &Encoder, in_cluster: bool) -> usize {
 }
 
 /// What a shard does for hot keys; `versions` are those of all shards.
-pub(super) fn strategist(plan: &Plan, versions: Option<&Versions>, seed: u64) -> Option<Strategist> {
+pub(super) fn strategist(
+    plan: &Plan,
+    versions: Option<&Versions>,
+    seed: u64,
+) -> Option<Strategist> {
     let (strategy, versions) = plan.strategy.zip(versions)?;
     Some(Strategist::new(strategy, versions.clone(), (MAX_WAITING, MAX_WAITING), seed))
 }

@@ -9,6 +9,8 @@ mod returned;
 
 mod strategic;
 
+mod usual;
+
 pub use routed::ASKING;
 
 use std::collections::VecDeque;
@@ -20,7 +22,7 @@ use super::ring::Ring;
 use super::router::Router;
 use super::routing::Routing;
 use super::settings::Settings;
-use crate::limits::{MAX_COMMANDS, MAX_LINE_BYTES};
+use crate::limits::MAX_LINE_BYTES;
 use crate::measure::outcome::{ErrorKind, Outcome};
 use crate::measure::slow::Sample;
 use crate::resp::expect::{Expected, Fit};
@@ -263,61 +265,6 @@ impl Desk {
             }
         }
         self.offer(id, now);
-    }
-
-    /// Takes the replies that nearly all requests get off the front of `input`, as long as they
-    /// come: two comparisons for each, and one record for all that were sent together.
-    #[inline]
-    fn receive_usual(&mut self, id: ConnId, input: &mut &[u8], now: Nanos) {
-        let connection = &mut self.connections[id.index()];
-        if connection.state != State::Open || !connection.parser.at_border() {
-            return;
-        }
-        let flights = &mut connection.flights;
-        while let Some((span, left)) = flights.head_span() {
-            if span.is_resent {
-                return;
-            }
-            let mut by_command = [0; MAX_COMMANDS];
-            let mut count = 0;
-            while count < left {
-                let command = flights.command(count);
-                let Some(rest) = self.expected.usual(command).strip(input) else {
-                    break;
-                };
-                *input = rest;
-                by_command[command.index()] += 1;
-                count += 1;
-            }
-            if count == 0 {
-                return;
-            }
-            let (response_ns, open) = (now.since(span.due), self.settings.open);
-            let interval = &mut self.ledger.current;
-            let (expected, response) = (&self.expected, open.then_some(response_ns));
-            let by_command = &by_command[..expected.count()];
-            interval.end_usual(by_command, expected.reads(), response, now.since(span.sent));
-            if response_ns >= self.settings.slow_ns {
-                let flights = &*flights;
-                interval.slow.offer_many(count as u64, response_ns, |index| {
-                    let flight = flights.get(index as usize);
-                    let is_read = expected.reads() >> flight.command.0 & 1 != 0;
-                    let outcome = if is_read { Outcome::Hit } else { Outcome::Ok };
-                    sample(id, flight, outcome, now)
-                });
-            }
-            if let Some(router) = &mut self.router {
-                returned::count_usual(
-                    router,
-                    interval,
-                    flights,
-                    (expected, count, connection.room),
-                    now,
-                );
-            }
-            flights.pop_many(count);
-            self.in_flight -= count;
-        }
     }
 
     /// One answer.

@@ -184,7 +184,15 @@ impl Flights {
     /// Adds one request of a cluster, encoded at `now`: to the youngest span if it shares its times
     /// and neither was sent before. The caller has seen that there is room.
     #[inline]
-    pub fn put(&mut self, due: Nanos, ready: Nanos, now: Nanos, op: &Op, route: Route, is_asked: bool) {
+    pub fn put(
+        &mut self,
+        due: Nanos,
+        ready: Nanos,
+        now: Nanos,
+        op: &Op,
+        route: Route,
+        is_asked: bool,
+    ) {
         let is_resent = route.hops > 0;
         let ahead = self.len as u32;
         let joins = |span: &Span| {

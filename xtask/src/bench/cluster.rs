@@ -1,64 +1,18 @@
 //! What cluster mode costs the client over node mode: one server that serves all slots, driven both
 //! ways in turn, so that only the routing and the counting by slot differ.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::effort::Effort;
 use super::figures::{Sample, ratio, tenth, whole};
-use super::programs::{CONNECTIONS, KEYS, Programs, Server, free_port};
+use super::programs::{CONNECTIONS, Programs, Server};
 use super::publish::{Table, publish};
-use crate::child;
+use super::shards::Shards;
 
 const PIPELINES: [usize; 3] = [1, 16, 64];
 
 /// What is measured in turn.
 const TOPOLOGIES: [&str; 2] = ["cluster", "node"];
-
-/// A redis-server on the server's CPU that is a cluster of itself alone, and its file of nodes.
-struct Cluster {
-    server: Server,
-    state: PathBuf,
-}
-
-impl Cluster {
-    /// Starts one and fills it with the keys.
-    fn of_one(programs: &Programs) -> anyhow::Result<Self> {
-        let port = free_port()?;
-        let state = std::env::temp_dir().join(format!("stallion-nodes-{port}.conf"));
-        let mut words = Programs::redis_words(port, "127.0.0.1")?;
-        words.extend(["--cluster-enabled", "yes", "--cluster-config-file"].map(str::to_owned));
-        words.push(state.display().to_string());
-        words.extend(["--cluster-port".to_owned(), free_port()?.to_string()]);
-        let cluster = Self { server: Server { process: child::spawn(&words)?, port }, state };
-        cluster.server.wait_until_open()?;
-        let port = port.to_string();
-        let ask = |words: &str| {
-            let words = format!("redis-cli -p {port} cluster {words}");
-            child::run(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-        };
-        ask("addslotsrange 0 16383")?;
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !ask("info")?.stdout.contains("cluster_state:ok") {
-            ensure!(Instant::now() < deadline, "a cluster of one node does not come up");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let keys = KEYS.to_string();
-        child::run(&programs.words("stallion", &["load", "--port", &port, "--keys", &keys]))?;
-        Ok(cluster)
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let _ = self.server.process.kill();
-        let _ = self.server.process.wait();
-        let _ = std::fs::remove_file(&self.state);
-    }
-}
 
 #[derive(Default)]
 struct Measured {
@@ -68,7 +22,7 @@ struct Measured {
 
 pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
     let programs = Programs::build()?;
-    let cluster = Cluster::of_one(&programs)?;
+    let cluster = Shards::start(&programs, 1)?;
     let mut table = Table::new(&[
         "pipeline",
         "cluster ns/op",
@@ -86,7 +40,7 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
                 let index = (round + step) % TOPOLOGIES.len();
                 turn(
                     &programs,
-                    &cluster.server,
+                    cluster.first(),
                     (pipeline, effort.seconds),
                     index,
                     &mut found[index],

@@ -30,7 +30,11 @@ mod ceiling;
 
 mod probes;
 
+mod shards;
+
 mod cluster;
+
+mod hotkey;
 
 use anyhow::bail;
 
@@ -49,9 +53,10 @@ pub(crate) fn run(name: &str, quick: bool) -> anyhow::Result<()> {
         "ceiling" => ceiling::run(effort),
         "probes" => probes::run(effort),
         "cluster" => cluster::run(effort),
+        "hotkey" => hotkey::run(effort),
         _ => bail!(
             "`{name}` is no benchmark: there are engine, peers, pacing, hot, link, load, scale, \
-             ceiling, probes and cluster"
+             ceiling, probes, cluster and hotkey"
         ),
     }
 }

@@ -152,7 +152,7 @@ impl Desk {
         let (Some(strategist), Some(counts)) =
             (&mut self.strategist, &mut self.ledger.current.strategy)
         else {
-            return;
+            return pushed.clear();
         };
         pushed.end();
         if pushed.is_everything() {
