@@ -110,6 +110,10 @@ pub fn find(
     Ok(conclude(options, &closed, &search, steps))
 }
 
+/// Steps in which the client was starved that are not counted before it is believed to be the limit:
+/// somebody else on its core says nothing of the server.
+const STARVED_STEPS: usize = 3;
+
 /// Tries one rate: once if that meets the objective, otherwise until two of three agree, since one
 /// stall of the host breaks a step of seconds. None when it was interrupted.
 fn try_rate(
@@ -120,7 +124,7 @@ fn try_rate(
     note: &mut dyn FnMut(Tried),
 ) -> Result<Option<Step>, RunError> {
     let rate = rate.round().max(1.0) as u64;
-    let (mut met, mut broken) = (0, 0);
+    let (mut met, mut broken, mut starved) = (0, 0, 0);
     loop {
         let (summary, backlog) = one_run(plan, Rate::Steady(rate), stop)?;
         if stop.load(Ordering::Relaxed) {
@@ -128,7 +132,12 @@ fn try_rate(
         }
         let reason = broken_because(&summary, options, rate, backlog);
         let step = if reason.is_empty() { Step::Met } else { Step::Broken };
+        let passed_over = summary.verdict.bound == Bound::Generator && starved < STARVED_STEPS;
         note(Tried { stage, rate, step, reason, summary });
+        if passed_over {
+            starved += 1;
+            continue;
+        }
         match step {
             Step::Met => met += 1,
             Step::Broken => broken += 1,
@@ -190,11 +199,14 @@ fn conclude(options: &Options, closed: &Summary, search: &Search, steps: Vec<Tri
     let broken =
         steps.iter().filter(|tried| tried.step == Step::Broken && tried.rate as f64 >= from);
     let starved = |tried: &&Tried| tried.summary.verdict.bound == Bound::Generator;
-    // The lowest rate that broke stands right at the ceiling; when none was met, the first that
-    // the client itself broke says why.
+    // The lowest rate that broke stands right at the ceiling, and one that the server broke says
+    // more than one that was passed over; when none was met, the first that the client broke says
+    // why.
     let knee = match broken.clone().find(starved) {
         Some(tried) if found.is_none() => &tried.summary,
-        _ => broken.min_by_key(|tried| tried.rate).map_or(closed, |tried| &tried.summary),
+        _ => broken
+            .min_by_key(|tried| (starved(tried), tried.rate))
+            .map_or(closed, |tried| &tried.summary),
     };
     let (bound, evidence) = bound_at(knee);
     Ceiling {

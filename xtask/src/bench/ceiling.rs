@@ -14,6 +14,8 @@ use crate::child;
 /// step of two seconds, and says nothing of the server.
 const OBJECTIVE: &str = "p90<2ms";
 
+const OBJECTIVE_US: f64 = 2_000.0;
+
 /// Rates of the sweep, as shares of what the closed model reaches.
 const SHARES: std::ops::RangeInclusive<u32> = 50..=115;
 
@@ -60,10 +62,10 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
     }
     let note = format!(
         "One redis-server, GET of 100 B, 50 connections, objective {OBJECTIVE}. The sweep drives each \
-         rate from {} to {} % of the closed model by itself, {STEP} % apart, and takes the highest \
-         below the first that breaks the objective in two of three runs.",
-        SHARES.start(),
-        SHARES.end()
+         rate from {} down to {} % of the closed model by itself, {STEP} % apart, and takes the first \
+         that meets the objective in two of three runs.",
+        SHARES.end(),
+        SHARES.start()
     );
     publish("ceiling", effort, Value::Array(data), &[table], &note)
 }
@@ -91,6 +93,8 @@ fn search(
     Ok(serde_json::from_str(&text)?)
 }
 
+/// The highest rate that meets the objective in two of three runs, from above: a stall of the host
+/// breaks a run that would have met it, and none meets it by chance.
 fn sweep(
     programs: &Programs,
     server: &Server,
@@ -98,29 +102,39 @@ fn sweep(
     closed: f64,
     effort: Effort,
 ) -> anyhow::Result<f64> {
-    let mut highest = 0.0;
-    for share in SHARES.step_by(STEP) {
+    for share in SHARES.rev().step_by(STEP) {
         let rate = (closed * f64::from(share) / 100.0).round();
-        let mut met = 0;
-        for _ in 0..3 {
-            met += usize::from(meets(programs, server, pipeline, rate, effort)?);
+        let (mut met, mut tried, mut starved) = (0, 0, 0);
+        while tried < 3 {
+            let broken = broken_because(programs, server, pipeline, rate, effort)?;
+            // As in the search: a client that somebody starved says nothing of the server.
+            if broken.contains("generator-bound") && starved < 3 {
+                starved += 1;
+                continue;
+            }
+            println!(
+                "  {} a second: {}",
+                whole(rate),
+                if broken.is_empty() { "met" } else { &broken }
+            );
+            met += usize::from(broken.is_empty());
+            tried += 1;
         }
-        println!("  {} a second: met in {met} of 3", whole(rate));
-        if met < 2 {
-            break;
+        if met >= 2 {
+            return Ok(rate);
         }
-        highest = rate;
     }
-    Ok(highest)
+    Ok(0.0)
 }
 
-fn meets(
+/// Why a rate does not meet the objective; empty when it does.
+fn broken_because(
     programs: &Programs,
     server: &Server,
     pipeline: usize,
     rate: f64,
     effort: Effort,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<String> {
     let flags = format!(
         "--rate {rate} --pipeline {pipeline} --conns 50 --duration {}s --warmup 500ms",
         effort.seconds
@@ -128,5 +142,10 @@ fn meets(
     let flags: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
     let driven = programs.drive(server.port, &flags)?;
     let p90_us = driven.number("/response_us/p90")?;
-    Ok(driven.summary["verdict"]["valid"] == true && p90_us < 2_000.0)
+    let reasons = &driven.summary["verdict"]["reasons"];
+    if driven.summary["verdict"]["valid"] != true {
+        return Ok(reasons.to_string());
+    }
+    let late = p90_us >= OBJECTIVE_US;
+    Ok(if late { format!("p90 was {} us", whole(p90_us)) } else { String::new() })
 }
