@@ -20,6 +20,10 @@ use search::{Search, Stage, Step};
 /// A server's main thread this busy is what bounds the rate: above it queues grow without end.
 const LOOP_IS_FULL: f64 = 0.90;
 
+/// A ceiling above this share of what fills the event loop is the event loop's: at a utilisation of
+/// 0.8 the mean queue before a single server is four requests long (M/M/1), and it grows from there.
+const NEAR_FULL: f64 = 0.80;
+
 /// A backlog of more than so many seconds' worth of requests at the end of a step is growing, not
 /// fluctuating.
 const BACKLOG_S: f64 = 0.02;
@@ -208,7 +212,7 @@ fn conclude(options: &Options, closed: &Summary, search: &Search, steps: Vec<Tri
             .min_by_key(|tried| (starved(tried), tried.rate))
             .map_or(closed, |tried| &tried.summary),
     };
-    let (bound, evidence) = bound_at(knee);
+    let (bound, evidence) = bound_at(knee, closed, found.map_or(0.0, |(rate, _)| rate));
     Ceiling {
         slo: options.slo.clone(),
         closed_ops_per_sec: closed.ops_per_sec,
@@ -221,8 +225,15 @@ fn conclude(options: &Options, closed: &Summary, search: &Search, steps: Vec<Tri
     }
 }
 
-/// What bounds a run that broke, by its figures.
-fn bound_at(knee: &Summary) -> (Bound, String) {
+/// Whether a ceiling lies right below the rate at which the closed model fills the event loop: the
+/// queues that break the objective are that loop's.
+fn is_near_full(closed: &Summary, ceiling: f64) -> bool {
+    closed.server_busy.is_some_and(|busy| busy >= LOOP_IS_FULL)
+        && ceiling >= closed.ops_per_sec * NEAR_FULL
+}
+
+/// What bounds a ceiling, by the figures of the run that broke and of the closed model.
+fn bound_at(knee: &Summary, closed: &Summary, ceiling: f64) -> (Bound, String) {
     let client = format!(
         "the busiest client core was {:.0} % busy and the client's own lateness had a p99 of {:.0} us",
         knee.client.busy_max * 100.0,
@@ -236,6 +247,16 @@ fn bound_at(knee: &Summary) -> (Bound, String) {
             let text = format!(
                 "event-loop CPU: the server's main thread was {:.0} % busy; {client}",
                 busy * 100.0
+            );
+            (Bound::Server, text)
+        }
+        Some(busy) if is_near_full(closed, ceiling) => {
+            let text = format!(
+                "event-loop CPU: the server's main thread was {:.0} % busy at the first rate that broke, \
+                 and {:.0} % in the closed model, which is {:.0} % above the ceiling; {client}",
+                busy * 100.0,
+                closed.server_busy.unwrap_or_default() * 100.0,
+                (closed.ops_per_sec / ceiling - 1.0) * 100.0
             );
             (Bound::Server, text)
         }
