@@ -48,10 +48,13 @@ fn shards_share_a_timeline_and_a_restarted_one_is_picked_up_again() {
     });
     assert_eq!(seen.pids, [pids[0], pids[1], restarted]);
     assert_eq!(seen.ended, [pids[0], restarted], "each ended before the watch did");
-    assert_eq!(commands_of(&seen, left), ["DEBUG", "DEBUG"]);
+    // A server that starts on a busy host may have a long turn of its own.
+    let told = commands_of(&seen, left);
+    assert_eq!(told.iter().filter(|what| **what == "DEBUG").count(), 2, "{told:?}");
     assert!(commands_of(&seen, right).contains(&"KEYS"), "{:#?}", seen.stalls);
     let by_pid = |pid| seen.stalls.iter().filter(move |stall| stall.pid == pid);
-    let slept = |pid| by_pid(pid).find(|stall| stall.class == StallClass::Command).unwrap();
+    let is_sleep = |stall: &&Stall| stall.class == StallClass::Command && stall.what == "DEBUG";
+    let slept = |pid| by_pid(pid).find(is_sleep).unwrap();
     for (pid, ms) in [(pids[0], 30.0), (restarted, 50.0), (pids[1], 40.0)] {
         assert_near("sleep, ms", slept(pid).busy_ns as f64 / 1e6, ms, 0.2);
     }
