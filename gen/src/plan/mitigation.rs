@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_does_not_go_together_is_refused() {
-        let mut commands = Commands::reads_and_writes(9, 1);
+        let commands = Commands::reads_and_writes(9, 1);
         let sizes = Sizes::Fixed(100);
         let around = Around {
             in_cluster: true,
@@ -141,15 +141,8 @@ mod tests {
         assert_eq!(check(Strategy::Plain, small), Err(MitigationError::Size));
         let verified = Around { verify: true, ..around };
         assert_eq!(check(Strategy::Plain, verified), Err(MitigationError::Verify));
-        commands.transaction = Some(2);
-        let in_transactions = Around {
-            in_cluster: true,
-            commands: &commands,
-            sizes: &sizes,
-            ttl: Ttl::NONE,
-            verify: false,
-            keys: 10,
-        };
+        let transactions = Commands { transaction: Some(2), ..commands.clone() };
+        let in_transactions = Around { commands: &transactions, ..around };
         assert_eq!(check(Strategy::Plain, in_transactions), Err(MitigationError::Transaction));
     }
 }
