@@ -28,10 +28,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let steps = [
         step("format", || shell::run(&["cargo", "fmt", "--all", "--check"])),
         step("lint", || shell::run(&lint.concat())),
-        step("test", || shell::run(&[test_runner(), features].concat())),
-        step("fuzz", || fuzz::run(FUZZ, None, false)),
         step("documentation", || shell::run(&documentation.concat())),
         step("tidy", || tidy::run(features)),
+        step("fuzz", || fuzz::run(FUZZ, None, false)),
+        // Last, so that the log ends with the failures.
+        step("test", || shell::run(&[test_runner(), features].concat())),
     ];
     summarise(&steps)
 }
