@@ -7,6 +7,9 @@ use std::process::exit;
 /// Where `cargo xtask ebpf` puts the object, below the target folder.
 const OBJECT: &str = "ebpf/stallion-ebpf.o";
 
+/// What the object is made of, and what both sides must agree on byte by byte.
+const SOURCES: [&str; 2] = ["ebpf/src", "../probes-common/src"];
+
 fn main() {
     println!("cargo::rerun-if-env-changed=CARGO_TARGET_DIR");
     println!("cargo::rerun-if-env-changed=STALLION_EBPF_OBJECT");
@@ -22,7 +25,33 @@ fn main() {
         );
         exit(1);
     }
+    if let Some(source) = newer_source(&object) {
+        println!(
+            "cargo::error={} is older than {}, and its events may have another shape: run \
+             `cargo xtask ebpf`",
+            object.display(),
+            source.display()
+        );
+        exit(1);
+    }
     println!("cargo::rustc-env=STALLION_EBPF_OBJECT={}", object.display());
+}
+
+/// A source that changed after the object was built; of an object from elsewhere nothing is known.
+fn newer_source(object: &Path) -> Option<PathBuf> {
+    if env::var_os("STALLION_EBPF_OBJECT").is_some() {
+        return None;
+    }
+    let built = object.metadata().and_then(|file| file.modified()).ok()?;
+    SOURCES
+        .iter()
+        .map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
+        .inspect(|folder| println!("cargo::rerun-if-changed={}", folder.display()))
+        .flat_map(|folder| folder.read_dir().into_iter().flatten().flatten())
+        .map(|entry| entry.path())
+        .find(|path| {
+            path.metadata().and_then(|file| file.modified()).is_ok_and(|changed| changed > built)
+        })
 }
 
 /// `STALLION_EBPF_OBJECT`, or the object below the target folder that this build uses.
