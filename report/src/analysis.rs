@@ -1,14 +1,17 @@
 //! From files to everything that a report says, in figures.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use stallion_timeline::{SlowOp, StallClass, ThreadRole};
+use stallion_timeline::{OpCounts, SlowOp, StallClass, ThreadRole};
 
 use crate::accounting::{Accounting, accounting};
+use crate::around::{Around, around};
 use crate::attribute::{Attribution, Request, Tally, late_span, requests};
 use crate::baseline::Baseline;
 use crate::cause::{CLASSES, Cause};
+use crate::cluster::{Cluster, cluster};
 use crate::crosscheck::{Crosscheck, crosscheck};
 use crate::disturbance::{Onset, onsets};
 use crate::evidence;
@@ -56,6 +59,12 @@ pub struct Analysis {
     pub crosscheck: Crosscheck,
     /// Whether every request has one end.
     pub accounting: Accounting,
+    /// How fast the server was before, during and after each disturbance.
+    pub around: Vec<Around>,
+    /// By node and slot; none with a single server.
+    pub cluster: Option<Cluster>,
+    /// Requests of the measured phases by command.
+    pub commands: BTreeMap<String, OpCounts>,
 }
 
 /// Percentiles of the measured phases; none where nothing was recorded.
@@ -188,9 +197,24 @@ pub fn analyse(paths: &[PathBuf]) -> Result<Analysis, JoinError> {
         stalled: stalled(&run, &ledger),
         crosscheck: crosscheck(&run),
         accounting: accounting(&run),
+        around: around(&run),
+        cluster: cluster(&run),
+        commands: commands(&run),
         ledger,
         run,
     })
+}
+
+fn commands(run: &Run) -> BTreeMap<String, OpCounts> {
+    let mut sums: BTreeMap<String, OpCounts> = BTreeMap::new();
+    for (name, counts) in run.measured_slices().flat_map(|slice| &slice.interval.ops) {
+        let sum = sums.entry(name.clone()).or_default();
+        sum.ok += counts.ok;
+        sum.hits += counts.hits;
+        sum.misses += counts.misses;
+        sum.errors += counts.errors;
+    }
+    sums
 }
 
 fn latency(run: &Run) -> Latency {

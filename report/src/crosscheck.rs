@@ -7,7 +7,7 @@ use stallion_timeline::{Stall, StallClass};
 
 use crate::cause::Cause;
 use crate::evidence;
-use crate::run::Run;
+use crate::run::{Run, said_by};
 use crate::words;
 
 /// Stalls from this on would be in SLOWLOG by its default threshold, were they commands.
@@ -122,9 +122,9 @@ fn forks(run: &Run, known: &mut Known) -> Vec<Row> {
         run.main_stalls().filter(|stall| stall.class == StallClass::Fork).collect();
     let mut rows = Vec::new();
     for (index, fork) in forks.iter().enumerate() {
-        let next_ns = forks.get(index + 1).map_or(u64::MAX, |next| next.end_ns);
-        let Some((server, usec)) = evidence::info_after(run, fork.end_ns, "latest_fork_usec")
-        else {
+        let next = forks[index + 1..].iter().find(|next| next.port == fork.port);
+        let next_ns = next.map_or(u64::MAX, |next| next.end_ns);
+        let Some((server, usec)) = evidence::info_after(run, fork, "latest_fork_usec") else {
             continue;
         };
         // A later fork has overwritten the figure.
@@ -148,14 +148,15 @@ fn forks(run: &Run, known: &mut Known) -> Vec<Row> {
 /// Bytes copied after the last fork against `rdb_last_cow_size`, where both are known.
 fn copied(run: &Run) -> Option<Row> {
     let fork = run.main_stalls().filter(|stall| stall.class == StallClass::Fork).last()?;
-    let last = run.servers.last()?;
+    let last = run.said_by(fork.port).last()?;
     let (server, saving) = (
         *last.info.get("rdb_last_cow_size")?,
         last.info.get("rdb_bgsave_in_progress").copied().unwrap_or(0.0),
     );
-    let faults = run
-        .main_stalls()
-        .filter(|stall| stall.class == StallClass::CowFault && stall.start_ns >= fork.start_ns);
+    let faults = run.main_stalls().filter(|stall| {
+        let of_fork = stall.port == fork.port && stall.start_ns >= fork.start_ns;
+        stall.class == StallClass::CowFault && of_fork
+    });
     let copied: f64 = faults.filter_map(|stall| stall.detail.get("copied_bytes")).sum();
     (server > 0.0 && saving == 0.0 && copied > 0.0).then(|| Row {
         what: "memory copied on write".to_owned(),
@@ -172,13 +173,15 @@ fn slowlog(run: &Run, known: &mut Known) -> Vec<Row> {
     let mut entries: Vec<_> = run
         .servers
         .iter()
-        .flat_map(|server| server.slowlog.iter().map(move |entry| (server.at_ns, entry)))
+        .flat_map(|server| server.slowlog.iter().map(move |entry| (server, entry)))
         .filter(|(_, entry)| entry.duration_us >= COMPARED_OVER_US)
         .collect();
     entries.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.duration_us));
     let mut rows = Vec::new();
-    for (asked_ns, entry) in entries {
-        let fitting = run.main_stalls().filter(|stall| evidence::fits(run, entry, stall));
+    for (server, entry) in entries {
+        let fitting = run
+            .main_stalls()
+            .filter(|stall| said_by(server, stall.port) && evidence::fits(run, entry, stall));
         // A command's own record fits best; a stall that filled the command is as good a witness.
         let stall = fitting.min_by_key(|stall| {
             let off = stall.busy_ns.abs_diff(entry.duration_us.unsigned_abs() * 1_000);
@@ -188,7 +191,7 @@ fn slowlog(run: &Run, known: &mut Known) -> Vec<Row> {
             known.add(stall);
         }
         if rows.len() < ROWS {
-            let at_ns = stall.map_or(asked_ns, |stall| stall.start_ns);
+            let at_ns = stall.map_or(server.at_ns, |stall| stall.start_ns);
             let probe_ns = stall.map(|stall| stall.end_ns - stall.start_ns);
             rows.push(row(
                 run,
@@ -205,20 +208,20 @@ fn slowlog(run: &Run, known: &mut Known) -> Vec<Row> {
 
 /// Each new sample of LATENCY against the stall of its kind that fits it best.
 fn latency(run: &Run, known: &mut Known) -> Vec<Row> {
-    let mut last: BTreeMap<&str, f64> = BTreeMap::new();
-    let mut asked_before_ns = None;
+    let mut last: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+    let mut asked_before: BTreeMap<&str, u64> = BTreeMap::new();
     let mut rows = Vec::new();
     for server in &run.servers {
+        let before_ns = asked_before.insert(&server.target, server.at_ns);
         for (event, ms) in &server.latency_ms {
             // The first record also shows samples from before the run.
-            let new = last.insert(event, *ms) != Some(*ms);
-            let (Some(before_ns), true, Some(classes)) = (asked_before_ns, new, classes_of(event))
-            else {
+            let new = last.insert((&server.target, event), *ms) != Some(*ms);
+            let (Some(before_ns), true, Some(classes)) = (before_ns, new, classes_of(event)) else {
                 continue;
             };
             let stall = run
                 .main_stalls()
-                .filter(|stall| classes.contains(&stall.class))
+                .filter(|stall| said_by(server, stall.port) && classes.contains(&stall.class))
                 // Redis stamps a sample in whole seconds, so it may be up to one second older.
                 .filter(|stall| {
                     stall.end_ns + 1_000_000_000 > before_ns && stall.start_ns < server.at_ns
@@ -237,7 +240,6 @@ fn latency(run: &Run, known: &mut Known) -> Vec<Row> {
                 stall.map(|stall| stall.busy_ns),
             ));
         }
-        asked_before_ns = Some(server.at_ns);
     }
     rows.truncate(ROWS);
     rows

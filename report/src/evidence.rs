@@ -128,7 +128,10 @@ fn saving_job(run: &Run, from_ns: u64, to_ns: u64) -> Option<&'static str> {
         _ => None,
     });
     by_chaos.or_else(|| {
-        let after = run.servers.iter().filter(|server| server.at_ns >= from_ns);
+        let at_work =
+            run.main_stalls().find(|stall| stall.start_ns < to_ns && stall.end_ns > from_ns);
+        let port = at_work.map_or(0, |stall| stall.port);
+        let after = run.said_by(port).filter(|server| server.at_ns >= from_ns);
         after.take(2).find_map(|server| {
             let on = |field: &str| server.info.get(field).is_some_and(|value| *value > 0.0);
             if on("rdb_bgsave_in_progress") {
@@ -160,7 +163,7 @@ fn command_label(run: &Run, what: &str, from_ns: u64, to_ns: u64) -> String {
 /// The SLOWLOG entry that fits a stall in time and, within its tolerance, in duration.
 #[must_use]
 pub fn slowlog_of<'a>(run: &'a Run, stall: &Stall) -> Option<&'a SlowlogEntry> {
-    let entries = run.servers.iter().flat_map(|server| &server.slowlog);
+    let entries = run.said_by(stall.port).flat_map(|server| &server.slowlog);
     let fitting = entries.filter(|entry| fits(run, entry, stall));
     fitting.min_by_key(|entry| distance_us(entry, stall))
 }
@@ -192,12 +195,11 @@ fn possible_span(run: &Run, entry: &SlowlogEntry) -> (i128, i128) {
     (second_ns - duration_ns, second_ns + 1_000_000_000 + duration_ns)
 }
 
-/// The first server record at or after an instant in which a field of INFO stands.
+/// The first record of a stall's server after it in which a field of INFO stands.
 #[must_use]
-pub fn info_after<'a>(run: &'a Run, at_ns: u64, field: &str) -> Option<(&'a Server, f64)> {
-    run.servers
-        .iter()
-        .filter(|server| server.at_ns >= at_ns)
+pub fn info_after<'a>(run: &'a Run, stall: &Stall, field: &str) -> Option<(&'a Server, f64)> {
+    run.said_by(stall.port)
+        .filter(|server| server.at_ns >= stall.end_ns)
         .find_map(|server| Some((server, *server.info.get(field)?)))
 }
 

@@ -54,6 +54,8 @@ pub fn findings(analysis: &Analysis) -> Vec<Finding> {
             spike: Some(index),
         });
     }
+    let outages = analysis.cluster.iter().flat_map(|cluster| &cluster.outages);
+    all.extend(outages.take(HEADLINES).map(|outage| fact(outage.sentence(), "")));
     all.extend(onsets(analysis));
     all.extend(phases(analysis));
     all.extend(network(analysis));
@@ -197,10 +199,14 @@ fn cautions(analysis: &Analysis) -> Vec<Finding> {
     }
     if !run.other_servers.is_empty() {
         let ports: Vec<String> = run.other_servers.iter().map(u16::to_string).collect();
-        all.push(fact(
-            format!("Stalls of other servers were left out (ports {})", words::list(&ports)),
-            "The client did not drive them; a stall of one shard does not delay another's requests.",
-        ));
+        let why = if analysis.cluster.is_some() {
+            "Slow requests are joined with the stalls of one node of the cluster; what waited for others is unexplained."
+        } else {
+            "The client did not drive them; a stall of one shard does not delay another's requests."
+        };
+        let headline =
+            format!("Stalls of other servers were left out (ports {})", words::list(&ports));
+        all.push(fact(headline, why));
     }
     if !analysis.accounting.closes() {
         all.push(caution(

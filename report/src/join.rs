@@ -8,7 +8,7 @@ use stallion_timeline::{
 };
 use thiserror::Error;
 
-use crate::run::{PhaseSpan, Run, Slice, Source};
+use crate::run::{PhaseSpan, Run, Slice, Source, port_of};
 use crate::summary::{Percentiles, Summary};
 
 /// Why timelines could not be joined.
@@ -113,6 +113,7 @@ fn empty_run(first: &Timeline) -> Run {
         servers: Vec::new(),
         wall_minus_monotonic_ns: i128::from(clock.wall_ns) - i128::from(clock.monotonic_ns),
         chaos: Vec::new(),
+        outages: Vec::new(),
         probes: Vec::new(),
         client_late: Vec::new(),
         losses: Vec::new(),
@@ -194,6 +195,9 @@ fn absorb(
     let leads = source == 0;
     for mut record in timeline.records {
         for_each_time(&mut record, &on_reference);
+        if let Record::Chaos(chaos) = &mut record {
+            shift_detail(&mut chaos.detail, clock.offset_ns);
+        }
         match record {
             Record::Phase(phase) if leads => run.phases.push(PhaseSpan {
                 name: phase.name,
@@ -212,6 +216,7 @@ fn absorb(
             Record::Server(server) => run.servers.push(server),
             Record::Chaos(chaos) => run.chaos.push(chaos),
             Record::Loss(loss) => run.losses.push(loss),
+            Record::Outage(outage) if keep_intervals => run.outages.push(outage),
             _ => {}
         }
     }
@@ -236,6 +241,20 @@ fn for_each_time(record: &mut Record, apply: &impl Fn(&mut u64)) {
     };
     for time in times {
         apply(time);
+    }
+}
+
+/// The instants among the figures of a disturbance.
+const DETAILED_TIMES: [&str; 6] =
+    ["there_begin_ns", "there_end_ns", "back_begin_ns", "back_end_ns", "killed_ns", "replaced_ns"];
+
+fn shift_detail(detail: &mut serde_json::Value, offset_ns: i64) {
+    for name in DETAILED_TIMES {
+        if let Some(time) = detail.get_mut(name)
+            && let Some(time_ns) = time.as_u64()
+        {
+            *time = time_ns.saturating_add_signed(offset_ns).into();
+        }
     }
 }
 
@@ -270,12 +289,6 @@ fn keep_driven_server(run: &mut Run) {
     ports.dedup();
     run.other_servers = ports;
     run.stalls.retain(|stall| !other(stall));
-}
-
-/// The port in `redis://host:6379`, with or without what stands around it.
-fn port_of(target: &str) -> Option<u16> {
-    let address = target.split("://").last()?.split('/').next()?;
-    address.rsplit_once(':')?.1.parse().ok()
 }
 
 /// Sorts everything by time, closes the phases and finds both ends of the axis.

@@ -11,8 +11,9 @@
 //! 6. [`attribute`]: each nanosecond of each slow request gets exactly one cause.
 //! 7. [`spike`]: the stretches in which latency left its baseline.
 //! 8. [`evidence`], [`crosscheck`], [`accounting`]: what the server and the sums say about it.
-//! 9. [`analysis`]: all of the above in one [`analysis::Report`]; [`incident`], [`finding`]: in sentences.
-//! 10. [`render`]: HTML, Markdown, JSON, terminal; [`files`]: which to read, where to write.
+//! 9. [`around`], [`cluster`]: what each disturbance did to the latency, and what each node saw.
+//! 10. [`analysis`]: all of the above in one [`analysis::Report`]; [`incident`], [`finding`]: in sentences.
+//! 11. [`render`]: HTML, Markdown, JSON, terminal; [`files`]: which to read, where to write.
 
 pub mod words;
 
@@ -41,6 +42,10 @@ pub mod disturbance;
 pub mod crosscheck;
 
 pub mod accounting;
+
+pub mod around;
+
+pub mod cluster;
 
 pub mod analysis;
 

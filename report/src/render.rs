@@ -14,6 +14,8 @@ pub mod overview;
 
 pub mod curves;
 
+pub mod cluster;
+
 pub mod markdown;
 
 pub mod html;

@@ -3,8 +3,8 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use stallion_timeline::{
-    Chaos, Header, Interval, Loss, PhaseName, ProbeState, Role, Server, SlowOp, Stall, ThreadRole,
-    histogram,
+    Chaos, Header, Interval, Loss, Outage, PhaseName, ProbeState, Role, Server, SlowOp, Stall,
+    ThreadRole, histogram,
 };
 
 use crate::summary::{Percentiles, Summary};
@@ -102,6 +102,8 @@ pub struct Run {
     pub wall_minus_monotonic_ns: i128,
     /// Disturbances that Stallion made.
     pub chaos: Vec<Chaos>,
+    /// When slots of a cluster failed, as each ring of the client saw it.
+    pub outages: Vec<Outage>,
     /// State of each probe.
     pub probes: Vec<ProbeState>,
     /// When the client had something to do and did not run.
@@ -138,6 +140,11 @@ impl Run {
         self.stalls.iter().filter(|stall| stall.thread == ThreadRole::Main)
     }
 
+    /// What one server said of itself: that of a stall's port, which is 0 when it is unknown.
+    pub fn said_by(&self, port: u16) -> impl Iterator<Item = &Server> {
+        self.servers.iter().filter(move |server| said_by(server, port))
+    }
+
     /// Whether a probe timeline is among the files.
     #[must_use]
     pub fn probed(&self) -> bool {
@@ -149,6 +156,19 @@ impl Run {
     pub fn driven(&self) -> bool {
         !self.slices.is_empty()
     }
+}
+
+/// Whether a record is about the server of a port. Where one of the two is unknown there was only one.
+#[must_use]
+pub fn said_by(server: &Server, port: u16) -> bool {
+    port == 0 || port_of(&server.target).is_none_or(|of| of == port)
+}
+
+/// The port in `redis://host:6379`, with or without what stands around it.
+#[must_use]
+pub fn port_of(target: &str) -> Option<u16> {
+    let address = target.split("://").last()?.split('/').next()?;
+    address.rsplit_once(':')?.1.parse().ok()
 }
 
 impl Slice {

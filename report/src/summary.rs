@@ -81,6 +81,9 @@ pub struct Summary {
     pub redirects: BTreeMap<String, u64>,
     /// `due, sent, answered, failed, timeouts, lost, unsent`, those that were given.
     pub accounting: BTreeMap<String, u64>,
+    /// Nodes and slots, as the client wrote them; null with a single server.
+    #[serde(skip)]
+    pub cluster: Value,
 }
 
 impl Summary {
@@ -99,6 +102,7 @@ impl Summary {
             errors: counts(&value["errors"]),
             redirects: counts(&value["redirects"]),
             accounting: counts(&value["accounting"]),
+            cluster: value["cluster"].clone(),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! A cluster's part of an interval, as the timeline has it.
 
-use stallion_timeline::{ClusterInterval, Outage, Record};
+use stallion_timeline::{ClusterInterval, Record};
 
 use crate::cluster::board::Board;
 use crate::measure::cluster::{ClusterCounts, Outage as Seen};
 use crate::measure::cluster_sum::ClusterSum;
-use crate::summary::cluster::node_name;
+use crate::summary::cluster::named;
 
 /// Slots that one interval names.
 const HOT_SLOTS: usize = 8;
@@ -27,18 +27,6 @@ pub(super) fn record(sum: &ClusterSum, board: &Board) -> ClusterInterval {
 
 /// The outages that ended in an interval of one ring.
 pub(super) fn outages(ring: usize, counts: &ClusterCounts, board: &Board) -> Vec<Record> {
-    let record = |seen: &Seen| {
-        Record::Outage(Outage {
-            node: node_name(board, seen.node),
-            start_ns: seen.start.0,
-            first_answer_ns: seen.first_back.0,
-            end_ns: seen.last_back.0,
-            first_slot: seen.first_slot.0,
-            last_slot: seen.last_slot.0,
-            slots: seen.slots,
-            slots_back: seen.slots_back,
-            ring: ring as u32,
-        })
-    };
+    let record = |seen: &Seen| Record::Outage(named(board, ring as u32, seen));
     counts.outages.iter().map(record).collect()
 }

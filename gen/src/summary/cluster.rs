@@ -4,20 +4,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::Serialize;
-use stallion_timeline::{NodeShare, SlotShare};
+use stallion_timeline::{NodeShare, Outage, SlotShare};
 
 use crate::cluster::board::{Board, NOBODY};
 use crate::cluster::slots::SLOTS;
-use crate::measure::cluster::Outage;
+use crate::measure::cluster::Outage as Seen;
 use crate::measure::cluster_sum::ClusterSum;
-use crate::units::NodeId;
 
 /// Slots that are named.
 const HOT_SLOTS: usize = 10;
-
-/// Outages of one node that are less apart than this are one: its connections do not notice in the
-/// same microsecond.
-const SAME_OUTAGE_NS: u64 = 100_000_000;
 
 /// One node of a cluster.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -97,7 +92,7 @@ impl ClusterSummary {
     #[must_use]
     pub fn of(
         sum: &ClusterSum,
-        outages: &[(u32, Outage)],
+        outages: &[(u32, Seen)],
         board: &Board,
         origin_ns: u64,
         busy: impl Fn(SocketAddr) -> Option<f64>,
@@ -126,6 +121,7 @@ impl ClusterSummary {
             node: name(usize::from(owners[usize::from(slot.slot)])),
             share: slot,
         });
+        let seen = outages.iter().map(|(ring, outage)| named(board, *ring, outage));
         Self {
             nodes,
             hot_slots: hot_slots.collect(),
@@ -134,97 +130,42 @@ impl ClusterSummary {
             gave_up: sum.gave_up,
             unserved_slots: owned(usize::from(NOBODY)),
             refreshes: board.refreshes(),
-            outages: joined(outages)
-                .iter()
-                .map(|outage| outage_summary(outage, name(outage.node.index()), origin_ns))
+            outages: Outage::joined(seen.collect())
+                .into_iter()
+                .map(|outage| outage_summary(outage, origin_ns))
                 .collect(),
         }
     }
 }
 
-/// Outages of one node that several rings saw, or that follow each other at once, as one.
-fn joined(outages: &[(u32, Outage)]) -> Vec<Outage> {
-    let mut sorted: Vec<Outage> = outages.iter().map(|(_, outage)| *outage).collect();
-    sorted.sort_by_key(|outage| (outage.start, outage.node));
-    let mut joined: Vec<Outage> = Vec::new();
-    for outage in sorted {
-        let same = |known: &&mut Outage| {
-            let close = outage.start.since(known.last_back) < SAME_OUTAGE_NS;
-            known.node == outage.node && (close || known.slots_back < known.slots)
-        };
-        match joined.iter_mut().rev().find(same) {
-            None => joined.push(outage),
-            Some(known) => {
-                let first = |one: &Outage| (one.slots_back > 0).then_some(one.first_back);
-                let answers = [first(known), first(&outage)];
-                known.first_back = answers.into_iter().flatten().min().unwrap_or(known.start);
-                known.last_back = known.last_back.max(outage.last_back);
-                known.first_slot = known.first_slot.min(outage.first_slot);
-                known.last_slot = known.last_slot.max(outage.last_slot);
-                known.slots += outage.slots;
-                known.slots_back += outage.slots_back;
-            }
-        }
-    }
-    joined
-}
-
-fn outage_summary(outage: &Outage, node: String, origin_ns: u64) -> OutageSummary {
-    let ms = |ns: u64| (ns as f64 / 1e4).round() / 100.0;
-    let any_back = outage.slots_back > 0;
-    let all_back = outage.slots_back == outage.slots;
+fn outage_summary(outage: Outage, origin_ns: u64) -> OutageSummary {
+    let ms = |end_ns: u64| ((end_ns - outage.start_ns) as f64 / 1e4).round() / 100.0;
     OutageSummary {
-        node,
-        at_s: (outage.start.0 as i64 - origin_ns as i64) as f64 / 1e9,
-        start_ns: outage.start.0,
-        end_ns: outage.last_back.0,
-        first_answer_ms: any_back.then(|| ms(outage.first_back.since(outage.start))),
-        recovery_ms: all_back.then(|| ms(outage.last_back.since(outage.start))),
-        first_slot: outage.first_slot.0,
-        last_slot: outage.last_slot.0,
+        at_s: (outage.start_ns as i64 - origin_ns as i64) as f64 / 1e9,
+        start_ns: outage.start_ns,
+        end_ns: outage.end_ns,
+        first_answer_ms: outage.answered_ns().map(ms),
+        recovery_ms: outage.recovered_ns().map(ms),
+        first_slot: outage.first_slot,
+        last_slot: outage.last_slot,
         slots: outage.slots,
         slots_back: outage.slots_back,
+        node: outage.node,
     }
 }
 
-/// The name of a node by its number on the board.
+/// What one ring saw, as the timeline has it.
 #[must_use]
-pub fn node_name(board: &Board, node: NodeId) -> String {
-    board.address(node).map_or_else(String::new, |address| address.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::units::{Nanos, SlotId};
-
-    fn outage(node: u16, start: u64, end: u64, slots: (u32, u32)) -> Outage {
-        Outage {
-            node: NodeId(node),
-            first_slot: SlotId(start as u16),
-            last_slot: SlotId(end as u16),
-            slots: slots.0,
-            slots_back: slots.1,
-            start: Nanos(start),
-            first_back: Nanos(end),
-            last_back: Nanos(end),
-        }
-    }
-
-    #[test]
-    fn what_several_rings_saw_of_one_outage_is_one() {
-        let seen = [
-            (0, outage(1, 1_000, 5_000, (3, 3))),
-            (1, outage(1, 1_200, 9_000, (4, 4))),
-            (0, outage(2, 1_100, 1_300, (1, 0))),
-            (0, outage(1, 9_000 + 2 * SAME_OUTAGE_NS, 10_000 + 2 * SAME_OUTAGE_NS, (1, 1))),
-        ];
-        let found = joined(&seen);
-        assert_eq!(found.len(), 3);
-        let first = &found[0];
-        assert_eq!((first.start.0, first.first_back.0, first.last_back.0), (1_000, 5_000, 9_000));
-        assert_eq!((first.slots, first.slots_back), (7, 7));
-        assert_eq!(outage_summary(first, String::new(), 0).recovery_ms, Some(0.01));
-        assert_eq!(outage_summary(&found[1], String::new(), 0).recovery_ms, None);
+pub fn named(board: &Board, ring: u32, seen: &Seen) -> Outage {
+    Outage {
+        node: board.address(seen.node).map_or_else(String::new, |address| address.to_string()),
+        start_ns: seen.start.0,
+        first_answer_ns: seen.first_back.0,
+        end_ns: seen.last_back.0,
+        first_slot: seen.first_slot.0,
+        last_slot: seen.last_slot.0,
+        slots: seen.slots,
+        slots_back: seen.slots_back,
+        ring,
     }
 }

@@ -6,6 +6,7 @@ use plotly::Plot;
 use crate::analysis::Analysis;
 use crate::attribute::{Attribution, Share};
 use crate::finding::{self, Finding, Tone, findings};
+use crate::render::cluster::{self, Part};
 use crate::render::curves;
 use crate::render::lanes::{self, Lane};
 use crate::render::markdown::{facts, percentiles_note, stalled_note, title, total_note};
@@ -36,6 +37,9 @@ struct Page {
     percentiles: Table,
     percentiles_note: String,
     worst: Vec<String>,
+    cluster_figure: String,
+    cluster_px: usize,
+    cluster: Vec<Part>,
     sections: Vec<Section>,
     plotly: String,
 }
@@ -108,6 +112,9 @@ pub fn render(analysis: &Analysis) -> String {
         percentiles: tables::percentiles(analysis),
         percentiles_note: percentiles_note(),
         worst: analysis.worst.iter().map(finding::story).collect(),
+        cluster_figure: for_script(cluster::figure(analysis)),
+        cluster_px: cluster::HEIGHT_PX,
+        cluster: shown(analysis),
         sections: sections(analysis),
         plotly: plotly_script(),
     };
@@ -214,6 +221,11 @@ fn drawn_note(analysis: &Analysis, lanes: &[Lane]) -> String {
         ));
     }
     notes.join(" ")
+}
+
+fn shown(analysis: &Analysis) -> Vec<Part> {
+    let parts = cluster::parts(analysis).into_iter();
+    parts.filter(|part| !part.table.rows.is_empty()).collect()
 }
 
 fn sections(analysis: &Analysis) -> Vec<Section> {

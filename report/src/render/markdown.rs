@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::analysis::Analysis;
 use crate::finding::{self, Finding, findings};
+use crate::render::cluster;
 use crate::render::tables::{self, Table};
 use crate::words;
 
@@ -101,7 +102,14 @@ fn sections(analysis: &Analysis) -> Vec<Section> {
         ("Files", String::new(), tables::sources(analysis)),
         ("Plan and host", String::new(), tables::plan(analysis)),
     ];
-    all.into_iter()
+    let (latency, rest) = all.split_at(2);
+    let between =
+        cluster::parts(analysis).into_iter().map(|part| (part.title, part.note, part.table));
+    latency
+        .iter()
+        .cloned()
+        .chain(between)
+        .chain(rest.iter().cloned())
         .filter(|(_, _, table)| !table.rows.is_empty())
         .map(|(title, note, rows)| Section { title, note, table: table(&rows) })
         .collect()

@@ -120,7 +120,7 @@ fn latency_lines(plot: &mut Plot, run: &Run, groups: &[&[Slice]]) {
     }
 }
 
-fn middle_ns(group: &[Slice]) -> u64 {
+pub(super) fn middle_ns(group: &[Slice]) -> u64 {
     let start = group.first().map_or(0, |slice| slice.interval.start_ns);
     start.midpoint(group.last().map_or(start, |slice| slice.interval.end_ns))
 }

@@ -153,3 +153,30 @@ fn what_no_probe_saw_is_unexplained_and_the_clients_own_is_the_clients() {
     assert!(share(Cause::Client) > 30.0, "{}", share(Cause::Client));
     assert!(percent(&analysis.total, StallClass::ZeroFault) < 2.0);
 }
+
+#[test]
+fn a_cluster_by_node_with_what_each_disturbance_did() {
+    let analysis = check("cluster");
+    let cluster = analysis.cluster.as_ref().unwrap();
+    let sum: u64 = cluster.nodes.iter().map(|node| node.ops).sum();
+    assert_eq!(sum, analysis.traffic.answered);
+    let moved: u64 = cluster.nodes.iter().map(|node| node.redirects.moved).sum();
+    assert_eq!(moved, cluster.redirects.moved);
+    assert!(moved > 0 && !cluster.hot_slots_exact);
+    let [outage] = &cluster.outages[..] else { panic!("{:?}", cluster.outages) };
+    assert_eq!((outage.outage.slots, outage.recovered_after_ns), (100, Some(690 * synthetic::MS)));
+    assert_eq!(outage.chaos, ["kill-master"]);
+    let [there, back, kill] = &analysis.around[..] else { panic!("{:?}", analysis.around) };
+    assert_eq!((&*there.action, &*back.action), ("reshard there", "reshard back"));
+    assert!(there.before.seconds < 0.6 && there.after.seconds < 0.4, "up to its neighbours");
+    assert_eq!(kill.until_axis_ns, 2_700 * synthetic::MS as i64, "until all was answered again");
+    let p99 = |stretch: &stallion_report::around::Stretch| stretch.response.unwrap().p99_ns;
+    assert!(p99(&kill.during) > 100 * p99(&kill.before), "{kill:?}");
+    let [missed] = &analysis.crosscheck.missed[..] else { panic!("{:?}", analysis.crosscheck) };
+    assert_eq!(
+        missed.cause,
+        Cause::Stall(StallClass::Command),
+        "another node's SLOWLOG is no witness"
+    );
+    assert!(render::html::render(&analysis).contains("cluster-figure"));
+}

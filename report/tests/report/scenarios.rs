@@ -1,8 +1,9 @@
 //! The golden cases.
 
-use stallion_timeline::{PhaseName, StallClass};
+use serde_json::json;
+use stallion_timeline::{Outage, PhaseName, StallClass};
 
-use crate::synthetic::{MS, S, Scenario, chaos, server, slowlog, stall, sum};
+use crate::synthetic::{MS, S, START, Scenario, chaos, server, slowlog, stall, sum};
 
 /// The scenario of a case by its name.
 pub(crate) fn scenario(name: &str) -> Scenario {
@@ -12,6 +13,7 @@ pub(crate) fn scenario(name: &str) -> Scenario {
         "sigstop" => sigstop(),
         "bigkey" => bigkey(),
         "two_causes" => two_causes(),
+        "cluster" => cluster(),
         "quiet" => quiet(),
         "incidents" => incidents(),
         "unexplained" => unexplained(),
@@ -151,5 +153,39 @@ fn unexplained() -> Scenario {
         hidden: vec![(1_500 * MS, 1_530 * MS)],
         client_late: vec![(2_500 * MS, 2_525 * MS)],
         ..quiet()
+    }
+}
+
+/// Three nodes: slots move there and back, then a primary dies for half a second. A command of the
+/// node 7001 is as long as a stall of the node 7000, and has nothing to do with it.
+fn cluster() -> Scenario {
+    let mut reshard = chaos("reshard", 500 * MS, 900 * MS);
+    reshard.detail = json!({
+        "there_begin_ns": START + 500 * MS, "there_end_ns": START + 800 * MS,
+        "back_begin_ns": START + 1_100 * MS, "back_end_ns": START + 1_400 * MS,
+    });
+    let outage = |ring, start_ms: u64, end_ms: u64, slots| Outage {
+        node: "127.0.0.1:7000".to_owned(),
+        start_ns: START + start_ms * MS,
+        first_answer_ns: START + 2_600 * MS,
+        end_ns: START + end_ms * MS,
+        first_slot: 3,
+        last_slot: 5_000,
+        slots,
+        slots_back: slots,
+        ring,
+    };
+    let mut long = stall(StallClass::Command, 3_200 * MS, 30 * MS);
+    long.port = 7_000;
+    let mut elsewhere = slowlog(server(3_500 * MS, &[]), 3_200 * MS, 30_000, "KEYS *");
+    elsewhere.target = "127.0.0.1:7001".to_owned();
+    Scenario {
+        hidden: vec![(2_000 * MS, 2_500 * MS)],
+        stalls: vec![long],
+        chaos: vec![reshard, chaos("kill-master", 2_000 * MS, 500 * MS)],
+        servers: vec![server(S, &[("latest_fork_usec", 0.0)]), elsewhere],
+        nodes: 3,
+        outages: vec![outage(0, 2_010, 2_600, 40), outage(1, 2_020, 2_700, 60)],
+        ..Scenario::default()
     }
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde_json::json;
 use stallion_timeline::{
-    Chaos, Clock, Footer, Header, HostFacts, Interval, OpCounts, Outcome, Phase, PhaseName,
-    ProbeState, ProbeStatus, Record, Role, SCHEMA_VERSION, Server, SlowOp, SlowlogEntry, Stall,
-    StallClass, ThreadRole, Writer, histogram,
+    Chaos, Clock, ClusterInterval, Footer, Header, HostFacts, Interval, NodeShare, OpCounts,
+    Outage, Outcome, Phase, PhaseName, ProbeState, ProbeStatus, Record, Redirects, Role,
+    SCHEMA_VERSION, Server, SlotShare, SlowOp, SlowlogEntry, Stall, StallClass, ThreadRole, Writer,
+    histogram,
 };
 
 use crate::queue::{self, Done, Load};
@@ -33,6 +34,9 @@ pub(crate) struct Scenario {
     pub(crate) client_late: Vec<(u64, u64)>,
     pub(crate) servers: Vec<Server>,
     pub(crate) chaos: Vec<Chaos>,
+    /// Nodes of a cluster, among which the keys lie in turn; 0 for a single server.
+    pub(crate) nodes: u64,
+    pub(crate) outages: Vec<Outage>,
 }
 
 impl Default for Scenario {
@@ -49,6 +53,8 @@ impl Default for Scenario {
             client_late: Vec::new(),
             servers: Vec::new(),
             chaos: Vec::new(),
+            nodes: 0,
+            outages: Vec::new(),
         }
     }
 }
@@ -257,6 +263,7 @@ fn client(scenario: &Scenario) -> (Vec<Record>, serde_json::Value) {
     }
     records.extend(scenario.servers.iter().cloned().map(Record::Server));
     records.extend(scenario.chaos.iter().cloned().map(Record::Chaos));
+    records.extend(scenario.outages.iter().cloned().map(Record::Outage));
     let total = requests.len();
     let summary = json!({"model": "open", "ops": total, "verdict": {"valid": true, "reasons": []},
         "client": {"cpu_ns_per_op": 5_100.0, "busy_max": 0.21},
@@ -300,9 +307,32 @@ fn interval(
         client_busy_max: 0.2,
         slow_count,
         slow_sum_ns,
+        cluster: (scenario.nodes > 0).then(|| cluster(scenario, answered)),
         ..Interval::default()
     };
     (interval, slow.into_iter().map(slow_op).collect())
+}
+
+/// Every request of the node 7001 in the first 100 ms of a second is redirected once.
+fn cluster(scenario: &Scenario, answered: &[Done]) -> ClusterInterval {
+    let moved = |r: &&Done| r.key % scenario.nodes == 1 && (r.due_ns - START) % S < 100 * MS;
+    let moved = answered.iter().filter(moved).count() as u64;
+    let node = |number: u64| {
+        let ops = answered.iter().filter(|r| r.key % scenario.nodes == number).count() as u64;
+        let errors = if number == 1 && moved > 0 {
+            BTreeMap::from([("MOVED".to_owned(), moved)])
+        } else {
+            BTreeMap::new()
+        };
+        NodeShare { node: format!("127.0.0.1:{}", 7_000 + number), ops, bytes: ops * 200, errors }
+    };
+    let nodes: Vec<NodeShare> = (0..scenario.nodes).map(node).collect();
+    ClusterInterval {
+        redirects: Redirects { moved, ..Redirects::default() },
+        hot_slots: vec![SlotShare { slot: 12, ops: nodes[0].ops, ..SlotShare::default() }],
+        nodes,
+        ..ClusterInterval::default()
+    }
 }
 
 fn slow_op(request: &Done) -> SlowOp {
