@@ -4,11 +4,14 @@ mod exit;
 
 mod client;
 
+mod inputs;
+
 mod capture;
 
 mod ceiling;
 mod chaos;
 mod doctor;
+mod export;
 mod lab;
 mod load;
 mod null;
@@ -43,6 +46,8 @@ enum Verb {
     Chaos(chaos::Args),
     /// Join timelines, attribute spikes to stalls, write HTML, Markdown and JSON
     Report(report::Args),
+    /// Turn a run into the files of other tools: HdrHistogram, memtier, CSV, Perfetto, Parquet
+    Export(export::Args),
     /// Write down what clients ask a server (MONITOR), for drive --trace
     Capture(capture::Args),
     /// Run a scenario: servers, load, drive, chaos, probes and report by one command
@@ -61,6 +66,7 @@ fn main() -> ExitCode {
         Verb::Probe(args) => probe::run(&args),
         Verb::Chaos(args) => chaos::run(&args),
         Verb::Report(args) => report::run(&args),
+        Verb::Export(args) => export::run(&args),
         Verb::Capture(args) => capture::run(&args),
         Verb::Lab(args) => lab::run(&args),
         Verb::Null(args) => null::run(&args),

@@ -20,6 +20,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     if !shell::installed(&["redis-server", "valkey-server"]) {
         install::ensure_apt(&["redis-server"])?;
     }
+    install::ensure_python()?;
+    install::ensure_java()?;
     let features = features()?;
     let lint =
         [&["cargo", "clippy", "--workspace", "--all-targets"], features, &["--", "-D", "warnings"]];

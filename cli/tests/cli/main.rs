@@ -23,6 +23,8 @@ mod commands;
 
 mod contract;
 
+mod formats;
+
 mod load;
 
 mod cluster;

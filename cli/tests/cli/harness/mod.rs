@@ -6,6 +6,8 @@ pub(crate) mod redis;
 
 pub(crate) mod fake;
 
+pub(crate) mod others;
+
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
