@@ -20,9 +20,9 @@ use stallion_gen::resp::usual::Usual;
 use stallion_gen::units::{CommandId, KeyId};
 use stallion_gen::workload::command::{Command, Commands};
 use stallion_gen::workload::keys::{Keys, Zipf};
-use stallion_gen::workload::mix::Ttl;
+use stallion_gen::workload::mix::{Mix, Ttl};
 use stallion_gen::workload::values::Values;
-use stallion_gen::workload::{Fill, Op, Workload};
+use stallion_gen::workload::{Fill, Op, Traffic, Workload};
 
 /// Repetitions in one timed call, so that reading the clock does not count; `cargo xtask bench`
 /// reads times for a call and divides by it.
@@ -52,7 +52,7 @@ fn encode(bencher: Bencher<'_, '_>, command: Command) {
     batch(bencher, |index| {
         let key = KeyId(index * 7_919);
         let op = Op { command: CommandId(0), nonce: 0, key, ttl_s: 0 };
-        black_box(encoder.encode(black_box(op), &workload, &mut out));
+        black_box(encoder.encode(black_box(op), workload.law(), &mut out));
     });
 }
 
@@ -64,6 +64,22 @@ fn encode_get(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn encode_set_100_bytes(bencher: Bencher<'_, '_>) {
     encode(bencher, Command::set(1));
+}
+
+/// All that a request takes before it is sent: drawn by its laws, and encoded.
+#[divan::bench]
+fn draw_and_encode_get(bencher: Bencher<'_, '_>) {
+    let commands = Commands::of(vec![Command::get(1)]);
+    let mix = Mix::new(&commands.list, Ttl::NONE);
+    let mut encoder = Encoder::new(commands, "key:", Values::fixed(1, 100));
+    let mut workload = Workload::Traffic(Traffic::new(Keys::Uniform { keys: 1_000_000 }, mix, 7));
+    let mut out = vec![0; encoder.longest() * BATCH as usize];
+    let mut at = 0;
+    bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
+        at = 0;
+        workload.draw_many(BATCH as usize, |op, law| at += encoder.encode(op, law, &mut out[at..]));
+        black_box(&out);
+    });
 }
 
 fn parse(bencher: Bencher<'_, '_>, reply: &[u8]) {

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use super::template::{Form, append_ttl};
+use super::template::{Form, Short, append_ttl};
 use super::tree::Tree;
-use crate::limits::KEY_DIGITS;
+use crate::limits::{KEY_DIGITS, MAX_COMMANDS};
 use crate::units::{CommandId, KeyId};
 use crate::workload::command::words::{Piece, Word};
 use crate::workload::command::{Command, Commands};
 use crate::workload::replay::{Played, Trace};
 use crate::workload::values::{Values, write_version};
-use crate::workload::{Op, Rest, Workload};
+use crate::workload::{Law, Op, Rest};
 
 /// Encodes operations as RESP arrays.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     requests: Box<[Request]>,
+    /// By command: the request as it is nearly always sent, where that is short.
+    short: [Short; MAX_COMMANDS],
     commands: Arc<Commands>,
     prefix: Arc<str>,
     values: Values,
@@ -61,8 +63,13 @@ impl Encoder {
         let mut requests: Vec<Request> =
             commands.list.iter().map(|command| Request::words(command, prefix, &values)).collect();
         requests.extend(commands.transaction.map(Request::Transaction));
+        let mut short = [Short::NONE; MAX_COMMANDS];
+        for (short, request) in short.iter_mut().zip(&requests) {
+            *short = request.short();
+        }
         Self {
             requests: requests.into(),
+            short,
             commands: Arc::new(commands),
             prefix: prefix.into(),
             values,
@@ -76,6 +83,7 @@ impl Encoder {
     pub fn of_trace(played: &Played, values: Values) -> Self {
         Self {
             requests: vec![Request::Recorded; played.commands.len()].into(),
+            short: [Short::NONE; MAX_COMMANDS],
             commands: Arc::new(played.commands.clone()),
             prefix: "".into(),
             values,
@@ -106,14 +114,26 @@ impl Encoder {
         }
     }
 
-    /// Writes `op`, drawn from `workload`, to the front of `out` (which has room for
+    /// Writes `op`, drawn by `law`, to the front of `out` (which has room for
     /// [`Encoder::longest`]) and returns its length.
-    #[inline]
-    pub fn encode(&mut self, op: Op, workload: &Workload, out: &mut [u8]) -> usize {
-        if self.unknown_scripts != 0 {
-            return self.encode_after_loss(op, workload, out);
+    #[inline(always)]
+    pub fn encode(&mut self, op: Op, law: Law<'_>, out: &mut [u8]) -> usize {
+        if op.ttl_s == 0 {
+            let length = self.short[op.command.index()].write(op.key, out);
+            if length != 0 {
+                return length;
+            }
         }
-        self.encode_one(op, || workload.rest(op), 0, out)
+        self.encode_longer(op, law, out)
+    }
+
+    /// Writes an operation that is not short.
+    #[inline(never)]
+    fn encode_longer(&mut self, op: Op, law: Law<'_>, out: &mut [u8]) -> usize {
+        if self.unknown_scripts != 0 {
+            return self.encode_after_loss(op, law, out);
+        }
+        self.encode_one(op, || law.rest(op), 0, out)
     }
 
     /// Writes one operation; scripts whose bit is in `unknown` in full.
@@ -176,13 +196,13 @@ impl Encoder {
 
     /// Sends a script in full where the server has said that it knows it no longer.
     #[cold]
-    fn encode_after_loss(&mut self, op: Op, workload: &Workload, out: &mut [u8]) -> usize {
+    fn encode_after_loss(&mut self, op: Op, law: Law<'_>, out: &mut [u8]) -> usize {
         let unknown = self.unknown_scripts;
         self.unknown_scripts &= match self.requests[op.command.index()] {
             Request::Words { .. } => !(1 << op.command.index()),
             Request::Transaction(_) | Request::Recorded => 0,
         };
-        self.encode_one(op, || workload.rest(op), unknown, out)
+        self.encode_one(op, || law.rest(op), unknown, out)
     }
 
     /// The server does not know the script of this command (`NOSCRIPT`): the next request of it
@@ -241,6 +261,15 @@ impl Encoder {
 }
 
 impl Request {
+    /// The request as it is nearly always sent, where that is short; never one that may have to
+    /// carry its script.
+    fn short(&self) -> Short {
+        match self {
+            Self::Words { plain, in_full: None, .. } => plain.short(),
+            Self::Words { .. } | Self::Transaction(_) | Self::Recorded => Short::NONE,
+        }
+    }
+
     fn words(command: &Command, prefix: &str, values: &Values) -> Self {
         let prefix = tagged(prefix, command);
         let form = |words: &[Word], more| Form::new(words, more, &prefix, values);

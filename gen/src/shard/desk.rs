@@ -349,14 +349,11 @@ fn encode(
 ) -> usize {
     let (flights, pending) = (&mut connection.flights, &mut connection.pending);
     flights.begin(due, due.max(connection.free_since), now);
-    let (mut added, mut bytes) = (0, 0);
-    while added < wanted
-        && let Some(op) = settings.workload.draw()
-    {
-        bytes += settings.encoder.encode(op, &settings.workload, &mut out[bytes..]);
+    let mut bytes = 0;
+    let added = settings.workload.draw_many(wanted, |op, law| {
+        bytes += settings.encoder.encode(op, law, &mut out[bytes..]);
         flights.add(op);
-        added += 1;
-    }
+    });
     flights.added(added);
     connection.requests_left -= added as u64;
     pending.bytes += bytes;

@@ -48,7 +48,7 @@ pub enum Keys {
 
 impl Keys {
     /// The next key. What follows it in order is passed over as far as `others` more go with it.
-    #[inline]
+    #[inline(always)]
     pub fn draw(&mut self, others: u64, random: &mut impl Rng) -> KeyId {
         match self {
             Self::Sequential { keys, next, step } => {
@@ -64,7 +64,7 @@ impl Keys {
 
     /// A key that goes with another one in the same request: drawn by the same law, or the next in
     /// order.
-    #[inline]
+    #[inline(always)]
     pub(super) fn other(&self, before: KeyId, random: &mut impl Rng) -> KeyId {
         match self {
             Self::Uniform { keys } => KeyId(below(*keys, random)),

@@ -78,18 +78,32 @@ impl Traffic {
         Self { transaction: Some((id, count as u64)), ..self }
     }
 
-    #[inline]
-    fn draw(&mut self) -> Op {
+    #[inline(always)]
+    fn draw(&mut self, random: &mut Xoshiro256PlusPlus) -> Op {
         if let Some((command, count)) = self.transaction {
-            let key = self.keys.draw(count - 1, &mut self.random);
-            let nonce = rand::Rng::next_u64(&mut self.random) as u16;
+            let key = self.keys.draw(count - 1, random);
+            let nonce = rand::Rng::next_u64(random) as u16;
             return Op { command, nonce, key, ttl_s: 0 };
         }
-        let command = self.mix.draw(&mut self.random);
-        let key = self.keys.draw(self.mix.others(command), &mut self.random);
-        let nonce = self.mix.draw_nonce(command, &mut self.random);
-        let ttl_s = self.mix.draw_ttl(command, &mut self.random);
+        let command = self.mix.draw(random);
+        let key = self.keys.draw(self.mix.others(command), random);
+        let nonce = self.mix.draw_nonce(command, random);
+        let ttl_s = self.mix.draw_ttl(command, random);
         Op { command, nonce, key, ttl_s }
+    }
+}
+
+/// The laws of the traffic that an operation was drawn from, where there are any: by them the rest
+/// of it is drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Law<'a>(Option<&'a Traffic>);
+
+impl<'a> Law<'a> {
+    /// What a request of `op` holds besides its key.
+    #[inline]
+    #[must_use]
+    pub fn rest(self, op: Op) -> Rest<'a> {
+        Rest::of(op, self.0)
     }
 }
 
@@ -135,20 +149,39 @@ impl Workload {
     /// The next operation; none when there is nothing left to do.
     #[inline]
     pub fn draw(&mut self) -> Option<Op> {
+        let mut drawn = None;
+        self.draw_many(1, |op, _| drawn = Some(op));
+        drawn
+    }
+
+    /// Draws `wanted` operations, or as many as are left, and hands each to `take`. Returns how many
+    /// there were.
+    #[inline]
+    pub fn draw_many(&mut self, wanted: usize, mut take: impl FnMut(Op, Law<'_>)) -> usize {
         match self {
-            Self::Traffic(traffic) => Some(traffic.draw()),
-            Self::Fill(fill) => fill.draw(),
-            Self::Replay(replay) => replay.draw(),
+            Self::Traffic(traffic) => {
+                // The generator's state stays in registers: by way of memory each draw waits for
+                // the one before to be stored.
+                let mut random = traffic.random.clone();
+                for _ in 0..wanted {
+                    let op = traffic.draw(&mut random);
+                    take(op, Law(Some(traffic)));
+                }
+                traffic.random = random;
+                wanted
+            }
+            Self::Fill(fill) => take_all(wanted, || fill.draw(), take),
+            Self::Replay(replay) => take_all(wanted, || replay.draw(), take),
         }
     }
 
-    /// What a request of `op` holds besides its key.
+    /// By what the rest of its operations is drawn.
     #[inline]
     #[must_use]
-    pub fn rest(&self, op: Op) -> Rest<'_> {
+    pub const fn law(&self) -> Law<'_> {
         match self {
-            Self::Traffic(traffic) => Rest::of(op, Some(traffic)),
-            Self::Fill(_) | Self::Replay(_) => Rest::of(op, None),
+            Self::Traffic(traffic) => Law(Some(traffic)),
+            Self::Fill(_) | Self::Replay(_) => Law(None),
         }
     }
 
@@ -175,4 +208,21 @@ impl Workload {
             fill.give_back(key);
         }
     }
+}
+
+/// Hands what `draw` yields to `take`, at most `wanted` of it.
+#[inline]
+fn take_all(
+    wanted: usize,
+    mut draw: impl FnMut() -> Option<Op>,
+    mut take: impl FnMut(Op, Law<'_>),
+) -> usize {
+    let mut taken = 0;
+    while taken < wanted
+        && let Some(op) = draw()
+    {
+        take(op, Law(None));
+        taken += 1;
+    }
+    taken
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::resp::tree::Tree;
+use crate::workload::Workload;
 use crate::workload::command::built_in;
 use crate::workload::keys::Keys;
 use crate::workload::mix::{Mix, Ttl};
@@ -19,7 +20,7 @@ fn traffic(commands: &Commands) -> Workload {
 
 fn encoded(encoder: &mut Encoder, op: Op, workload: &Workload) -> Vec<u8> {
     let mut out = vec![0xff; encoder.longest()];
-    let length = encoder.encode(op, workload, &mut out);
+    let length = encoder.encode(op, workload.law(), &mut out);
     out.truncate(length);
     out
 }

@@ -126,7 +126,8 @@ impl Desk {
             out[..ASKING.len()].copy_from_slice(ASKING);
             length = ASKING.len();
         }
-        length += self.settings.encoder.encode(op, &self.settings.workload, &mut out[length..]);
+        length +=
+            self.settings.encoder.encode(op, self.settings.workload.law(), &mut out[length..]);
         if version > 0 {
             self.settings.encoder.put_version(op, version, &mut out[..length]);
         }
