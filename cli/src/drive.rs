@@ -20,6 +20,7 @@ use stallion_timeline::Role;
 use terminal::{ProgressLines, print_summary};
 
 use crate::client::{self, human_us};
+use crate::compare::{Limits, check_baseline, with_baseline};
 use crate::exit::{Failure, Outcome};
 use crate::null;
 
@@ -32,6 +33,7 @@ Examples:
   stallion drive --rate 1000..50000 --duration 60s             a ramp; also 1000,5000,20000 (steps)
                                                                and 10000+40000@100ms/1s (bursts)
   stallion drive --mix get=80,set=15,mget:8=5 --value-size 100-2000
+  stallion drive --rate 20000 --out results/b --baseline results/a --fail-on 'p99>5%'
   stallion drive --trace monday.trace --speed 2                traffic as `stallion capture` saw it
 Exit: 0 ok, 1 failed, 2 could not start, 3 the run is invalid (the client was the bottleneck, or the
 rate was missed), 99 an objective given with --slo was broken.";
@@ -88,6 +90,11 @@ pub(crate) struct Args {
     /// Objective, for example p99<1ms; exit 99 when it is broken
     #[arg(long, value_name = "pNN<TIME")]
     slo: Option<Slo>,
+    /// Compare with an earlier run at the end: its timeline, or its folder
+    #[arg(long, value_name = "RUN", requires = "out")]
+    baseline: Option<PathBuf>,
+    #[command(flatten)]
+    limits: Limits,
     /// CPUs of the null server of --target null [default: one that is not among --cores]
     #[arg(long, value_name = "LIST", value_parser = client::cores)]
     null_cores: Option<client::CoreList>,
@@ -161,6 +168,11 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
+    if let Some(baseline) = &args.baseline {
+        check_baseline(baseline, args.out.as_deref())?;
+    } else if !args.limits.is_empty() {
+        return Err(Failure::usage("--fail-on is about a comparison: give --baseline RUN, too"));
+    }
     let null = args.null_server()?;
     let plan = args.plan(null.as_ref())?;
     let stop = client::stop_flag()?;
@@ -207,5 +219,8 @@ fn verdict(args: &Args, finished: Finished) -> Outcome {
         let found_us = slo.measured_us(&summary.response_us);
         return Err(Failure::SloBroken(format!("{slo} and it was {}", human_us(found_us))));
     }
-    Ok(())
+    match args.baseline.as_ref().zip(args.out.as_ref()) {
+        Some((baseline, folder)) => with_baseline(baseline, folder, &args.limits),
+        None => Ok(()),
+    }
 }

@@ -6,6 +6,8 @@ mod client;
 
 mod inputs;
 
+mod compare;
+
 mod capture;
 
 mod ceiling;
@@ -46,6 +48,8 @@ enum Verb {
     Chaos(chaos::Args),
     /// Join timelines, attribute spikes to stalls, write HTML, Markdown and JSON
     Report(report::Args),
+    /// Say whether one run was slower than another, or only looks so
+    Compare(compare::Args),
     /// Turn a run into the files of other tools: HdrHistogram, memtier, CSV, Perfetto, Parquet
     Export(export::Args),
     /// Write down what clients ask a server (MONITOR), for drive --trace
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Verb::Probe(args) => probe::run(&args),
         Verb::Chaos(args) => chaos::run(&args),
         Verb::Report(args) => report::run(&args),
+        Verb::Compare(args) => compare::run(&args),
         Verb::Export(args) => export::run(&args),
         Verb::Capture(args) => capture::run(&args),
         Verb::Lab(args) => lab::run(&args),

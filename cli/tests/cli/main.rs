@@ -21,6 +21,8 @@ mod churn;
 
 mod commands;
 
+mod compare;
+
 mod contract;
 
 mod formats;
