@@ -37,11 +37,11 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Fill a server with N seeded keys, and check that they are there
-    Load(load::Args),
+    Load(Box<load::Args>),
     /// The measured run: open or closed model, response and service time, a timeline
-    Drive(drive::Args),
+    Drive(Box<drive::Args>),
     /// Find the highest rate that meets an objective, and what bounds it
-    Ceiling(ceiling::Args),
+    Ceiling(Box<ceiling::Args>),
     /// Watch a redis-server with eBPF and write down what stalls it (root)
     Probe(probe::Args),
     /// One disturbance: bgsave, aof-rewrite, bigkey-on
@@ -63,18 +63,23 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    exit::code(match Cli::parse().verb {
-        Verb::Load(args) => load::run(&args),
-        Verb::Drive(args) => drive::run(&args),
-        Verb::Ceiling(args) => ceiling::run(&args),
-        Verb::Probe(args) => probe::run(&args),
-        Verb::Chaos(args) => chaos::run(&args),
-        Verb::Report(args) => report::run(&args),
-        Verb::Compare(args) => compare::run(&args),
-        Verb::Export(args) => export::run(&args),
-        Verb::Capture(args) => capture::run(&args),
-        Verb::Lab(args) => lab::run(&args),
-        Verb::Null(args) => null::run(&args),
-        Verb::Doctor(args) => doctor::run(&args),
-    })
+    let verb = Cli::parse().verb;
+    exit::code(exit::unless_unheard(|| run(&verb)))
+}
+
+fn run(verb: &Verb) -> exit::Outcome {
+    match verb {
+        Verb::Load(args) => load::run(args),
+        Verb::Drive(args) => drive::run(args),
+        Verb::Ceiling(args) => ceiling::run(args),
+        Verb::Probe(args) => probe::run(args),
+        Verb::Chaos(args) => chaos::run(args),
+        Verb::Report(args) => report::run(args),
+        Verb::Compare(args) => compare::run(args),
+        Verb::Export(args) => export::run(args),
+        Verb::Capture(args) => capture::run(args),
+        Verb::Lab(args) => lab::run(args),
+        Verb::Null(args) => null::run(args),
+        Verb::Doctor(args) => doctor::run(args),
+    }
 }

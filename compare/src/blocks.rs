@@ -8,6 +8,10 @@ use crate::series::{Side, Stretch};
 /// A block is at most this share of a run: fewer blocks would not tell chance any more.
 const SMALLEST_NUMBER_OF_BLOCKS: usize = 8;
 
+/// What a host does besides (a neighbour's turn, a timer's work) lasts about as long, and is too rare in
+/// a short run for its likeness to show.
+const SHORTEST_BLOCK_S: f64 = 1.0;
+
 /// Stretches with the value at which each stands, so that a draw is a sum of arrays.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -70,7 +74,10 @@ impl Pool {
         let freedom = blocks.saturating_sub(1).max(1) as f64;
         let runs = self.runs.len() as f64;
         let between = if runs > 1.0 { (runs / (runs - 1.0)).sqrt() } else { 1.0 };
-        between * (1.0 + (sigmas * sigmas + 1.0) / (4.0 * freedom))
+        let square = sigmas * sigmas;
+        let first = (square + 1.0) / 4.0;
+        let second = (5.0 * square * square + 16.0 * square + 3.0) / 96.0;
+        between * (1.0 + first / freedom + second / (freedom * freedom))
     }
 
     /// As much as there is, by chance: runs (if there are several), and blocks of each.
@@ -136,8 +143,8 @@ impl Draw {
 }
 
 /// Three times the lag at which the stretches of a run are no longer alike, for that one of their signs
-/// (median, tail, count) that is alike the longest: shorter blocks would cut likeness, and find chance too small. Never less than the
-/// cube root of their number.
+/// (median, tail, count) that is alike the longest: shorter blocks would cut likeness, and find chance
+/// too small. Never less than the cube root of their number, or a second.
 pub fn block_length(run: &[Stretch]) -> usize {
     let signs: [fn(&Stretch) -> f64; 3] = [
         |stretch| (quantile(stretch, 0.5) as f64).max(1.0).ln(),
@@ -149,8 +156,9 @@ pub fn block_length(run: &[Stretch]) -> usize {
         .map(|sign| lag_of_likeness(&run.iter().map(sign).collect::<Vec<f64>>()))
         .max()
         .unwrap_or(0);
-    let least = (run.len() as f64).cbrt().ceil() as usize;
-    (3 * alike).max(least).min(run.len() / SMALLEST_NUMBER_OF_BLOCKS).max(1)
+    let length_s = run.iter().map(|stretch| stretch.seconds).sum::<f64>() / run.len().max(1) as f64;
+    let least = (run.len() as f64).cbrt().max(SHORTEST_BLOCK_S / length_s.max(1e-9)).ceil();
+    (3 * alike).max(least as usize).min(run.len() / SMALLEST_NUMBER_OF_BLOCKS).max(1)
 }
 
 /// The last lag before the autocorrelation drowns in what chance alone gives (Politis and White).

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::harness::fake::{Fake, Script};
 use crate::harness::redis::Redis;
-use crate::harness::stallion::{drive, lenient_drive, stallion};
+use crate::harness::stallion::{drive, lenient_drive, stallion, timeline};
 
 const PERCENTILES: [&str; 6] = ["p50", "p90", "p99", "p999", "p9999", "max"];
 
@@ -89,4 +89,19 @@ fn values_of_another_seed_are_found_out() {
     };
     verify("7").expect(0, &["100.00 % found their key"]);
     verify("8").expect(1, &["verify: 500", "--seed"]);
+}
+
+#[test]
+fn a_reader_that_goes_is_no_bug() {
+    let server = Redis::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (program, port) = (env!("CARGO_BIN_EXE_stallion"), &server.port);
+    let out = folder.path().display();
+    let line = format!(
+        "{program} drive -p {port} --keys 100 --rate 500 --duration 1s --warmup 0s --out {out} | true"
+    );
+    let output = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(!complaint.contains("panicked"), "{complaint}");
+    assert!(!timeline(folder.path()).truncated(), "the timeline is whole");
 }
