@@ -6,6 +6,8 @@ mod mix;
 
 mod mitigation;
 
+mod aside;
+
 mod words;
 
 use std::io::IsTerminal;
@@ -221,6 +223,8 @@ pub(crate) struct Traffic {
     commands: mix::Mix,
     #[command(flatten)]
     mitigation: mitigation::Mitigation,
+    #[command(flatten)]
+    store: aside::Store,
     /// Connections, over all cores
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub(crate) conns: usize,
@@ -264,17 +268,19 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         Dist::Gaussian => Distribution::Gaussian { deviation: traffic.deviation },
         Dist::Sequential => Distribution::Sequential,
     };
+    let (aside, commands) = (traffic.store.read(), traffic.commands.read()?);
     Ok(Plan {
         target,
         credentials,
         topology: server.topology()?,
         strategy: traffic.mitigation.strategy(),
+        commands: if aside.is_some() { commands.with_refill() } else { commands },
+        aside,
         resp3: server.resp3,
         db: server.db,
         client_name: server.client_name.clone(),
         reconnect_every: traffic.reconnect_every,
         work: plan::Work::Traffic { distribution },
-        commands: traffic.commands.read()?,
         played: None,
         keys: work.keys,
         key_prefix: work.key_prefix.clone(),

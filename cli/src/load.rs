@@ -56,6 +56,7 @@ impl Args {
             credentials,
             topology: self.server.topology()?,
             strategy: None,
+            aside: None,
             resp3: self.server.resp3,
             db: self.server.db,
             client_name: self.server.client_name.clone(),

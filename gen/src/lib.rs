@@ -16,6 +16,8 @@ pub mod cluster;
 
 pub mod strategy;
 
+pub mod store;
+
 pub mod measure;
 
 pub mod shard;

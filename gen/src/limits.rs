@@ -105,6 +105,15 @@ pub const MIN_RETRY_PAUSE_NS: u64 = 1_000_000;
 /// Longest pause before a request is sent again.
 pub const MAX_RETRY_PAUSE_NS: u64 = 256_000_000;
 
+/// Reads of one shard that wait for the store behind the cache, or for what is written from it.
+pub const MAX_ERRANDS: usize = MAX_WAITING / 2;
+
+/// Reads that the store behind the cache serves at the same time.
+pub const MAX_STORE_SERVERS: usize = 1_024;
+
+/// Reads that wait for it, over all shards.
+pub const MAX_STORE_QUEUE: usize = MAX_ERRANDS;
+
 /// Outages that one shard keeps open, and those that one of its intervals tells of.
 pub const MAX_OUTAGES: usize = 64;
 

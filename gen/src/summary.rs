@@ -4,6 +4,8 @@ pub mod cluster;
 
 pub mod mitigation;
 
+pub mod store;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -17,6 +19,7 @@ use crate::verdict::Verdict;
 
 use cluster::ClusterSummary;
 use mitigation::MitigationSummary;
+use store::StoreSummary;
 
 /// Percentiles of a duration in microseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -173,6 +176,9 @@ pub struct Summary {
     /// What was done for hot keys, what it saved, and what it cost; none without --mitigation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mitigation: Option<MitigationSummary>,
+    /// What the store behind the cache had to do; none without --store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreSummary>,
     /// The client's own costs.
     pub client: Client,
     /// The whole run's sums.

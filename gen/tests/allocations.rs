@@ -24,7 +24,11 @@ use stallion_gen::shard::ring::uring::Uring;
 use stallion_gen::shard::ring::{Ring, WaitPolicy};
 use stallion_gen::shard::routing::Routing;
 use stallion_gen::shard::{ASKING, Greeting, Settings, Shard, Stage};
-use stallion_gen::units::{Nanos, NodeId};
+use stallion_gen::store::aside::Aside;
+use stallion_gen::store::law::Law;
+use stallion_gen::store::stand_in::{Servers, StandIn};
+use stallion_gen::store::{CacheAside, Source, Stampede, Store};
+use stallion_gen::units::{CommandId, Nanos, NodeId};
 use stallion_gen::workload::arrivals::{Arrivals, Schedule};
 use stallion_gen::workload::command::{Commands, built_in};
 use stallion_gen::workload::keys::{Keys, Zipf};
@@ -163,7 +167,7 @@ fn routing(server: &Server) -> Routing {
     board.publish(&map, &[Some(address)]);
     let name = |_, key| key_text("key:", key).into_bytes();
     let (slots, primaries) = (RequestSlots::new(2, name), vec![NodeId(0)]);
-    Routing { board, slots, primaries, connections: CONNECTIONS, retries: true }
+    Routing { board, slots, primaries, connections: CONNECTIONS, retries: true, fixed: false }
 }
 
 fn shard(
@@ -171,7 +175,7 @@ fn shard(
     schedule: &Schedule,
     commands: &Commands,
     sizes: &str,
-    routing: Option<Routing>,
+    (routing, aside): (Option<Routing>, Option<Aside>),
 ) -> (Shard<Uring>, Outlet) {
     let values = Values::new(SEED, sizes.parse().unwrap(), Content::Random);
     let encoder = Encoder::new(commands.clone(), "key:", values);
@@ -200,6 +204,7 @@ fn shard(
         // Every request is a slow one, so that the log of slow requests is on the path, too.
         slow_ns: 1,
         strategist: None,
+        aside,
         routing,
     };
     let make_ledger = if settings.routing.is_some() { Ledger::of_cluster } else { Ledger::new };
@@ -238,7 +243,7 @@ fn the_counter_counts() {
 
 /// Plays a hundred thousand requests; none of them may allocate.
 fn allocates_nothing(schedule: &Schedule, commands: &Commands, sizes: &str) {
-    allocates_nothing_at(&Server::start(), schedule, commands, sizes, None);
+    allocates_nothing_at(&Server::start(), schedule, commands, sizes, (None, None));
 }
 
 fn allocates_nothing_at(
@@ -246,9 +251,9 @@ fn allocates_nothing_at(
     schedule: &Schedule,
     commands: &Commands,
     sizes: &str,
-    routing: Option<Routing>,
+    routed: (Option<Routing>, Option<Aside>),
 ) {
-    let (mut shard, mut outlet) = shard(server, schedule, commands, sizes, routing);
+    let (mut shard, mut outlet) = shard(server, schedule, commands, sizes, routed);
     let stop = AtomicBool::new(false);
     while shard.open_connections() < CONNECTIONS {
         shard.tick(&stop);
@@ -279,7 +284,34 @@ fn nor_do_those_to_a_cluster() {
     let server = Server::start_cluster();
     for schedule in [Schedule::Closed, Schedule::Poisson { rate: 40_000 }] {
         let (commands, routing) = (Commands::reads_and_writes(1, 1), routing(&server));
-        allocates_nothing_at(&server, &schedule, &commands, "100", Some(routing));
+        allocates_nothing_at(&server, &schedule, &commands, "100", (Some(routing), None));
+    }
+}
+
+#[test]
+fn nor_do_those_to_a_cache_before_a_store() {
+    let server = Server::start();
+    for coalesce in [false, true] {
+        let plan = CacheAside {
+            source: Source::StandIn { law: Law::Exponential { mean_ns: 200_000 } },
+            servers: 16,
+            queue: 10_000,
+            stampede: Stampede { coalesce, ..Stampede::default() },
+            ttl_ns: 1_000_000_000,
+            jitter: 0.5,
+        };
+        let servers = Arc::new(Servers::new(plan.servers, plan.queue));
+        let Source::StandIn { law } = plan.source;
+        let store = Store::StandIn(StandIn::new(servers, law, 10_000, SEED));
+        let ids = (CommandId(0), CommandId(1));
+        let aside = Aside::new(&plan, (store, Arc::default()), ids, 10_000, SEED);
+        let commands = Commands::reads_and_writes(1, 0).with_refill();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port));
+        let board = Arc::new(Board::fixed(&[address]).unwrap());
+        let routing = Routing { board, fixed: true, ..routing(&server) };
+        let schedule = Schedule::Poisson { rate: 30_000 };
+        let routed = (Some(routing), Some(aside));
+        allocates_nothing_at(&server, &schedule, &commands, "100", routed);
     }
 }
 

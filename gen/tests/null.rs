@@ -37,6 +37,7 @@ fn plan(server: &NullServer) -> Plan {
         credentials: Credentials::default(),
         topology: Topology::Node,
         strategy: None,
+        aside: None,
         resp3: false,
         db: 0,
         client_name: None,

@@ -2,6 +2,8 @@
 
 mod cluster;
 
+mod store;
+
 mod stall;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use crate::host::HostFacts;
 
 pub use cluster::{ClusterInterval, NodeShare, Outage, Redirects, SlotShare};
 pub use stall::{Stall, StallClass, ThreadRole};
+pub use store::StoreInterval;
 
 /// The version of this schema. A reader refuses a file of another one.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -252,6 +255,9 @@ pub struct Interval {
     /// What was counted by node and slot; none with a single server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterInterval>,
+    /// What the store behind the cache was asked; none without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreInterval>,
 }
 
 /// What the server said of itself at one time.

@@ -4,6 +4,8 @@ mod cluster;
 
 mod mitigation;
 
+mod store;
+
 use std::path::Path;
 
 use stallion_gen::record::Progress;
@@ -83,6 +85,9 @@ pub(super) fn print_summary(finished: &Finished, out: Option<&Path>) {
     }
     if let Some(mitigation) = &summary.mitigation {
         mitigation::print(mitigation);
+    }
+    if let Some(store) = &summary.store {
+        store::print(store);
     }
     for line in client::error_lines(&summary.errors) {
         println!("  error    {line}");

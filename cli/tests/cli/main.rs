@@ -30,6 +30,9 @@ mod formats;
 mod load;
 
 mod cluster;
+
 mod mitigation;
+
+mod aside;
 
 mod stopped;

@@ -73,13 +73,33 @@ impl Board {
             .map(|address| address.and_then(|address| self.number(address)))
             .map(|node| node.map_or(NOBODY, |node| node.0 as u8))
             .collect();
+        self.replace(|slot| {
+            let place = map.primary(slot).map(NodeId::index);
+            place.and_then(|place| numbers.get(place)).copied().unwrap_or(NOBODY)
+        });
+    }
+
+    /// A board of servers that serve what they serve from the beginning to the end: the first slots
+    /// are theirs, one each, and all others the last one's. None when there are too many servers.
+    #[must_use]
+    pub fn fixed(addresses: &[SocketAddr]) -> Option<Self> {
+        let board = Self::default();
+        let numbers: Option<Vec<u8>> = addresses
+            .iter()
+            .map(|address| board.number(*address).map(|node| node.0 as u8))
+            .collect();
+        let numbers = numbers?;
+        let last = numbers.last().copied().unwrap_or(NOBODY);
+        board.replace(|slot| numbers.get(slot.index()).copied().unwrap_or(last));
+        Some(board)
+    }
+
+    fn replace(&self, number_of: impl Fn(SlotId) -> u8) {
         let before = self.version.load(Ordering::Relaxed);
         self.version.store(before + 1, Ordering::Relaxed);
         fence(Ordering::Release);
         for (slot, owner) in self.owners.iter().enumerate() {
-            let place = map.primary(SlotId(slot as u16)).map(NodeId::index);
-            let number = place.and_then(|place| numbers.get(place)).copied().unwrap_or(NOBODY);
-            owner.store(number, Ordering::Relaxed);
+            owner.store(number_of(SlotId(slot as u16)), Ordering::Relaxed);
         }
         self.version.store(before + 2, Ordering::Release);
         self.refreshes.fetch_add(1, Ordering::Relaxed);

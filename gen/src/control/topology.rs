@@ -93,6 +93,24 @@ pub fn find(target: &Target, caller: &mut Caller) -> Result<Found, StartError> {
     Ok(Found { board, primaries, addresses })
 }
 
+/// Servers that serve what they serve from the beginning to the end; `name` is what they are called
+/// together.
+///
+/// # Errors
+/// [`StartError`] when there are more than can be told apart.
+pub fn fixed(addresses: &[SocketAddr], name: &str) -> Result<Found, StartError> {
+    let too_many = || StartError::Topology {
+        target: name.to_owned(),
+        error: format!("it has {} nodes, and {MAX_NODES} are possible", addresses.len()),
+    };
+    let board = Board::fixed(addresses).ok_or_else(too_many)?;
+    let mut primaries: Vec<NodeId> =
+        addresses.iter().filter_map(|address| board.number(*address)).collect();
+    primaries.sort_unstable();
+    primaries.dedup();
+    Ok(Found { board: Arc::new(board), primaries, addresses: addresses.to_vec() })
+}
+
 /// Keeps the board fresh until `stop` is set.
 pub(super) async fn keep_fresh(
     board: Arc<Board>,

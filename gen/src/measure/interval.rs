@@ -5,6 +5,7 @@ use super::histogram::Recording;
 use super::late::LateSpans;
 use super::outcome::{ErrorKind, Outcome};
 use super::slow::{Sample, SlowSample};
+use super::store::StoreCounts;
 use super::strategy::StrategyCounts;
 use crate::limits::MAX_COMMANDS;
 use crate::units::Nanos;
@@ -94,6 +95,8 @@ pub struct Interval {
     pub cluster: Option<Box<ClusterCounts>>,
     /// What a strategy is counted by; none with a single server.
     pub strategy: Option<Box<StrategyCounts>>,
+    /// What a store behind the cache is counted by; none without requests that are routed.
+    pub store: Option<Box<StoreCounts>>,
 }
 
 impl Interval {
@@ -126,13 +129,19 @@ impl Interval {
             syscalls: 0,
             cluster: None,
             strategy: None,
+            store: None,
         }
     }
 
     /// An empty interval of a cluster.
     #[must_use]
     pub fn of_cluster(seed: u64) -> Self {
-        Self { cluster: Some(Box::default()), strategy: Some(Box::default()), ..Self::new(seed) }
+        Self {
+            cluster: Some(Box::default()),
+            strategy: Some(Box::default()),
+            store: Some(Box::default()),
+            ..Self::new(seed)
+        }
     }
 
     /// Counts the end of one request. In the closed model due and sent are the same, so that
@@ -215,6 +224,9 @@ impl Interval {
         }
         if let Some(strategy) = &mut self.strategy {
             strategy.reset();
+        }
+        if let Some(store) = &mut self.store {
+            store.reset();
         }
     }
 }

@@ -6,6 +6,8 @@ pub mod histogram;
 
 pub mod strategy;
 
+pub mod store;
+
 pub mod slow;
 
 pub mod late;

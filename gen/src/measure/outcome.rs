@@ -71,11 +71,13 @@ pub enum ErrorKind {
     Connect,
     /// A connection that its peer closed or reset.
     Disconnect,
+    /// The store behind the cache refused or failed (`--store`).
+    Store,
 }
 
 impl ErrorKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Err,
         Self::Oom,
         Self::Loading,
@@ -101,6 +103,7 @@ impl ErrorKind {
         Self::Protocol,
         Self::Connect,
         Self::Disconnect,
+        Self::Store,
     ];
 
     /// How many there are; counters are arrays of this length.
@@ -135,6 +138,7 @@ impl ErrorKind {
             Self::Protocol => "protocol",
             Self::Connect => "connect",
             Self::Disconnect => "disconnect",
+            Self::Store => "store",
         }
     }
 
@@ -166,6 +170,9 @@ impl ErrorKind {
             Self::Unexpected | Self::Protocol => "this is not a Redis server, or a proxy broke off",
             Self::Connect => "nobody accepted: see the server's log",
             Self::Disconnect => "the peer closed: see the server's log, `timeout`, maxclients",
+            Self::Store => {
+                "its queue was full, or it failed: raise --store-queue or --store-servers"
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::aside::AsideError;
 use super::mitigation::MitigationError;
 use super::rate::RateError;
 use crate::limits::{
@@ -115,6 +116,9 @@ pub enum PlanError {
     /// The strategy.
     #[error(transparent)]
     Mitigation(#[from] MitigationError),
+    /// The store behind the cache.
+    #[error(transparent)]
+    Aside(#[from] AsideError),
     /// The rate.
     #[error(transparent)]
     Rate(#[from] RateError),

@@ -8,16 +8,25 @@ pub mod mix;
 
 pub mod mitigation;
 
+pub mod aside;
+
+pub mod topology;
+
 mod error;
+
+pub mod distribution;
 
 use std::net::SocketAddr;
 
 use serde::Serialize;
 
+pub use aside::AsideError;
+pub use distribution::Distribution;
 pub use error::PlanError;
 pub use mitigation::MitigationError;
 pub use rate::{Rate, RateError};
 pub use target::{Credentials, Target, TargetError};
+pub use topology::{OnError, Topology};
 
 use mitigation::Around;
 
@@ -29,8 +38,9 @@ use crate::limits::{
 use crate::resp::command::Encoder;
 use crate::resp::command::key_text;
 use crate::shard::ring::{HALVES, Io, WaitPolicy};
+use crate::store::CacheAside;
 use crate::strategy::Strategy;
-use crate::units::KeyId;
+use crate::units::{CommandId, KeyId};
 use crate::workload::arrivals::Schedule;
 use crate::workload::command::words::Piece;
 use crate::workload::command::{Command, Commands};
@@ -38,33 +48,6 @@ use crate::workload::mix::Ttl;
 use crate::workload::replay::Played;
 use crate::workload::sizes::Sizes;
 use crate::workload::values::{Content, Values};
-
-/// By which law keys are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Distribution {
-    /// Each key alike.
-    Uniform,
-    /// By Zipf's law with this exponent.
-    Zipfian {
-        /// The exponent s.
-        s: f64,
-    },
-    /// A share of the keys gets a share of the requests, each above 0 and below 1.
-    HotSpot {
-        /// Share of the keys.
-        keys: f64,
-        /// Share of the requests.
-        requests: f64,
-    },
-    /// By the normal distribution around the middle key.
-    Gaussian {
-        /// Standard deviation as a share of the keys.
-        deviation: f64,
-    },
-    /// One after the other.
-    Sequential,
-}
 
 /// Where requests come from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -94,31 +77,6 @@ pub enum Spread {
     Poisson,
 }
 
-/// What the target is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Topology {
-    /// One server, or something that looks like one.
-    #[default]
-    Node,
-    /// A node of a cluster, of which all nodes are driven.
-    Cluster {
-        /// What happens to requests that fail for a while.
-        on_error: OnError,
-    },
-}
-
-/// What happens to a request of a cluster that TRYAGAIN, CLUSTERDOWN, LOADING, READONLY or MASTERDOWN
-/// answered, or that was lost with its connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnError {
-    /// It is sent again, as often and as long as the bounds allow.
-    Retry,
-    /// It has failed, and counts as what it was answered.
-    Count,
-}
-
 /// A stretch of the run with a name of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Label {
@@ -140,6 +98,8 @@ pub struct Plan {
     pub topology: Topology,
     /// What is done for hot keys.
     pub strategy: Option<Strategy>,
+    /// The store behind the cache that the server is.
+    pub aside: Option<CacheAside>,
     /// Speak RESP3 (`HELLO 3`).
     pub resp3: bool,
     /// The database that every connection selects.
@@ -245,6 +205,16 @@ impl Plan {
         each + usize::from(shard < over)
     }
 
+    /// The commands by which the cache is read, and filled from the store.
+    #[must_use]
+    pub fn aside_commands(&self) -> Option<(CommandId, CommandId)> {
+        self.aside.as_ref()?;
+        let place = |is_it: fn(&Command) -> bool| {
+            self.commands.list.iter().position(is_it).map(|place| CommandId(place as u8))
+        };
+        place(aside::is_read).zip(place(|command| command.name == "set" && command.expires))
+    }
+
     /// Checks every bound; `request_bytes` is the length of the longest request.
     ///
     /// # Errors
@@ -288,6 +258,7 @@ impl Plan {
         self.check_laws()?;
         self.check_slots()?;
         self.check_strategy()?;
+        self.check_aside()?;
         self.check_times()?;
         check_cores(&self.cores)
     }
@@ -339,9 +310,23 @@ impl Plan {
         Ok(mitigation::check(strategy, around)?)
     }
 
+    fn check_aside(&self) -> Result<(), PlanError> {
+        let Some(plan) = &self.aside else { return Ok(()) };
+        let beside = aside::Beside {
+            commands: &self.commands,
+            sizes: &self.value_size,
+            ttl: self.ttl,
+            verify: self.verify,
+            mitigates: self.strategy.is_some(),
+            replays: matches!(self.work, Work::Replay),
+            unix: matches!(self.target, Target::Unix(_)),
+        };
+        Ok(aside::check(plan, beside)?)
+    }
+
     fn check_laws(&self) -> Result<(), PlanError> {
         if let Work::Traffic { distribution } = self.work {
-            check_distribution(distribution)?;
+            distribution.check()?;
         }
         let Ttl { fraction, min_s, max_s } = self.ttl;
         let range_is_wrong = fraction > 0.0 && (min_s == 0 || max_s < min_s);
@@ -364,22 +349,6 @@ impl Plan {
         }
         drop(self.schedule()?);
         Ok(())
-    }
-}
-
-fn check_distribution(distribution: Distribution) -> Result<(), PlanError> {
-    let is_share = |share: f64| share > 0.0 && share < 1.0;
-    match distribution {
-        Distribution::Zipfian { s } if !(0.1..=5.0).contains(&s) => {
-            Err(PlanError::Exponent(s.to_string()))
-        }
-        Distribution::HotSpot { keys, requests } if !is_share(keys) || !is_share(requests) => {
-            Err(PlanError::HotSpot(format!("{keys}:{requests}")))
-        }
-        Distribution::Gaussian { deviation } if !(deviation > 0.0 && deviation <= 1.0) => {
-            Err(PlanError::Deviation(deviation.to_string()))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@ fn plan() -> Plan {
         credentials: Credentials { user: None, password: Some("secret".to_owned()) },
         topology: Topology::Node,
         strategy: None,
+        aside: None,
         resp3: false,
         db: 0,
         client_name: None,

@@ -6,12 +6,13 @@ use hdrhistogram::Histogram;
 use stallion_timeline::histogram::encode;
 use stallion_timeline::{OpCounts, schema};
 
-use super::{Layout, cluster};
+use super::{Layout, cluster, store};
 use crate::limits::MAX_COMMANDS;
 use crate::measure::cluster_sum::ClusterSum;
 use crate::measure::histogram::Sum;
 use crate::measure::interval::{CommandCounts, Counts, Interval};
 use crate::measure::outcome::ErrorKind;
+use crate::measure::store::StoreSum;
 use crate::measure::strategy::StrategySum;
 use crate::units::CommandId;
 use crate::workload::command::Commands;
@@ -73,6 +74,8 @@ pub struct Merged {
     pub cluster: Option<Box<ClusterSum>>,
     /// What a strategy saved and what it cost; none without one.
     pub strategy: Option<Box<StrategySum>>,
+    /// What the store behind the cache was asked; none without one.
+    pub store: Option<Box<StoreSum>>,
 }
 
 impl Default for Merged {
@@ -105,6 +108,7 @@ impl Default for Merged {
             runqueue_ns: 0,
             cluster: None,
             strategy: None,
+            store: None,
         }
     }
 }
@@ -123,6 +127,9 @@ impl Merged {
         }
         if let Some(counts) = interval.strategy.as_mut().filter(|counts| !counts.is_empty()) {
             self.strategy.get_or_insert_default().add(counts);
+        }
+        if let Some(counts) = interval.store.as_mut().filter(|counts| !counts.is_empty()) {
+            self.store.get_or_insert_default().add(counts);
         }
         self.start_ns = self.start_ns.min(interval.start.0);
         self.end_ns = self.end_ns.max(interval.end.0);
@@ -190,6 +197,9 @@ impl Merged {
         if let Some(later) = &later.strategy {
             self.strategy.get_or_insert_default().absorb(later);
         }
+        if let Some(later) = &later.store {
+            self.store.get_or_insert_default().absorb(later);
+        }
     }
 
     fn add_counts(
@@ -246,9 +256,18 @@ impl Merged {
     /// Makes it ready for another interval, with the memory that it has.
     pub fn clear(&mut self) {
         let Self {
-            response, service, lag, own_lag, receive_delay, connect, cluster, strategy, ..
+            response,
+            service,
+            lag,
+            own_lag,
+            receive_delay,
+            connect,
+            cluster,
+            strategy,
+            store,
+            ..
         } = std::mem::take(self);
-        self.strategy = strategy;
+        (self.strategy, self.store) = (strategy, store);
         (self.response, self.service, self.lag, self.cluster) = (response, service, lag, cluster);
         (self.own_lag, self.receive_delay, self.connect) = (own_lag, receive_delay, connect);
         for sum in [
@@ -266,6 +285,9 @@ impl Merged {
         }
         if let Some(strategy) = &mut self.strategy {
             strategy.clear();
+        }
+        if let Some(store) = &mut self.store {
+            store.clear();
         }
     }
 
@@ -307,6 +329,7 @@ impl Merged {
                 .as_ref()
                 .zip(layout.board.as_ref())
                 .map(|(sum, board)| cluster::record(sum, board)),
+            store: self.store.as_ref().map(|sum| store::record(sum, &mut encoded)),
         }
     }
 }

@@ -3,6 +3,8 @@
 
 mod cluster;
 
+mod store;
+
 pub mod merge;
 
 pub mod totals;

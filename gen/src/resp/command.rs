@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::template::{Form, Short, append_ttl};
+use super::template::{Form, Short, append_ttl, ttl_bytes};
 use super::tree::Tree;
 use crate::limits::{KEY_DIGITS, MAX_COMMANDS};
 use crate::units::{CommandId, KeyId};
@@ -213,11 +213,12 @@ impl Encoder {
         self.unknown_scripts |= if is_transaction { u32::MAX } else { 1 << command.index() };
     }
 
-    /// Writes a version into the value of a SET without a time to live, which is the end of
-    /// `request`.
+    /// Writes a version into the value of a SET, which is the end of `request` but for its time to
+    /// live.
     pub fn put_version(&self, op: Op, version: u64, request: &mut [u8]) {
         let size = self.values.size_of(op.key);
-        let end = request.len().saturating_sub(b"\r\n".len());
+        let tail = if op.ttl_s > 0 { ttl_bytes(op.ttl_s) } else { 0 };
+        let end = request.len().saturating_sub(tail + b"\r\n".len());
         if let Some(value) = end.checked_sub(size).and_then(|start| request.get_mut(start..end)) {
             write_version(version, value);
         }

@@ -309,6 +309,12 @@ pub(super) fn append_ttl(ttl_s: u32, at: usize, out: &mut [u8]) -> usize {
     page.at
 }
 
+/// How many bytes [`append_ttl`] appends.
+pub(super) fn ttl_bytes(ttl_s: u32) -> usize {
+    let mut page = [0; TTL_BYTES];
+    append_ttl(ttl_s, 0, &mut page)
+}
+
 /// A number below 10^12 as twelve digits.
 fn digits(number: u64) -> [u8; KEY_DIGITS] {
     let mut digits = [b'0'; KEY_DIGITS];

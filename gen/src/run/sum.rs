@@ -8,11 +8,13 @@ use stallion_timeline::{HostFacts, Redirects};
 use crate::audit::host::During;
 use crate::audit::link::LinkUse;
 use crate::cluster::board::Board;
+use crate::measure::store::StoreSum;
 use crate::plan::{Plan, Rate, Target};
 use crate::record::totals::Totals;
 use crate::shard::ring::WaitPolicy;
 use crate::summary::cluster::ClusterSummary;
 use crate::summary::mitigation::MitigationSummary;
+use crate::summary::store::StoreSummary;
 use crate::summary::{Accounting, Client, Percentiles, Summary};
 use crate::verdict::{Evidence, judge};
 use crate::workload::arrivals::Schedule;
@@ -86,6 +88,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
             .strategy
             .zip(measured.strategy.as_deref())
             .map(|(_, sum)| MitigationSummary::of(sum)),
+        store: store_summary(plan, totals),
         steadiness: totals.steadiness(),
         client: Client {
             cpu_ns_per_op: per_op(measured.cpu_ns),
@@ -97,6 +100,16 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         accounting,
         verdict,
     }
+}
+
+fn store_summary(plan: &Plan, totals: &Totals) -> Option<StoreSummary> {
+    let (aside, sum) = (plan.aside.as_ref()?, totals.measured.store.as_deref());
+    let nothing = StoreSum::default();
+    let (get, _) = plan.aside_commands()?;
+    let get = &totals.measured.commands[get.index()];
+    let span_s = totals.span_ns() as f64 / 1e9;
+    let found = (get.hits, get.misses);
+    Some(StoreSummary::of(sum.unwrap_or(&nothing), aside.servers, span_s, found))
 }
 
 fn cluster_summary(totals: &Totals, board: Option<&Board>) -> Option<ClusterSummary> {

@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use super::RunError;
 use crate::cluster::slots::RequestSlots;
-use crate::control::preflight::{Caller, StartError};
+use crate::control::preflight::{Caller, StartError, resolve};
 use crate::control::topology::{self, Found};
 use crate::limits::{
-    MAX_CONNECTIONS_PER_SHARD, MAX_OUTGOING_BYTES, MAX_VERSIONED_KEYS, MAX_WAITING,
+    MAX_CONNECTIONS_PER_SHARD, MAX_ERRANDS, MAX_OUTGOING_BYTES, MAX_VERSIONED_KEYS, MAX_WAITING,
 };
-use crate::plan::{OnError, Plan, PlanError, Topology};
+use crate::plan::{OnError, Plan, PlanError, Target, Topology};
 use crate::resp::command::Encoder;
 use crate::shard::ASKING;
 use crate::shard::ring::HALVES;
+use crate::shard::ring::socket::Address;
 use crate::shard::routing::Routing;
+use crate::store::aside::Aside;
+use crate::store::herd::Herds;
+use crate::store::stand_in::{Servers, StandIn};
+use crate::store::{Source, Store};
 use crate::strategy::Strategist;
 use crate::strategy::versions::Versions;
 
@@ -23,10 +28,23 @@ pub(super) fn find(
     caller: &mut Caller,
     encoder: &Encoder,
 ) -> Result<Option<Found>, RunError> {
-    let Topology::Cluster { .. } = plan.topology else { return Ok(None) };
-    let found = topology::find(&plan.target, caller)?;
+    let found = match plan.topology {
+        Topology::Cluster { .. } => topology::find(&plan.target, caller)?,
+        // What goes on after its answer must be routed, also with a single server.
+        Topology::Node if plan.aside.is_some() => alone(&plan.target)?,
+        Topology::Node => return Ok(None),
+    };
     check(plan, &found, encoder)?;
     Ok(Some(found))
+}
+
+/// A single server, as a cluster that never changes.
+fn alone(target: &Target) -> Result<Found, StartError> {
+    match resolve(target)? {
+        Address::Tcp(address) => topology::fixed(&[address], &target.to_string()),
+        // The plan was refused before.
+        Address::Unix(_) => topology::fixed(&[], &target.to_string()),
+    }
 }
 
 /// The bounds that only a cluster's size makes known.
@@ -55,7 +73,8 @@ pub(super) fn routing(plan: &Plan, shard: usize, found: &Found, encoder: &Encode
         slots: RequestSlots::new(encoder.commands().len(), name),
         primaries: found.primaries.clone(),
         connections: plan.conns_of(shard),
-        retries: !matches!(plan.topology, Topology::Cluster { on_error: OnError::Count }),
+        retries: matches!(plan.topology, Topology::Cluster { on_error: OnError::Retry }),
+        fixed: !matches!(plan.topology, Topology::Cluster { .. }),
     }
 }
 
@@ -77,4 +96,30 @@ pub(super) fn strategist(
 /// The versions that a run follows, if it does.
 pub(super) fn versions(plan: &Plan) -> Option<Versions> {
     plan.strategy.map(|_| Versions::new((plan.keys as usize).min(MAX_VERSIONED_KEYS)))
+}
+
+/// The store behind the cache, as the shards of a run share it.
+pub(super) struct SharedStore {
+    herds: Arc<Herds>,
+    servers: Arc<Servers>,
+}
+
+impl SharedStore {
+    /// The store of a plan, if it has one.
+    pub(super) fn open(plan: &Plan) -> Option<Self> {
+        let aside = plan.aside.as_ref()?;
+        let servers = Arc::new(Servers::new(aside.servers, aside.queue));
+        Some(Self { herds: Arc::default(), servers })
+    }
+
+    /// What a shard needs of it.
+    pub(super) fn of_shard(&self, plan: &Plan, seed: u64) -> Option<Aside> {
+        let aside = plan.aside.as_ref()?;
+        let commands = plan.aside_commands()?;
+        let Source::StandIn { law } = aside.source;
+        let servers = Arc::clone(&self.servers);
+        let store = Store::StandIn(StandIn::new(servers, law, MAX_ERRANDS, seed));
+        let shared = (store, Arc::clone(&self.herds));
+        Some(Aside::new(aside, shared, commands, MAX_ERRANDS, seed ^ 0x5e1f))
+    }
 }

@@ -55,6 +55,8 @@ pub(super) struct Site<'a> {
     pub(super) cluster: Option<&'a Found>,
     /// Of a run that measures how old answers are.
     pub(super) versions: Option<Versions>,
+    /// The store behind the cache.
+    pub(super) store: Option<way::SharedStore>,
 }
 
 /// What a shard's thread is made of.
@@ -115,6 +117,7 @@ impl Worker {
                 timeout_ns: plan.timeout_ns,
                 slow_ns: plan.slow_threshold_ns,
                 strategist: way::strategist(plan, site.versions.as_ref(), seed ^ 0x57a7),
+                aside: site.store.as_ref().and_then(|store| store.of_shard(plan, seed ^ 0xa51de)),
                 routing,
             },
             interval_ns: plan.interval_ns,

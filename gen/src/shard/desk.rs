@@ -9,6 +9,8 @@ mod returned;
 
 mod strategic;
 
+mod aside;
+
 mod usual;
 
 pub use routed::ASKING;
@@ -27,6 +29,7 @@ use crate::measure::outcome::{ErrorKind, Outcome};
 use crate::measure::slow::Sample;
 use crate::resp::expect::{Expected, Fit};
 use crate::resp::reply::Reply;
+use crate::store::aside::Aside;
 use crate::strategy::Strategist;
 use crate::units::{ConnId, Nanos};
 use crate::workload::arrivals::Arrivals;
@@ -45,6 +48,10 @@ pub(super) struct Desk {
     router: Option<Box<Router>>,
     /// What is done for hot keys; only together with a router.
     strategist: Option<Box<Strategist>>,
+    /// What follows a read that finds nothing; only together with a router.
+    aside: Option<Box<Aside>>,
+    /// When the store's answers were looked for last.
+    looked: Nanos,
     /// The schedule has more for this moment, and nothing else wakes the shard.
     hungry: bool,
     /// Connections that carry requests in the closed model.
@@ -84,6 +91,8 @@ impl Desk {
             places: routing.as_ref().map_or(count, |routing| routing.connections),
             router: routing.map(|routing| Box::new(Router::new(routing))),
             strategist: settings.strategist.take().map(Box::new),
+            aside: settings.aside.take().map(Box::new),
+            looked: Nanos(0),
             hungry: false,
             ready: VecDeque::with_capacity(count),
             to_send: Vec::with_capacity(count),
@@ -226,9 +235,9 @@ impl Desk {
             let room = self.connections[id.index()].room;
             returned::count_bytes(router, &mut self.ledger.current, room, bytes.len());
         }
-        let mut input = bytes;
+        let (mut input, follows) = (bytes, self.follows());
         loop {
-            if !self.settings.verify && self.strategist.is_none() {
+            if !self.settings.verify && !follows {
                 self.receive_usual(id, &mut input, now);
             }
             let connection = &mut self.connections[id.index()];
@@ -237,7 +246,6 @@ impl Desk {
             let head = connection.flights.head().filter(|flight| value_of(flight.command));
             let (matches, length) = (&mut connection.value_matches, &mut connection.value_bytes);
             let (version, pushed) = (&mut connection.version, &mut connection.pushed);
-            let follows = self.strategist.is_some();
             let left = input.len();
             let next = connection.parser.next(&mut input, |at, body| match head {
                 _ if at.pushed => pushed.take(at.offset, body),
@@ -307,15 +315,27 @@ impl Desk {
         if self.router.is_some() && self.reply_routed(id, &flight, outcome, bytes, now) {
             return Ok(());
         }
+        if outcome == Outcome::Error(ErrorKind::NoScript) {
+            self.settings.encoder.forget_script(flight.command);
+        }
+        self.end_flight(id, flight, outcome, now);
+        Ok(())
+    }
+
+    /// Whether what stands beside values is to be read.
+    #[inline]
+    fn follows(&self) -> bool {
+        self.strategist.is_some() || self.aside.as_ref().is_some_and(|aside| aside.follows())
+    }
+
+    /// A request is over, unless the store behind the cache is to be asked for it.
+    fn end_flight(&mut self, id: ConnId, flight: Flight, outcome: Outcome, now: Nanos) {
+        let Some((flight, outcome)) = self.end_of_errand(flight, outcome, now) else { return };
         self.in_flight -= 1;
-        if let Outcome::Error(kind) = outcome {
+        if matches!(outcome, Outcome::Error(_) | Outcome::Timeout | Outcome::Lost) {
             self.settings.workload.give_back(flight.key);
-            if kind == ErrorKind::NoScript {
-                self.settings.encoder.forget_script(flight.command);
-            }
         }
         self.end_request(id, flight, outcome, now);
-        Ok(())
     }
 
     #[inline]

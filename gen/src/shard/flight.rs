@@ -9,7 +9,7 @@ use crate::units::{CommandId, KeyId, Nanos, SlotId};
 use crate::workload::Op;
 
 /// One request that has been encoded and not been answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flight {
     /// Intended time.
     pub due: Nanos,

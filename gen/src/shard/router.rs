@@ -55,6 +55,7 @@ pub struct Router {
     board: Arc<Board>,
     slots: RequestSlots,
     retries: bool,
+    fixed: bool,
     /// Who serves each slot, as far as this shard knows: MOVED changes it at once.
     table: Box<Table>,
     scratch: Box<Table>,
@@ -89,6 +90,7 @@ impl Router {
             board: routing.board,
             slots: routing.slots,
             retries: routing.retries,
+            fixed: routing.fixed,
             table: Box::new([NOBODY; SLOTS as usize]),
             scratch: Box::new([NOBODY; SLOTS as usize]),
             version: u64::MAX,
@@ -130,6 +132,12 @@ impl Router {
     #[must_use]
     pub const fn retries(&self) -> bool {
         self.retries
+    }
+
+    /// Whether redirects are followed.
+    #[must_use]
+    pub const fn follows(&self) -> bool {
+        !self.fixed
     }
 
     /// The node of a room.

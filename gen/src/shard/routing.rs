@@ -20,6 +20,9 @@ pub struct Routing {
     pub connections: usize,
     /// Whether passing errors and lost connections are sent again.
     pub retries: bool,
+    /// Who serves what never changes: redirects are errors, and no room is kept for nodes that come
+    /// later.
+    pub fixed: bool,
 }
 
 impl Routing {
@@ -42,6 +45,9 @@ impl Routing {
     /// Connections of all rooms, for nodes that come later, too: as many as the ring needs.
     #[must_use]
     pub fn places(&self) -> usize {
+        if self.fixed {
+            return self.primaries.len() * self.room_size();
+        }
         (self.primaries.len() * 2 + SPARE_ROOMS) * self.room_size()
     }
 }
@@ -66,11 +72,14 @@ mod tests {
                 primaries: (0..primaries).map(NodeId).collect(),
                 connections,
                 retries: true,
+                fixed: false,
             };
             let used: Vec<usize> = (0..20).map(|room| routing.used(room)).collect();
             assert_eq!(used.iter().sum::<usize>(), connections);
             assert!(used.iter().all(|used| *used <= routing.room_size()));
             assert!(routing.places() >= 2 * connections);
+            let fixed = Routing { fixed: true, ..routing };
+            assert!((connections..2 * connections + 7).contains(&fixed.places()));
         }
     }
 

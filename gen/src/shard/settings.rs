@@ -2,6 +2,7 @@
 
 use super::routing::Routing;
 use crate::resp::command::Encoder;
+use crate::store::aside::Aside;
 use crate::strategy::Strategist;
 use crate::workload::Workload;
 use crate::workload::arrivals::Arrivals;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub slow_ns: u64,
     /// What is done for hot keys; only with `routing`.
     pub strategist: Option<Strategist>,
+    /// The store that is asked when the cache has nothing; only with `routing`.
+    pub aside: Option<Aside>,
     /// How requests find their nodes; none with a single server.
     pub routing: Option<Routing>,
 }

@@ -93,6 +93,16 @@ impl Joined {
         Part::Wait
     }
 
+    /// A read of `key` comes that waits for nobody. False when it is being read already, or there is
+    /// no place.
+    pub fn lead(&mut self, key: KeyId) -> bool {
+        let free = self.find(key.0).filter(|at| self.leaders[*at].key == NOBODY);
+        if let Some(at) = free {
+            self.leaders[at] = Leader { key: key.0, first: NONE };
+        }
+        free.is_some()
+    }
+
     /// The leader's answer came, or never will: shows everyone who waited for it.
     pub fn end(&mut self, key: KeyId, mut each: impl FnMut(Waiter)) {
         let Some(at) = self.find(key.0).filter(|at| self.leaders[*at].key == key.0) else {

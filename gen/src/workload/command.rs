@@ -78,6 +78,16 @@ impl Commands {
         Self::of(list)
     }
 
+    /// The same, with a SET that is never drawn if there is none that may expire.
+    #[must_use]
+    pub fn with_refill(mut self) -> Self {
+        if !self.list.iter().any(|command| command.name == "set" && command.expires) {
+            self.list.push(Command::set(0));
+            name_apart(&mut self.list);
+        }
+        self
+    }
+
     /// How many ids there are.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -39,7 +39,7 @@ impl Desk {
         };
         let from = router.node(room);
         let text = self.connections[id.index()].parser.text();
-        let way = match read(text) {
+        let way = match read(text).filter(|_| router.follows()) {
             Some(Redirect::Moved(place)) => {
                 let node = number(router, from, place);
                 if let Some(node) = node {
@@ -51,8 +51,8 @@ impl Desk {
             Some(Redirect::Ask(place)) => number(router, from, place).map(|node| (node, true)),
             _ => None,
         };
-        let known = matches!(kind, ErrorKind::Moved | ErrorKind::Ask) || kind.is_passing();
-        let follows = matches!(kind, ErrorKind::Moved | ErrorKind::Ask);
+        let follows = matches!(kind, ErrorKind::Moved | ErrorKind::Ask) && router.follows();
+        let known = follows || kind.is_passing() && router.follows();
         if known && self.send_again(flight, from, (kind, follows), way, now) {
             return true;
         }
@@ -157,6 +157,7 @@ impl Desk {
             };
             self.end_waiting(waiting, outcome, now);
         }
+        self.finish_errands(now);
         let Some(router) = &mut self.router else { return };
         while let Some(outage) = router.outages.take_open() {
             if let Some(cluster) = &mut self.ledger.current.cluster {
@@ -165,14 +166,12 @@ impl Desk {
         }
     }
 
-    fn end_waiting(&mut self, waiting: Waiting, outcome: Outcome, now: Nanos) {
+    pub(super) fn end_waiting(&mut self, waiting: Waiting, outcome: Outcome, now: Nanos) {
         let Waiting { op, due, sent, version, .. } = waiting;
-        self.in_flight -= 1;
-        self.settings.workload.give_back(op.key);
         let Op { command, nonce, key, .. } = op;
         let route = Route { version, ..Route::default() };
         let flight = Flight { due, ready: due, sent, command, nonce, key, ahead: 0, route };
-        self.end_request(ConnId(0), flight, outcome, now);
+        self.end_flight(ConnId(0), flight, outcome, now);
     }
 }
 

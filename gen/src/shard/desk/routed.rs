@@ -17,7 +17,8 @@ pub const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 impl Desk {
     /// When the next request is to be sent again; never without a cluster.
     pub(in crate::shard) fn next_again(&self) -> Nanos {
-        self.router.as_ref().map_or(Nanos::NEVER, |router| router.next_delayed())
+        let again = self.router.as_ref().map_or(Nanos::NEVER, |router| router.next_delayed());
+        again.min(self.next_fetched())
     }
 
     /// Requests that have been drawn and are not over.
@@ -58,6 +59,7 @@ impl Desk {
     }
 
     fn serve_rooms(&mut self, ring: &mut impl Ring, now: Nanos, fresh: bool) {
+        self.take_fetched(now);
         let Some(router) = &mut self.router else { return };
         router.wake(now);
         for room in 0..router.rooms() {
@@ -116,7 +118,7 @@ impl Desk {
     /// Encodes one request for a connection that has room.
     #[inline]
     fn put(&mut self, ring: &mut impl Ring, id: ConnId, waiting: Waiting, now: Nanos) {
-        let Waiting { op, slot, due, hops, version, asks, .. } = waiting;
+        let Waiting { op, slot, due, hops, version: carried, asks, .. } = waiting;
         let connection = &mut self.connections[id.index()];
         connection.reuse_half();
         let Pending { half, bytes, .. } = connection.pending;
@@ -128,11 +130,12 @@ impl Desk {
         }
         length +=
             self.settings.encoder.encode(op, self.settings.workload.law(), &mut out[length..]);
+        let version = self.aside.as_ref().map_or(carried, |aside| aside.stamp(carried));
         if version > 0 {
             self.settings.encoder.put_version(op, version, &mut out[..length]);
         }
         let ready = due.max(connection.free_since);
-        let route = Route { ttl_s: op.ttl_s, slot, hops, version };
+        let route = Route { ttl_s: op.ttl_s, slot, hops, version: carried };
         connection.flights.put(due, ready, now, &op, route, asks);
         connection.pending.bytes += length;
         connection.pending.requests += 1;

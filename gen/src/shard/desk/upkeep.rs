@@ -189,9 +189,7 @@ impl Desk {
             if outcome == Outcome::Lost && self.lost_routed(id, &flight, now) {
                 continue;
             }
-            self.in_flight -= 1;
-            self.settings.workload.give_back(flight.key);
-            self.end_request(id, flight, outcome, now);
+            self.end_flight(id, flight, outcome, now);
         }
     }
 
@@ -246,6 +244,7 @@ impl Desk {
             }
         }
         self.end_overdue_waiting(now);
+        self.end_overdue_errands(now);
     }
 
     fn is_wanted(&self, id: ConnId) -> bool {
@@ -263,9 +262,7 @@ impl Desk {
         let Some(flight) = connection.flights.pop() else {
             return;
         };
-        self.in_flight -= 1;
-        self.settings.workload.give_back(flight.key);
-        self.end_request(id, flight, Outcome::Timeout, now);
+        self.end_flight(id, flight, Outcome::Timeout, now);
         ring.close(id);
         self.lose(id, now);
     }

@@ -116,6 +116,13 @@ impl Simulated {
         Self { world: Some(world), ..self }
     }
 
+    /// The same world, in which values carry stamps that reads return.
+    #[must_use]
+    pub fn with_stamps(mut self) -> Self {
+        self.server.keep_stamps();
+        self
+    }
+
     /// The cluster as it really is.
     #[must_use]
     pub const fn world(&self) -> Option<&World> {

@@ -1,11 +1,17 @@
 //! The simulated server: knows every value by its key, and errs by seed.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::resp::tree::Tree;
 use crate::units::KeyId;
-use crate::workload::values::Values;
+use crate::workload::values::{STAMPED_BYTES, Values};
+
+/// Where a value has its stamp.
+const STAMP: Range<usize> = STAMPED_BYTES - size_of::<u64>()..STAMPED_BYTES;
 
 /// How likely each fault is, from 0 to 1, each time it could happen.
 #[derive(Debug, Clone, Copy)]
@@ -58,12 +64,19 @@ pub(super) struct Server {
     pub(super) random: Xoshiro256PlusPlus,
     pub(super) answered: u64,
     values: Values,
+    /// What was written where values have a stamp, by key; none when they have none.
+    stamps: Option<HashMap<u64, Vec<u8>>>,
 }
 
 impl Server {
+    /// Values are written with a stamp, which a read returns.
+    pub(super) fn keep_stamps(&mut self) {
+        self.stamps = Some(HashMap::new());
+    }
+
     pub(super) fn new(seed: u64, faults: Faults, values: Values) -> Self {
         let random = Xoshiro256PlusPlus::seed_from_u64(seed);
-        Self { faults, random, answered: 0, values }
+        Self { faults, random, answered: 0, values, stamps: None }
     }
 
     /// Whether something happens that is so likely.
@@ -98,6 +111,18 @@ impl Server {
         let key = KeyId(digits.parse().unwrap_or(0));
         let mut value = vec![0; self.values.size_of(key)];
         self.values.write(key, &mut value);
+        if let Some(stamps) = &mut self.stamps
+            && let Some(place) = value.get_mut(STAMP)
+        {
+            if let ("SET", Some(Tree::Text(written))) = (name.as_str(), words.get(2))
+                && let Some(stamp) = written.get(STAMP)
+            {
+                stamps.insert(key.0, stamp.to_vec());
+            }
+            if let Some(stamp) = stamps.get(&key.0) {
+                place.copy_from_slice(stamp);
+            }
+        }
         match name.as_str() {
             "MULTI" => {
                 (*queued) = Some(0);

@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cache;
+
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
@@ -21,6 +23,7 @@ use stallion_gen::measure::cluster::NodeCounts;
 use stallion_gen::measure::histogram::Sum;
 use stallion_gen::measure::interval::Counts;
 use stallion_gen::measure::outcome::ErrorKind;
+use stallion_gen::measure::store::{STORE_TALLIES, StoreLoad, StoreTally};
 use stallion_gen::resp::command::{Encoder, key_text, request};
 use stallion_gen::shard::ledger::{Ledger, Outlet};
 use stallion_gen::shard::ring::Ring;
@@ -60,6 +63,17 @@ struct Played {
     gave_up: u64,
     redirects: u64,
     outages: usize,
+    /// Of a store behind the cache.
+    store: StoreLoad,
+}
+
+/// What the simulated server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Is {
+    Server,
+    Cluster,
+    /// A cache before a store, alone or as a cluster.
+    Cache,
 }
 
 fn faults(random: &mut Xoshiro256PlusPlus) -> Faults {
@@ -102,7 +116,7 @@ fn routing(world: &World, connections: usize, retries: bool) -> Routing {
     let primaries = publish(&board, world);
     let slots = SLOTS.clone();
     let connections = connections.max(primaries.len());
-    Routing { board, slots, primaries, connections, retries }
+    Routing { board, slots, primaries, connections, retries, fixed: false }
 }
 
 /// What the control thread does; gives the nodes that serve slots.
@@ -150,6 +164,9 @@ fn collect(outlet: &mut Outlet, played: &mut Played) {
             };
             played.redirects += cluster.nodes.iter().map(redirects).sum::<u64>();
         }
+        if let Some(store) = &interval.store {
+            played.store.add(&store.load);
+        }
         interval.reset();
         outlet.spare.push(interval).unwrap();
     }
@@ -180,14 +197,20 @@ fn commands(random: &mut Xoshiro256PlusPlus, filling: bool) -> Commands {
     Commands { list, transaction }
 }
 
-fn play(seed: u64, clustered: bool) -> Played {
+fn play(seed: u64, is: Is) -> Played {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let values = values(seed, &mut random);
+    let plan = (is == Is::Cache).then(|| cache::store(&mut random));
+    let clustered = is == Is::Cluster || is == Is::Cache && random.random();
+    let stamps = plan.as_ref().is_some_and(|plan| plan.stampede.stamps());
+    let values = if stamps { Values::fixed(seed, 100) } else { values(seed, &mut random) };
     let connections = random.random_range(1..6);
     let pipeline = random.random_range(1..9);
     let schedule = schedule(&mut random);
-    let filling = random.random_range(0..4) == 0 && !schedule.is_open();
-    let commands = commands(&mut random, filling);
+    let filling = random.random_range(0..4) == 0 && !schedule.is_open() && plan.is_none();
+    let mut commands = commands(&mut random, filling);
+    if plan.is_some() {
+        commands.transaction = None;
+    }
     let encoder = Encoder::new(commands.clone(), "key:", values.clone());
     let workload = if filling {
         Workload::Fill(Fill::new(0, 500, 0, 1, Ttl::NONE, seed, 16 * pipeline))
@@ -207,20 +230,27 @@ fn play(seed: u64, clustered: bool) -> Played {
     let requests_per_connection =
         if random.random_range(0..4) == 0 { random.random_range(1..20) } else { u64::MAX };
     let world = clustered.then(|| World::new(cluster_faults(&mut random)));
-    let routing = world.as_ref().map(|world| routing(world, connections, random.random()));
+    let routing = match &world {
+        Some(world) => Some(routing(world, connections, random.random())),
+        None => plan.as_ref().map(|_| cache::alone(connections, &SLOTS)),
+    };
     let board = routing.as_ref().map(|routing| Arc::clone(&routing.board));
     let connections = routing.as_ref().map_or(connections, Routing::places);
-    let longest = encoder.longest() + if clustered { ASKING.len() } else { 0 };
+    let longest = encoder.longest() + if routing.is_some() { ASKING.len() } else { 0 };
     let half_bytes = (longest * pipeline).max(greeting.bytes.len());
     let mut faults = faults(&mut random);
     if filling {
         (faults.silence, faults.reset, faults.garbage) = (0.0, 0.001, 0.001);
     }
     let ring = Simulated::new(seed, connections, half_bytes, faults, values);
+    let ring = if stamps { ring.with_stamps() } else { ring };
     let ring = match world {
         None => ring,
         Some(world) => ring.with_cluster(world),
     };
+    let places = if random.random::<bool>() { 4 } else { 10_000 };
+    let aside = plan.as_ref().map(|plan| cache::aside(plan, places, seed));
+    let routed = routing.is_some();
     let open = schedule.is_open();
     let settings = Settings {
         connections,
@@ -229,15 +259,16 @@ fn play(seed: u64, clustered: bool) -> Played {
         open,
         workload,
         encoder,
-        verify: true,
+        verify: !stamps,
         greeting,
         requests_per_connection,
         timeout_ns: 40_000_000,
         slow_ns: 1_000_000,
         strategist: None,
+        aside,
         routing,
     };
-    let make_ledger = if clustered { Ledger::of_cluster } else { Ledger::new };
+    let make_ledger = if routed { Ledger::of_cluster } else { Ledger::new };
     let (ledger, mut outlet) = make_ledger(INTERVAL_NS, seed);
     let mut shard = Shard::new(ring, settings, ledger);
     let stop = AtomicBool::new(false);
@@ -289,16 +320,17 @@ fn seeds(usual: u64) -> Vec<u64> {
 }
 
 /// Plays all seeds and names the first that fails.
-fn play_all(usual: u64, clustered: bool) -> Played {
+fn play_all(usual: u64, is: Is) -> Played {
     let mut all = Played::default();
     for seed in seeds(usual) {
-        match std::panic::catch_unwind(|| play(seed, clustered)) {
+        match std::panic::catch_unwind(|| play(seed, is)) {
             Ok(played) => {
                 all.counts.answered += played.counts.answered;
                 all.again += played.again;
                 all.gave_up += played.gave_up;
                 all.redirects += played.redirects;
                 all.outages += played.outages;
+                all.store.add(&played.store);
             }
             Err(_) => panic!("seed {seed} fails; replay it with STALLION_SEED={seed}"),
         }
@@ -308,12 +340,12 @@ fn play_all(usual: u64, clustered: bool) -> Played {
 
 #[test]
 fn ten_thousand_worlds_are_accounted_for() {
-    assert!(play_all(10_000, false).counts.answered > 0, "the worlds answer");
+    assert!(play_all(10_000, Is::Server).counts.answered > 0, "the worlds answer");
 }
 
 #[test]
 fn two_thousand_clusters_are_accounted_for() {
-    let all = play_all(2_000, true);
+    let all = play_all(2_000, Is::Cluster);
     if std::env::var_os("STALLION_SEED").is_none() {
         assert!(all.counts.answered > 0, "the worlds answer");
         let seen = [all.redirects, all.again, all.outages as u64];
@@ -322,10 +354,23 @@ fn two_thousand_clusters_are_accounted_for() {
 }
 
 #[test]
+fn a_thousand_caches_are_accounted_for() {
+    let all = play_all(1_000, Is::Cache);
+    if std::env::var_os("STALLION_SEED").is_none() {
+        for (tally, name) in STORE_TALLIES {
+            // The stand-in never fails.
+            let seen = all.store.of(tally) > 0;
+            assert_eq!(seen, tally != StoreTally::Failed, "{name}");
+        }
+        assert!(all.store.herd_max > 1, "readers met at the store: {:?}", all.store);
+    }
+}
+
+#[test]
 fn a_seed_plays_the_same_run_twice() {
     for seed in 0..50 {
-        for clustered in [false, true] {
-            assert_eq!(play(seed, clustered), play(seed, clustered));
+        for is in [Is::Server, Is::Cluster, Is::Cache] {
+            assert_eq!(play(seed, is), play(seed, is));
         }
     }
 }
