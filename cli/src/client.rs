@@ -8,6 +8,8 @@ mod mitigation;
 
 mod aside;
 
+mod topology;
+
 mod words;
 
 use std::io::IsTerminal;
@@ -77,26 +79,8 @@ pub(crate) struct Server {
     /// Name that every connection gives itself (CLIENT SETNAME)
     #[arg(long, value_name = "NAME")]
     pub(crate) client_name: Option<String>,
-    /// What the server is: node, or cluster for a node of a cluster of which all nodes are driven
-    #[arg(long, value_enum, default_value_t = Topology::Node)]
-    topology: Topology,
-    /// What becomes of a request that a cluster cannot serve for a while (TRYAGAIN, CLUSTERDOWN,
-    /// LOADING, READONLY, MASTERDOWN, a lost connection): retry sends it again, count calls it
-    /// failed [default: retry]
-    #[arg(long, value_enum, value_name = "POLICY")]
-    on_error: Option<OnError>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Topology {
-    Node,
-    Cluster,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum OnError {
-    Retry,
-    Count,
+    #[command(flatten)]
+    shape: topology::Shape,
 }
 
 impl Server {
@@ -114,18 +98,7 @@ impl Server {
 
     /// What the target is.
     pub(crate) fn topology(&self) -> Result<plan::Topology, Failure> {
-        match (self.topology, self.on_error) {
-            (Topology::Node, None) => Ok(plan::Topology::Node),
-            (Topology::Node, Some(_)) => {
-                Err(Failure::usage("--on-error is about a cluster: give --topology cluster, too"))
-            }
-            (Topology::Cluster, Some(OnError::Count)) => {
-                Ok(plan::Topology::Cluster { on_error: plan::OnError::Count })
-            }
-            (Topology::Cluster, _) => {
-                Ok(plan::Topology::Cluster { on_error: plan::OnError::Retry })
-            }
-        }
+        self.shape.read()
     }
 
     pub(crate) fn resolve(&self) -> Result<(Target, Credentials), Failure> {
@@ -134,6 +107,9 @@ impl Server {
             return Target::parse(url).map_err(Failure::usage);
         }
         let credentials = Credentials { user: user.clone(), password: self.place.password() };
+        if let Some(first) = self.shape.first() {
+            return Ok((first, credentials));
+        }
         Ok((Target::Tcp { host: host.clone(), port: *port }, credentials))
     }
 }

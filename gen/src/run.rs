@@ -23,7 +23,6 @@ use crate::audit::link::{Link, Meter};
 use crate::audit::sockets::Limits;
 use crate::control::info::{Poll, watch as watch_server};
 use crate::control::preflight::{Caller, Info, StartError, resolve};
-use crate::control::topology::Found;
 use crate::null::reply::MARK;
 use crate::plan::{Plan, PlanError, Topology, Work};
 use crate::record::{Layout, Progress, Recorder, Source};
@@ -110,8 +109,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     plan.check(encoder.longest())?;
     let schedule = plan.schedule().map_err(PlanError::from)?;
     let _aside = Aside::of(&plan.cores);
-    let mut caller = Caller::of(plan)?;
-    let info = caller.info()?;
+    let (mut caller, info) = Caller::with_info(plan)?;
     let cluster = way::find(plan, &mut caller, &encoder)?;
     load_scripts(plan, &mut caller)?;
     drop(caller);
@@ -126,10 +124,11 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let (found, servers) = channel();
     let link = Link::towards(&address, plan.link_bits_per_s);
     let server_is_local = address.is_local();
-    let of_cluster = |_: &&Found| matches!(plan.topology, Topology::Cluster { .. });
-    let board = cluster.as_ref().filter(of_cluster).map(|found| Arc::clone(&found.board));
+    let keeps_fresh = matches!(plan.topology, Topology::Cluster { .. });
+    let nodes = cluster.as_ref().map(|found| Arc::clone(&found.board));
+    let board = nodes.clone().filter(|_| keeps_fresh);
     let (target, credentials) = (plan.target.clone(), plan.credentials.clone());
-    let poll = Poll { target, address, credentials, board: board.clone() };
+    let poll = Poll { target, address, credentials, board: nodes, keeps_fresh };
     let watcher = Watcher::start(poll, found).map_err(StartError::Thread)?;
     let layout = Layout {
         open: schedule.is_open(),

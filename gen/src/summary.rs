@@ -4,6 +4,8 @@ pub mod cluster;
 
 pub mod mitigation;
 
+pub mod ring;
+
 pub mod store;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ use crate::verdict::Verdict;
 
 use cluster::ClusterSummary;
 use mitigation::MitigationSummary;
+use ring::RingSummary;
 use store::StoreSummary;
 
 /// Percentiles of a duration in microseconds.
@@ -176,6 +179,9 @@ pub struct Summary {
     /// What was done for hot keys, what it saved, and what it cost; none without --mitigation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mitigation: Option<MitigationSummary>,
+    /// How the client shared out the requests itself; none without --topology ring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring: Option<RingSummary>,
     /// What the store behind the cache had to do; none without --store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreSummary>,

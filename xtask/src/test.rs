@@ -18,7 +18,7 @@ struct Step {
 
 pub(crate) fn run() -> anyhow::Result<()> {
     if !shell::installed(&["redis-server", "valkey-server"]) {
-        install::ensure_apt(&["redis-server"])?;
+        install::ensure_apt(&["redis-server", "nutcracker"])?;
     }
     install::ensure_python()?;
     install::ensure_java()?;

@@ -6,6 +6,8 @@ mod mitigation;
 
 mod store;
 
+mod ring;
+
 use std::path::Path;
 
 use stallion_gen::record::Progress;
@@ -85,6 +87,9 @@ pub(super) fn print_summary(finished: &Finished, out: Option<&Path>) {
     }
     if let Some(mitigation) = &summary.mitigation {
         mitigation::print(mitigation);
+    }
+    if let Some(ring) = &summary.ring {
+        ring::print(ring);
     }
     if let Some(store) = &summary.store {
         store::print(store);

@@ -35,4 +35,6 @@ mod mitigation;
 
 mod aside;
 
+mod proxies;
+
 mod stopped;

@@ -1,5 +1,7 @@
 //! Who serves which key: hash slots, the map from slots to nodes, and what servers say about it.
 
+pub mod ring;
+
 pub mod slots;
 
 pub mod redirect;
@@ -7,5 +9,3 @@ pub mod redirect;
 pub mod map;
 
 pub mod board;
-
-pub mod ring;

@@ -9,18 +9,18 @@ use crate::units::NodeId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Spreading {
-    /// Points on a circle, 160 for each server: libketama (Richard Jones, last.fm, 2007), as
-    /// twemproxy and many clients have it.
+    /// Points on a circle: libketama (Richard Jones, last.fm, 2007), as twemproxy and many clients
+    /// have it, with 160 for each server.
     Ketama,
     /// The hash modulo the number of servers.
     Modulo,
 }
 
 /// Points that one digest gives.
-const POINTS_PER_DIGEST: usize = 4;
+pub const POINTS_PER_DIGEST: usize = 4;
 
-/// Digests for each server.
-const DIGESTS_PER_SERVER: usize = 40;
+/// Points that libketama and twemproxy give each server.
+pub const USUAL_POINTS: usize = 160;
 
 /// Servers and what each of them has.
 #[derive(Debug, Clone)]
@@ -31,13 +31,15 @@ pub struct HashRing {
 }
 
 impl HashRing {
-    /// Spreads keys over servers, which are named as `host:port`.
+    /// Spreads keys over servers, which are named as `host:port`; each has so many points on a circle.
     #[must_use]
-    pub fn new(spreading: Spreading, servers: &[String]) -> Self {
+    pub fn new(spreading: Spreading, points_each: usize, servers: &[String]) -> Self {
         let mut points = Vec::new();
         if spreading == Spreading::Ketama {
             for (server, name) in servers.iter().enumerate() {
-                for index in 0..DIGESTS_PER_SERVER {
+                // As libmemcached and twemproxy do: the usual port of memcached is no part of a name.
+                let name = name.strip_suffix(":11211").unwrap_or(name);
+                for index in 0..points_each.div_ceil(POINTS_PER_DIGEST) {
                     let digest = Md5::digest(format!("{name}-{index}"));
                     let words = (0..POINTS_PER_DIGEST).map(|at| word(&digest, at));
                     points.extend(words.map(|point| (point, NodeId(server as u16))));
@@ -51,7 +53,18 @@ impl HashRing {
     /// The server that has a key.
     #[must_use]
     pub fn server_of(&self, key: &[u8]) -> NodeId {
-        let hash = word(&Md5::digest(key), 0);
+        self.server_of_parts([key])
+    }
+
+    /// The server of a key that comes in parts.
+    #[inline]
+    #[must_use]
+    pub fn server_of_parts<const N: usize>(&self, parts: [&[u8]; N]) -> NodeId {
+        let mut hasher = Md5::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        let hash = word(&hasher.finalize(), 0);
         if self.points.is_empty() {
             return NodeId((u64::from(hash) % self.servers) as u16);
         }
@@ -102,7 +115,7 @@ mod tests {
     fn a_circle_moves_a_share_and_modulo_moves_nearly_all() {
         let (before, after) = (servers(4), servers(5));
         let moved = |spreading| {
-            let rings = [&before, &after].map(|list| HashRing::new(spreading, list));
+            let rings = [&before, &after].map(|list| HashRing::new(spreading, USUAL_POINTS, list));
             share_moved((&rings[0], &before), (&rings[1], &after), keys())
         };
         let (ketama, modulo) = (moved(Spreading::Ketama), moved(Spreading::Modulo));
@@ -115,7 +128,7 @@ mod tests {
     fn every_server_has_its_part() {
         for (spreading, tolerance) in [(Spreading::Ketama, 0.35), (Spreading::Modulo, 0.05)] {
             let list = servers(5);
-            let ring = HashRing::new(spreading, &list);
+            let ring = HashRing::new(spreading, USUAL_POINTS, &list);
             let mut parts = vec![0_f64; list.len()];
             for key in keys() {
                 parts[usize::from(ring.server_of(&key).0)] += 5.0 / 20_000.0;
@@ -125,8 +138,22 @@ mod tests {
     }
 
     #[test]
+    fn few_points_make_unequal_parts() {
+        let list = servers(5);
+        let spread = |points| {
+            let ring = HashRing::new(Spreading::Ketama, points, &list);
+            let mut parts = vec![0_u32; list.len()];
+            for key in keys() {
+                parts[usize::from(ring.server_of(&key).0)] += 1;
+            }
+            parts.iter().max().unwrap() - parts.iter().min().unwrap()
+        };
+        assert!(spread(4) > 2 * spread(1_600), "{} and {}", spread(4), spread(1_600));
+    }
+
+    #[test]
     fn nobody_leaves_a_key_without_a_server() {
-        let ring = HashRing::new(Spreading::Ketama, &servers(1));
+        let ring = HashRing::new(Spreading::Ketama, USUAL_POINTS, &servers(1));
         assert_eq!(ring.server_of(b"anything"), NodeId(0));
     }
 }

@@ -1,9 +1,12 @@
 //! A key's hash slot: CRC16 (XMODEM) modulo 16 384, of the hash tag if there is one (Redis Cluster
 //! Specification, "Key distribution model" and "Hash tags").
 
+use std::sync::Arc;
+
 use crc16::{State, XMODEM};
 
-use crate::limits::{KEY_DIGITS, MAX_COMMANDS};
+use super::ring::HashRing;
+use crate::limits::{KEY_DIGITS, MAX_COMMANDS, MAX_KEYS};
 use crate::units::{CommandId, KeyId, SlotId};
 
 /// Hash slots of a cluster.
@@ -73,37 +76,103 @@ impl Slots {
 /// The slots of a run's requests: commands whose keys have other names have tables of their own.
 #[derive(Debug, Clone)]
 pub struct RequestSlots {
-    tables: Vec<Slots>,
+    places: Places,
     of_command: [u8; MAX_COMMANDS],
+}
+
+/// What the slot of a key depends on, for each form that names of keys have.
+#[derive(Debug, Clone)]
+enum Places {
+    /// Hash slots of a cluster.
+    Slots(Vec<Slots>),
+    /// A list of servers: the slot is the server's place in it.
+    Ring(Arc<HashRing>, Vec<Name>),
+}
+
+/// The name of a key around its digits.
+#[derive(Debug, Clone)]
+struct Name {
+    before: Box<[u8]>,
+    after: Box<[u8]>,
+}
+
+impl Name {
+    /// From the name of the key 0, and that of the key whose digits are all nines.
+    fn of(zeros: &[u8], nines: &[u8]) -> Self {
+        let first = zeros.iter().zip(nines).position(|(left, right)| left != right);
+        let at = first.unwrap_or(zeros.len());
+        let (before, rest) = zeros.split_at(at);
+        Self { before: before.into(), after: rest.get(KEY_DIGITS..).unwrap_or_default().into() }
+    }
+}
+
+/// The digits of a key's number.
+fn digits(key: KeyId) -> [u8; KEY_DIGITS] {
+    let (mut digits, mut left) = ([b'0'; KEY_DIGITS], key.0);
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (left % 10) as u8;
+        left /= 10;
+    }
+    digits
 }
 
 impl RequestSlots {
     /// For `count` commands, and the names of their keys.
     #[must_use]
     pub fn new(count: usize, name: impl Fn(CommandId, KeyId) -> Vec<u8>) -> Self {
-        let (mut tables, mut firsts) = (Vec::new(), Vec::new());
-        let mut of_command = [0; MAX_COMMANDS];
-        for (index, place) in of_command.iter_mut().enumerate().take(count) {
-            let name = |key| name(CommandId(index as u8), key);
-            let first = name(KeyId(0));
-            let known = firsts.iter().position(|known| *known == first);
-            *place = known.unwrap_or_else(|| {
-                firsts.push(first);
-                tables.push(Slots::new(name));
-                tables.len() - 1
-            }) as u8;
-        }
-        Self { tables, of_command }
+        let (forms, of_command) = forms(count, &name);
+        let tables = forms.into_iter().map(|command| Slots::new(|key| name(command, key)));
+        Self { places: Places::Slots(tables.collect()), of_command }
+    }
+
+    /// The same for servers among which the client chooses itself.
+    #[must_use]
+    pub fn of_ring(
+        ring: HashRing,
+        count: usize,
+        name: impl Fn(CommandId, KeyId) -> Vec<u8>,
+    ) -> Self {
+        let (forms, of_command) = forms(count, &name);
+        let nines = KeyId(MAX_KEYS - 1);
+        let names =
+            forms.into_iter().map(|form| Name::of(&name(form, KeyId(0)), &name(form, nines)));
+        Self { places: Places::Ring(Arc::new(ring), names.collect()), of_command }
     }
 
     /// The slot of a request by its command and its key's number.
     #[inline]
     #[must_use]
     pub fn of(&self, command: CommandId, key: KeyId) -> SlotId {
-        self.tables[usize::from(self.of_command[command.index()])].of(key)
+        let form = usize::from(self.of_command[command.index()]);
+        match &self.places {
+            Places::Slots(tables) => tables[form].of(key),
+            Places::Ring(ring, names) => {
+                let Name { before, after } = &names[form];
+                SlotId(ring.server_of_parts([before, &digits(key), after]).0)
+            }
+        }
     }
 }
 
+/// One command for each form that names of keys have, and the form of each command.
+fn forms(
+    count: usize,
+    name: impl Fn(CommandId, KeyId) -> Vec<u8>,
+) -> (Vec<CommandId>, [u8; MAX_COMMANDS]) {
+    let (mut forms, mut firsts) = (Vec::new(), Vec::new());
+    let mut of_command = [0; MAX_COMMANDS];
+    for (index, place) in of_command.iter_mut().enumerate().take(count) {
+        let command = CommandId(index as u8);
+        let first = name(command, KeyId(0));
+        let known = firsts.iter().position(|known| *known == first);
+        *place = known.unwrap_or_else(|| {
+            firsts.push(first);
+            forms.push(command);
+            forms.len() - 1
+        }) as u8;
+    }
+    (forms, of_command)
+}
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,9 +214,27 @@ mod tests {
             key_text(prefix, key).into_bytes()
         };
         let slots = RequestSlots::new(3, name);
-        assert_eq!(slots.tables.len(), 2);
+        assert_eq!(forms(3, name).0.len(), 2);
         for command in (0..3).map(CommandId) {
             assert_eq!(slots.of(command, KeyId(77)), slot_of(&name(command, KeyId(77))));
+        }
+    }
+    #[test]
+    fn a_ring_gives_each_request_the_server_of_its_keys_name() {
+        use crate::cluster::ring::{Spreading, USUAL_POINTS};
+        let name = |command: CommandId, key: KeyId| {
+            let prefix = ["key:", "key:9:"][command.index()];
+            (key_text(prefix, key) + "/x").into_bytes()
+        };
+        let servers: Vec<String> = (1..5).map(|host| format!("10.0.0.{host}:6379")).collect();
+        for spreading in [Spreading::Ketama, Spreading::Modulo] {
+            let ring = HashRing::new(spreading, USUAL_POINTS, &servers);
+            let slots = RequestSlots::of_ring(ring.clone(), 2, name);
+            for (command, key) in [(0, 0), (1, 77), (1, 999_999_999_999), (0, 123_456_789_012)] {
+                let (command, key) = (CommandId(command), KeyId(key));
+                let server = ring.server_of(&name(command, key));
+                assert_eq!(slots.of(command, key), SlotId(server.0), "{command:?} {key:?}");
+            }
         }
     }
 }

@@ -4,8 +4,10 @@ use super::preflight::{Caller, StartError};
 use super::topology::{self, Found};
 use crate::cluster::board::{NOBODY, Table};
 use crate::cluster::redirect::read;
+use crate::cluster::ring::HashRing;
 use crate::cluster::slots::{SLOTS, slot_of};
-use crate::plan::{Plan, Target, Topology};
+use crate::plan::topology::place_of;
+use crate::plan::{Plan, RingPlan, Target, Topology};
 use crate::resp::tree::Tree;
 use crate::units::NodeId;
 
@@ -17,6 +19,8 @@ const ATTEMPTS: usize = 5;
 pub struct Callers {
     callers: Vec<Caller>,
     cluster: Option<Known>,
+    /// Whose keys the client shares out itself: the callers are in its order.
+    ring: Option<HashRing>,
 }
 
 /// Who serves which slot.
@@ -33,9 +37,12 @@ impl Callers {
     /// # Errors
     /// As [`Caller::connect`] and [`topology::find`].
     pub fn connect(plan: &Plan) -> Result<Self, StartError> {
+        if let Topology::Ring(ring) = &plan.topology {
+            return Self::of_ring(plan, ring);
+        }
         let mut first = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
         let Topology::Cluster { .. } = plan.topology else {
-            return Ok(Self { callers: vec![first], cluster: None });
+            return Ok(Self { callers: vec![first], cluster: None, ring: None });
         };
         let Found { board, primaries, .. } = topology::find(&plan.target, &mut first)?;
         let mut callers = Vec::new();
@@ -46,7 +53,16 @@ impl Callers {
         let mut owners = Box::new([NOBODY; SLOTS as usize]);
         // Nobody else has this board yet.
         let _ = board.copy(&mut owners);
-        Ok(Self { callers, cluster: Some(Known { nodes: primaries, owners }) })
+        Ok(Self { callers, cluster: Some(Known { nodes: primaries, owners }), ring: None })
+    }
+
+    fn of_ring(plan: &Plan, ring: &RingPlan) -> Result<Self, StartError> {
+        let connect = |(host, port)| {
+            Caller::connect(&Target::Tcp { host, port }, &plan.credentials, plan.resp3)
+        };
+        let callers = ring.nodes.iter().filter_map(|node| place_of(node)).map(connect);
+        let callers = callers.collect::<Result<_, _>>()?;
+        Ok(Self { callers, cluster: None, ring: Some(ring.ring(&ring.nodes)) })
     }
 
     /// All of them.
@@ -73,6 +89,10 @@ impl Callers {
     }
 
     fn of(&mut self, key: &str) -> &mut Caller {
+        if let Some(ring) = &self.ring {
+            let at = ring.server_of(key.as_bytes()).index();
+            return &mut self.callers[at];
+        }
         let at = self.cluster.as_ref().and_then(|known| {
             let owner = known.owners[slot_of(key.as_bytes()).index()];
             known.nodes.iter().position(|node| node.0 == u16::from(owner))

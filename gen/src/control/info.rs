@@ -43,8 +43,10 @@ pub struct Poll {
     pub address: Address,
     /// Who to be.
     pub credentials: Credentials,
-    /// The cluster that it belongs to: all its nodes are asked, and its topology kept fresh.
+    /// The cluster that it belongs to: all its nodes are asked.
     pub board: Option<Arc<Board>>,
+    /// Its topology is kept fresh.
+    pub keeps_fresh: bool,
 }
 
 /// Looks until `stop` is set, and sends what it sees. A server that does not answer is simply
@@ -70,7 +72,9 @@ async fn look_at_all(
 ) {
     let mut tasks = JoinSet::new();
     let credentials = poll.credentials.clone();
-    tasks.spawn(topology::keep_fresh(Arc::clone(board), credentials, stop.clone()));
+    if poll.keeps_fresh {
+        tasks.spawn(topology::keep_fresh(Arc::clone(board), credentials, stop.clone()));
+    }
     let mut known = 0;
     let mut ticks = interval(NEW_NODES_EVERY);
     while !*stop.borrow() {

@@ -221,6 +221,20 @@ impl Caller {
         Ok(caller)
     }
 
+    /// Connects as a run does, and asks for INFO. Proxies know none of it and hang up, or say so: then
+    /// there is nothing to be known, and the connection is a new one.
+    ///
+    /// # Errors
+    /// As [`Caller::connect`].
+    pub fn with_info(plan: &Plan) -> Result<(Self, Info), StartError> {
+        let mut caller = Self::of(plan)?;
+        match caller.info() {
+            Ok(info) => Ok((caller, info)),
+            Err(StartError::Silent { .. }) => Ok((Self::of(plan)?, Info::new())),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Asks one question.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::aside::AsideError;
 use super::mitigation::MitigationError;
 use super::rate::RateError;
+use super::topology::RingError;
 use crate::limits::{
     MAX_COMMANDS, MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE,
     MAX_TRANSACTION, MAX_VALUE_BYTES,
@@ -116,6 +117,9 @@ pub enum PlanError {
     /// The strategy.
     #[error(transparent)]
     Mitigation(#[from] MitigationError),
+    /// The servers of a ring.
+    #[error(transparent)]
+    Ring(#[from] RingError),
     /// The store behind the cache.
     #[error(transparent)]
     Aside(#[from] AsideError),

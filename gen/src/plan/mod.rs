@@ -26,7 +26,7 @@ pub use error::PlanError;
 pub use mitigation::MitigationError;
 pub use rate::{Rate, RateError};
 pub use target::{Credentials, Target, TargetError};
-pub use topology::{OnError, Topology};
+pub use topology::{OnError, RingError, RingPlan, Topology};
 
 use mitigation::Around;
 
@@ -282,6 +282,9 @@ impl Plan {
 
     /// In a cluster each request must be of one slot.
     fn check_slots(&self) -> Result<(), PlanError> {
+        if let Topology::Ring(ring) = &self.topology {
+            return Ok(ring.check(&self.commands, matches!(self.work, Work::Replay))?);
+        }
         let Topology::Cluster { .. } = self.topology else { return Ok(()) };
         let slot = |key| slot_of(key_text(&self.key_prefix, KeyId(key)).as_bytes());
         let one_slot = (1..100).all(|key| slot(key) == slot(0));

@@ -9,11 +9,12 @@ use crate::audit::host::During;
 use crate::audit::link::LinkUse;
 use crate::cluster::board::Board;
 use crate::measure::store::StoreSum;
-use crate::plan::{Plan, Rate, Target};
+use crate::plan::{Plan, Rate, Target, Topology};
 use crate::record::totals::Totals;
 use crate::shard::ring::WaitPolicy;
 use crate::summary::cluster::ClusterSummary;
 use crate::summary::mitigation::MitigationSummary;
+use crate::summary::ring::RingSummary;
 use crate::summary::store::StoreSummary;
 use crate::summary::{Accounting, Client, Percentiles, Summary};
 use crate::verdict::{Evidence, judge};
@@ -88,6 +89,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
             .strategy
             .zip(measured.strategy.as_deref())
             .map(|(_, sum)| MitigationSummary::of(sum)),
+        ring: ring_summary(plan, totals),
         store: store_summary(plan, totals),
         steadiness: totals.steadiness(),
         client: Client {
@@ -100,6 +102,12 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         accounting,
         verdict,
     }
+}
+
+fn ring_summary(plan: &Plan, totals: &Totals) -> Option<RingSummary> {
+    let Topology::Ring(ring) = &plan.topology else { return None };
+    let sum = totals.measured.cluster.as_deref()?;
+    Some(RingSummary::of(sum, ring, &plan.key_prefix, plan.keys))
 }
 
 fn store_summary(plan: &Plan, totals: &Totals) -> Option<StoreSummary> {

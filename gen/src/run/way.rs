@@ -9,7 +9,8 @@ use crate::control::topology::{self, Found};
 use crate::limits::{
     MAX_CONNECTIONS_PER_SHARD, MAX_ERRANDS, MAX_OUTGOING_BYTES, MAX_VERSIONED_KEYS, MAX_WAITING,
 };
-use crate::plan::{OnError, Plan, PlanError, Target, Topology};
+use crate::plan::topology::place_of;
+use crate::plan::{OnError, Plan, PlanError, RingPlan, Target, Topology};
 use crate::resp::command::Encoder;
 use crate::shard::ASKING;
 use crate::shard::ring::HALVES;
@@ -28,14 +29,27 @@ pub(super) fn find(
     caller: &mut Caller,
     encoder: &Encoder,
 ) -> Result<Option<Found>, RunError> {
-    let found = match plan.topology {
+    let found = match &plan.topology {
         Topology::Cluster { .. } => topology::find(&plan.target, caller)?,
         // What goes on after its answer must be routed, also with a single server.
+        Topology::Ring(ring) => of_ring(ring)?,
         Topology::Node if plan.aside.is_some() => alone(&plan.target)?,
         Topology::Node => return Ok(None),
     };
     check(plan, &found, encoder)?;
     Ok(Some(found))
+}
+
+/// The servers of a ring, as a cluster that never changes: the slot of a request is the place of its
+/// server in the list.
+fn of_ring(ring: &RingPlan) -> Result<Found, StartError> {
+    let mut addresses = Vec::new();
+    for (host, port) in ring.nodes.iter().filter_map(|node| place_of(node)) {
+        if let Address::Tcp(address) = resolve(&Target::Tcp { host, port })? {
+            addresses.push(address);
+        }
+    }
+    topology::fixed(&addresses, &ring.nodes.join(","))
 }
 
 /// A single server, as a cluster that never changes.
@@ -68,9 +82,14 @@ fn check(plan: &Plan, found: &Found, encoder: &Encoder) -> Result<(), RunError> 
 /// What a shard needs to know of it.
 pub(super) fn routing(plan: &Plan, shard: usize, found: &Found, encoder: &Encoder) -> Routing {
     let name = |command, key| encoder.key_text(command, key);
+    let commands = encoder.commands().len();
+    let slots = match &plan.topology {
+        Topology::Ring(ring) => RequestSlots::of_ring(ring.ring(&ring.nodes), commands, name),
+        Topology::Node | Topology::Cluster { .. } => RequestSlots::new(commands, name),
+    };
     Routing {
         board: Arc::clone(&found.board),
-        slots: RequestSlots::new(encoder.commands().len(), name),
+        slots,
         primaries: found.primaries.clone(),
         connections: plan.conns_of(shard),
         retries: matches!(plan.topology, Topology::Cluster { on_error: OnError::Retry }),

@@ -1,0 +1,92 @@
+//! The flags that say what the server is: one, a cluster, or one of a list.
+
+use stallion_gen::cluster::ring::{Spreading, USUAL_POINTS};
+use stallion_gen::plan::topology::place_of;
+use stallion_gen::plan::{self, RingPlan, Target};
+
+use crate::exit::Failure;
+
+/// What the server is.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Shape {
+    /// What the server is: node, cluster for a node of a cluster of which all nodes are driven, or
+    /// ring for servers that know nothing of each other, among which the client shares the keys out
+    #[arg(long, value_enum, default_value_t = Topology::Node)]
+    topology: Topology,
+    /// What becomes of a request that a cluster cannot serve for a while (TRYAGAIN, CLUSTERDOWN,
+    /// LOADING, READONLY, MASTERDOWN, a lost connection): retry sends it again, count calls it
+    /// failed [default: retry]
+    #[arg(long, value_enum, value_name = "POLICY")]
+    on_error: Option<OnError>,
+    /// The servers of --topology ring; their names and order decide which key is where
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    ring_nodes: Vec<String>,
+    /// How --topology ring shares keys out: ketama (as twemproxy with hash: md5 and distribution:
+    /// ketama) or modulo (md5 modulo the number of servers)
+    #[arg(long, value_enum, default_value_t = Hash::Ketama)]
+    ring_hash: Hash,
+    /// Points of each server on the circle of ketama ("virtual nodes")
+    #[arg(long, value_name = "N", default_value_t = USUAL_POINTS)]
+    ring_points: usize,
+    /// Say what share of the keys would be elsewhere with this list of servers
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    ring_compare: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Topology {
+    Node,
+    Cluster,
+    Ring,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum OnError {
+    Retry,
+    Count,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Hash {
+    Ketama,
+    Modulo,
+}
+
+impl Shape {
+    /// What the target is.
+    pub(crate) fn read(&self) -> Result<plan::Topology, Failure> {
+        if self.on_error.is_some() && self.topology != Topology::Cluster {
+            let what = "--on-error is about a cluster: give --topology cluster, too";
+            return Err(Failure::usage(what));
+        }
+        let is_ring = self.topology == Topology::Ring;
+        if !(is_ring || self.ring_nodes.is_empty() && self.ring_compare.is_none()) {
+            let what =
+                "--ring-nodes and --ring-compare are about a ring: give --topology ring, too";
+            return Err(Failure::usage(what));
+        }
+        let on_error = match self.on_error {
+            Some(OnError::Count) => plan::OnError::Count,
+            Some(OnError::Retry) | None => plan::OnError::Retry,
+        };
+        Ok(match self.topology {
+            Topology::Node => plan::Topology::Node,
+            Topology::Cluster => plan::Topology::Cluster { on_error },
+            Topology::Ring => plan::Topology::Ring(RingPlan {
+                nodes: self.ring_nodes.clone(),
+                spreading: match self.ring_hash {
+                    Hash::Ketama => Spreading::Ketama,
+                    Hash::Modulo => Spreading::Modulo,
+                },
+                points: self.ring_points,
+                compare: self.ring_compare.clone(),
+            }),
+        })
+    }
+
+    /// The server that is asked first, when it is one of a list.
+    pub(crate) fn first(&self) -> Option<Target> {
+        let (host, port) = place_of(self.ring_nodes.first()?)?;
+        Some(Target::Tcp { host, port })
+    }
+}
