@@ -125,7 +125,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let link = Link::towards(&address, plan.link_bits_per_s);
     let server_is_local = address.is_local();
     let keeps_fresh = matches!(plan.topology, Topology::Cluster { .. });
-    let nodes = cluster.as_ref().map(|found| Arc::clone(&found.board));
+    let nodes = cluster.as_ref().map(way::Way::board);
     let board = nodes.clone().filter(|_| keeps_fresh);
     let (target, credentials) = (plan.target.clone(), plan.credentials.clone());
     let poll = Poll { target, address, credentials, board: nodes, keeps_fresh };

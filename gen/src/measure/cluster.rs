@@ -8,16 +8,26 @@ use crate::units::{Nanos, NodeId, SlotId};
 
 /// Counts of one slot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SlotCounts {
+pub struct SlotSum {
+    /// Requests answered, with an error that counts or without.
+    pub ops: u64,
     /// Bytes of requests and of their answers.
     pub bytes: u64,
-    /// Requests answered, with an error that counts or without.
-    pub ops: u32,
     /// Answers MOVED, ASK and TRYAGAIN.
-    pub redirects: u16,
+    pub redirects: u64,
     /// Other errors, and requests lost with a connection; sent again or not.
-    pub errors: u16,
+    pub errors: u64,
 }
+
+/// The lower bits of a slot's word count its requests, those above their bytes: one word for each
+/// slot is half of the cache that the sums themselves would need, and counted for every request.
+const OPS_BITS: u32 = 28;
+
+/// When one of these bits is set a word is emptied into the sums, long before it overflows.
+const NEARLY_FULL: u64 = 1 << (OPS_BITS - 1) | 1 << (u64::BITS - 1);
+
+/// More bytes than that of one request and answer are counted at once.
+const MANY_BYTES: u64 = 1 << u32::BITS;
 
 /// Counts of one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +69,10 @@ pub struct Outage {
 /// All of it.
 #[derive(Debug)]
 pub struct ClusterCounts {
-    /// By slot.
-    pub slots: Box<[SlotCounts]>,
+    /// By slot, what was counted last.
+    words: Box<[u64; SLOTS as usize]>,
+    /// By slot, what was counted before, and what is seldom.
+    slots: Box<[SlotSum; SLOTS as usize]>,
     /// By node.
     pub nodes: Box<[NodeCounts]>,
     /// By kind: what was answered so (or lost), and sent again.
@@ -78,7 +90,8 @@ pub struct ClusterCounts {
 impl Default for ClusterCounts {
     fn default() -> Self {
         Self {
-            slots: vec![SlotCounts::default(); usize::from(SLOTS)].into(),
+            words: Box::new([0; SLOTS as usize]),
+            slots: Box::new([SlotSum::default(); SLOTS as usize]),
             nodes: vec![NodeCounts::NONE; MAX_NODES].into(),
             again: [0; ErrorKind::COUNT],
             overflowed: 0,
@@ -90,24 +103,63 @@ impl Default for ClusterCounts {
 }
 
 impl ClusterCounts {
-    /// Counts a request of one node and slot that was answered, and the bytes of the answer.
+    /// Counts a request of one node and slot that was answered, and bytes.
     #[inline]
     pub fn answered(&mut self, node: Option<NodeId>, slot: SlotId, bytes: u64) {
-        if let Some(counts) = self.slots.get_mut(slot.index()) {
-            counts.ops += 1;
-            counts.bytes += bytes;
-        }
-        if let Some(counts) = node.and_then(|node| self.nodes.get_mut(node.index())) {
-            counts.ops += 1;
+        self.count_slot(slot, bytes);
+        self.count_node(node, 1);
+    }
+
+    /// Counts a request of one slot that was answered, its bytes and those of its answer.
+    #[inline]
+    pub fn count_slot(&mut self, slot: SlotId, bytes: u64) {
+        let word = &mut self.words[slot.index() % usize::from(SLOTS)];
+        if bytes >= MANY_BYTES || *word & NEARLY_FULL != 0 {
+            let sum = &mut self.slots[slot.index() % usize::from(SLOTS)];
+            add_word(sum, std::mem::take(word));
+            (sum.ops, sum.bytes) = (sum.ops + 1, sum.bytes + bytes);
+        } else {
+            *word += bytes << OPS_BITS | 1;
         }
     }
 
-    /// Counts an error of one node and slot.
-    pub fn failed(&mut self, node: Option<NodeId>, slot: SlotId, kind: ErrorKind) {
-        if let Some(counts) = self.slots.get_mut(slot.index()) {
-            let count = if kind.is_redirect() { &mut counts.redirects } else { &mut counts.errors };
-            *count = count.saturating_add(1);
+    /// A request of a slot will be counted soon. Between two requests of one slot the kernel's traffic
+    /// has taken its word out of the cache: waiting for it was half of what counting by slot cost.
+    #[inline]
+    pub fn expect_slot(&self, slot: SlotId) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let word: *const u64 = &raw const self.words[slot.index() % usize::from(SLOTS)];
+            // SAFETY: a prefetch reads nothing into the program, and the address is a word's own.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(word.cast()) };
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = slot;
+    }
+
+    /// The counts of all slots.
+    pub fn slots(&self) -> impl Iterator<Item = SlotSum> {
+        self.slots.iter().zip(self.words.iter()).map(|(sum, word)| {
+            let mut sum = *sum;
+            add_word(&mut sum, *word);
+            sum
+        })
+    }
+
+    /// Counts requests of one node that were answered.
+    #[inline]
+    pub fn count_node(&mut self, node: Option<NodeId>, count: u64) {
+        if let Some(counts) = node.and_then(|node| self.nodes.get_mut(node.index())) {
+            counts.ops += count;
+        }
+    }
+
+    /// Counts an error of one node and slot, and the bytes of the request.
+    pub fn failed(&mut self, node: Option<NodeId>, slot: SlotId, kind: ErrorKind, bytes: u32) {
+        let sum = &mut self.slots[slot.index() % usize::from(SLOTS)];
+        *(if kind.is_redirect() { &mut sum.redirects } else { &mut sum.errors }) += 1;
+        sum.bytes += u64::from(bytes);
         self.failed_at(node, kind);
     }
 
@@ -129,10 +181,35 @@ impl ClusterCounts {
 
     /// Makes it ready to be used again.
     pub fn reset(&mut self) {
-        self.slots.fill(SlotCounts::default());
+        self.words.fill(0);
+        self.slots.fill(SlotSum::default());
         self.nodes.fill(NodeCounts::NONE);
         self.again = [0; ErrorKind::COUNT];
         (self.overflowed, self.gave_up, self.outages_dropped) = (0, 0, 0);
         self.outages.clear();
+    }
+}
+
+fn add_word(sum: &mut SlotSum, word: u64) {
+    sum.ops += word & ((1 << OPS_BITS) - 1);
+    sum.bytes += word >> OPS_BITS;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_counted_overflows() {
+        let mut counts = ClusterCounts::default();
+        let slot = SlotId(5);
+        counts.words[slot.index()] = ((1_u64 << 35) - 1) << OPS_BITS | ((1 << 27) - 1);
+        let steps = [100, u64::from(u32::MAX), 1 << 40, 7];
+        for bytes in steps {
+            counts.count_slot(slot, bytes);
+        }
+        let sum = counts.slots().nth(5).unwrap();
+        assert_eq!(sum.ops, (1 << 27) - 1 + steps.len() as u64);
+        assert_eq!(sum.bytes, (1 << 35) - 1 + steps.iter().sum::<u64>());
     }
 }

@@ -4,23 +4,10 @@ use std::collections::BTreeMap;
 
 use stallion_timeline::{NodeShare, Redirects, SlotShare};
 
-use super::cluster::{ClusterCounts, NodeCounts, Outage};
+use super::cluster::{ClusterCounts, NodeCounts, Outage, SlotSum};
 use super::outcome::ErrorKind;
 use crate::cluster::slots::SLOTS;
 use crate::limits::MAX_NODES;
-
-/// Sums of one slot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SlotSum {
-    /// Requests answered.
-    pub ops: u64,
-    /// Bytes of requests and answers.
-    pub bytes: u64,
-    /// Redirects.
-    pub redirects: u64,
-    /// Other errors.
-    pub errors: u64,
-}
 
 /// Sums of one node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,12 +56,7 @@ impl Default for ClusterSum {
 impl ClusterSum {
     /// Adds what one ring counted.
     pub fn add(&mut self, part: &ClusterCounts, ring: u32) {
-        for (sum, part) in self.slots.iter_mut().zip(&part.slots) {
-            sum.ops += u64::from(part.ops);
-            sum.bytes += part.bytes;
-            sum.redirects += u64::from(part.redirects);
-            sum.errors += u64::from(part.errors);
-        }
+        self.add_slots(part.slots());
         for (sum, NodeCounts { ops, bytes, errors }) in self.nodes.iter_mut().zip(&part.nodes) {
             sum.ops += ops;
             sum.bytes += bytes;
@@ -88,12 +70,7 @@ impl ClusterSum {
 
     /// Adds another sum.
     pub fn absorb(&mut self, later: &Self) {
-        for (sum, part) in self.slots.iter_mut().zip(&later.slots) {
-            sum.ops += part.ops;
-            sum.bytes += part.bytes;
-            sum.redirects += part.redirects;
-            sum.errors += part.errors;
-        }
+        self.add_slots(later.slots.iter().copied());
         for (sum, part) in self.nodes.iter_mut().zip(&later.nodes) {
             sum.ops += part.ops;
             sum.bytes += part.bytes;
@@ -103,6 +80,15 @@ impl ClusterSum {
         }
         self.add_rest(&later.again, [later.overflowed, later.gave_up, later.outages_dropped]);
         self.outages.extend_from_slice(&later.outages);
+    }
+
+    fn add_slots(&mut self, parts: impl Iterator<Item = SlotSum>) {
+        for (sum, part) in self.slots.iter_mut().zip(parts) {
+            sum.ops += part.ops;
+            sum.bytes += part.bytes;
+            sum.redirects += part.redirects;
+            sum.errors += part.errors;
+        }
     }
 
     fn add_rest(&mut self, again: &[u64; ErrorKind::COUNT], others: [u64; 3]) {
@@ -190,8 +176,8 @@ mod tests {
         for slot in [5, 5, 5, 9, 16_383, 16_383] {
             part.answered(Some(NodeId(1)), SlotId(slot), 10);
         }
-        part.failed(Some(NodeId(1)), SlotId(7), ErrorKind::Moved);
-        part.failed(Some(NodeId(0)), SlotId(7), ErrorKind::ClusterDown);
+        part.failed(Some(NodeId(1)), SlotId(7), ErrorKind::Moved, 0);
+        part.failed(Some(NodeId(0)), SlotId(7), ErrorKind::ClusterDown, 0);
         let mut sum = ClusterSum::default();
         sum.add(&part, 0);
         let mut twice = sum.clone();
@@ -208,6 +194,6 @@ mod tests {
         twice.clear();
         assert!(twice.hottest(20).is_empty() && twice.node_share(1, String::new()).is_none());
         part.reset();
-        assert!(part.slots.iter().all(|slot| slot.ops + u32::from(slot.redirects) == 0));
+        assert!(part.slots().all(|slot| slot == SlotSum::default()));
     }
 }

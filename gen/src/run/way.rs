@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::RunError;
+use crate::cluster::board::Board;
 use crate::cluster::slots::RequestSlots;
 use crate::control::preflight::{Caller, StartError, resolve};
 use crate::control::topology::{self, Found};
@@ -23,12 +24,27 @@ use crate::store::{Source, Store};
 use crate::strategy::Strategist;
 use crate::strategy::versions::Versions;
 
+/// A cluster, and where the run's requests lie in it.
+#[derive(Debug)]
+pub(super) struct Way {
+    found: Found,
+    /// Made once: all shards share the tables.
+    slots: RequestSlots,
+}
+
+impl Way {
+    /// What all shards know of it.
+    pub(super) fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.found.board)
+    }
+}
+
 /// The cluster of a plan, asked of one of its nodes; none for a single server.
 pub(super) fn find(
     plan: &Plan,
     caller: &mut Caller,
     encoder: &Encoder,
-) -> Result<Option<Found>, RunError> {
+) -> Result<Option<Way>, RunError> {
     let found = match &plan.topology {
         Topology::Cluster { .. } => topology::find(&plan.target, caller)?,
         // What goes on after its answer must be routed, also with a single server.
@@ -36,8 +52,9 @@ pub(super) fn find(
         Topology::Node if plan.aside.is_some() => alone(&plan.target)?,
         Topology::Node => return Ok(None),
     };
-    check(plan, &found, encoder)?;
-    Ok(Some(found))
+    let way = Way { slots: slots(plan, encoder), found };
+    check(plan, &way, encoder)?;
+    Ok(Some(way))
 }
 
 /// The servers of a ring, as a cluster that never changes: the slot of a request is the place of its
@@ -62,12 +79,12 @@ fn alone(target: &Target) -> Result<Found, StartError> {
 }
 
 /// The bounds that only a cluster's size makes known.
-fn check(plan: &Plan, found: &Found, encoder: &Encoder) -> Result<(), RunError> {
-    let (conns, shards, primaries) = (plan.conns, plan.shards(), found.primaries.len());
+fn check(plan: &Plan, way: &Way, encoder: &Encoder) -> Result<(), RunError> {
+    let (conns, shards, primaries) = (plan.conns, plan.shards(), way.found.primaries.len());
     if conns / shards < primaries {
         return Err(StartError::FewForCluster { conns, shards, primaries }.into());
     }
-    let places = routing(plan, 0, found, encoder).places();
+    let places = routing(plan, 0, way).places();
     if places > MAX_CONNECTIONS_PER_SHARD {
         return Err(PlanError::Connections { conns: places * shards, shards }.into());
     }
@@ -79,18 +96,22 @@ fn check(plan: &Plan, found: &Found, encoder: &Encoder) -> Result<(), RunError> 
     Ok(())
 }
 
-/// What a shard needs to know of it.
-pub(super) fn routing(plan: &Plan, shard: usize, found: &Found, encoder: &Encoder) -> Routing {
+/// Where the requests of a plan lie.
+fn slots(plan: &Plan, encoder: &Encoder) -> RequestSlots {
     let name = |command, key| encoder.key_text(command, key);
     let commands = encoder.commands().len();
-    let slots = match &plan.topology {
+    match &plan.topology {
         Topology::Ring(ring) => RequestSlots::of_ring(ring.ring(&ring.nodes), commands, name),
         Topology::Node | Topology::Cluster { .. } => RequestSlots::new(commands, name),
-    };
+    }
+}
+
+/// What a shard needs to know of it.
+pub(super) fn routing(plan: &Plan, shard: usize, way: &Way) -> Routing {
     Routing {
-        board: Arc::clone(&found.board),
-        slots,
-        primaries: found.primaries.clone(),
+        board: way.board(),
+        slots: way.slots.clone(),
+        primaries: way.found.primaries.clone(),
         connections: plan.conns_of(shard),
         retries: matches!(plan.topology, Topology::Cluster { on_error: OnError::Retry }),
         fixed: !matches!(plan.topology, Topology::Cluster { .. }),

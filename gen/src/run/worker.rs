@@ -6,7 +6,6 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use crate::control::greeting::session;
 use crate::control::preflight::{StartError, connection_remedy};
-use crate::control::topology::Found;
 use crate::limits::CONNECT_TIMEOUT_NS;
 use crate::plan::{Distribution, Plan, Work};
 use crate::resp::command::Encoder;
@@ -52,7 +51,7 @@ pub(super) struct Start {
 /// Where the server is, and of a cluster what is known of it.
 pub(super) struct Site<'a> {
     pub(super) address: Address,
-    pub(super) cluster: Option<&'a Found>,
+    pub(super) cluster: Option<&'a way::Way>,
     /// Of a run that measures how old answers are.
     pub(super) versions: Option<Versions>,
     /// The store behind the cache.
@@ -88,7 +87,7 @@ impl Worker {
     ) -> Self {
         let (shard, shards) = (index as u64, plan.shards() as u64);
         let conns = plan.conns_of(index);
-        let routing = site.cluster.map(|found| way::routing(plan, index, found, &encoder));
+        let routing = site.cluster.map(|way| way::routing(plan, index, way));
         let connections = routing.as_ref().map_or(conns, Routing::places);
         let longest = way::longest(&encoder, routing.is_some());
         let greeting = session(plan);

@@ -13,12 +13,16 @@ mod aside;
 
 mod usual;
 
+mod batch;
+
 pub use routed::ASKING;
 
 use std::collections::VecDeque;
 
+use batch::encode;
+
 use super::connection::{Connection, Pending, State};
-use super::flight::Flight;
+use super::flight::{Flight, Route};
 use super::ledger::Ledger;
 use super::ring::Ring;
 use super::router::Router;
@@ -32,6 +36,7 @@ use crate::resp::reply::Reply;
 use crate::store::aside::Aside;
 use crate::strategy::Strategist;
 use crate::units::{ConnId, Nanos};
+use crate::workload::Op;
 use crate::workload::arrivals::Arrivals;
 
 /// The desk at which a shard works.
@@ -133,9 +138,24 @@ impl Desk {
         if self.router.is_some() {
             return self.issue_routed(ring, now);
         }
+        let mut ready = std::mem::take(&mut self.ready);
+        self.issue_on(ring, &mut ready, now, |_, _| None);
+        self.ready = ready;
+    }
+
+    /// The same on the connections of one server. `route` says of a request and its bytes what a
+    /// cluster must know.
+    #[inline]
+    fn issue_on(
+        &mut self,
+        ring: &mut impl Ring,
+        ready: &mut VecDeque<ConnId>,
+        now: Nanos,
+        route: impl Fn(&Op, usize) -> Option<Route>,
+    ) {
         let open = self.settings.open;
         let mut turn_is_over = false;
-        while let Some(&id) = self.ready.front() {
+        while let Some(&id) = ready.front() {
             let Some(due) = self.settings.arrivals.due_by(now) else {
                 break;
             };
@@ -143,14 +163,14 @@ impl Desk {
             let room = connection.room();
             if room == 0 {
                 connection.queued = false;
-                self.ready.pop_front();
+                ready.pop_front();
                 continue;
             }
             let wanted = if open { 1 } else { room };
             connection.reuse_half();
             let Pending { half, bytes, .. } = connection.pending;
             let out = &mut ring.outgoing(id, half)[bytes..];
-            let added = encode(connection, &mut self.settings, (due, now), wanted, out);
+            let added = encode(connection, &mut self.settings, (due, now), wanted, out, &route);
             if added > 0 {
                 self.settings.arrivals.advance();
                 self.in_flight += added;
@@ -163,7 +183,7 @@ impl Desk {
             // on it, full or not: its send is not notified.
             if connection.room() == 0 || !open && !connection.flights.is_empty() {
                 connection.queued = false;
-                self.ready.pop_front();
+                ready.pop_front();
                 turn_is_over = false;
             } else {
                 turn_is_over = open;
@@ -173,7 +193,7 @@ impl Desk {
             }
         }
         if turn_is_over {
-            self.ready.rotate_left(1);
+            ready.rotate_left(1);
         }
     }
 
@@ -355,28 +375,4 @@ impl Desk {
 fn sample(connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) -> Sample {
     let Flight { due, ready, sent, command, key, ahead, .. } = flight;
     Sample { due, ready, sent, done: now, command, key, connection, outcome, ahead }
-}
-
-/// Draws up to `wanted` requests, due and now as in `times`, and encodes them for a connection
-/// into `out`; returns how many there were.
-#[inline]
-fn encode(
-    connection: &mut Connection,
-    settings: &mut Settings,
-    (due, now): (Nanos, Nanos),
-    wanted: usize,
-    out: &mut [u8],
-) -> usize {
-    let (flights, pending) = (&mut connection.flights, &mut connection.pending);
-    flights.begin(due, due.max(connection.free_since), now);
-    let mut bytes = 0;
-    let added = settings.workload.draw_many(wanted, |op, law| {
-        bytes += settings.encoder.encode(op, law, &mut out[bytes..]);
-        flights.add(op);
-    });
-    flights.added(added);
-    connection.requests_left -= added as u64;
-    pending.bytes += bytes;
-    pending.requests += added;
-    added
 }

@@ -38,6 +38,8 @@ pub struct Route {
     pub slot: SlotId,
     /// How often it was sent before.
     pub hops: u8,
+    /// Bytes of the request as it was sent.
+    pub bytes: u32,
     /// The version that a write carries, in a run that measures how old answers are; of a read
     /// that was answered, the one that came.
     pub version: u64,
@@ -104,6 +106,45 @@ impl Packed {
     }
 }
 
+/// The part of a [`Route`] that each request of a cluster has, in one word: what is written and read
+/// for every request must be small. The rest stands beside it, if there is any.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way(u64);
+
+const SLOT_SHIFT: u32 = u32::BITS;
+const HOPS_SHIFT: u32 = SLOT_SHIFT + u16::BITS;
+/// It has a time to live or a version.
+const HAS_MORE: u64 = 1 << (HOPS_SHIFT + u8::BITS);
+
+impl Way {
+    #[inline]
+    const fn new(route: Route) -> Self {
+        let more = if route.ttl_s > 0 || route.version > 0 { HAS_MORE } else { 0 };
+        let (slot, hops) = (route.slot.0 as u64, route.hops as u64);
+        Self(more | hops << HOPS_SHIFT | slot << SLOT_SHIFT | route.bytes as u64)
+    }
+
+    #[inline]
+    const fn has_more(self) -> bool {
+        self.0 & HAS_MORE != 0
+    }
+
+    #[inline]
+    const fn slot(self) -> SlotId {
+        SlotId((self.0 >> SLOT_SHIFT) as u16)
+    }
+
+    #[inline]
+    const fn hops(self) -> u8 {
+        (self.0 >> HOPS_SHIFT) as u8
+    }
+
+    #[inline]
+    const fn bytes(self) -> u32 {
+        self.0 as u32
+    }
+}
+
 /// A bounded queue of them. It never grows beyond the capacity that it was made with.
 #[derive(Debug)]
 pub struct Flights {
@@ -111,7 +152,9 @@ pub struct Flights {
     /// A ring of a power of two places.
     ops: Box<[Packed]>,
     /// As many, or none with a single server.
-    routes: Box<[Route]>,
+    ways: Box<[Way]>,
+    /// Times to live and versions, of those that have any.
+    rests: Box<[(u32, u64)]>,
     head: usize,
     len: usize,
     capacity: usize,
@@ -124,7 +167,8 @@ impl Flights {
         Self {
             spans: VecDeque::with_capacity(capacity),
             ops: vec![Packed::default(); capacity.next_power_of_two()].into(),
-            routes: Box::default(),
+            ways: Box::default(),
+            rests: Box::default(),
             head: 0,
             len: 0,
             capacity,
@@ -135,7 +179,9 @@ impl Flights {
     #[must_use]
     pub fn routed(capacity: usize) -> Self {
         let plain = Self::new(capacity);
-        Self { routes: vec![Route::default(); plain.ops.len()].into(), ..plain }
+        let places = plain.ops.len();
+        let (ways, rests) = (vec![Way::default(); places], vec![(0, 0); places]);
+        Self { ways: ways.into(), rests: rests.into(), ..plain }
     }
 
     /// How many are in flight.
@@ -205,9 +251,19 @@ impl Flights {
                 self.spans.push_back(Span { left: 1, is_resent, is_asked, ..span });
             }
         }
+        self.add_routed(*op, route);
+    }
+
+    /// As [`Flights::add`], of a cluster.
+    #[inline]
+    pub fn add_routed(&mut self, op: Op, route: Route) {
         let place = self.place(self.len);
-        self.routes[place] = route;
-        self.add(*op);
+        let way = Way::new(route);
+        self.ways[place] = way;
+        if way.has_more() {
+            self.rests[place] = (route.ttl_s, route.version);
+        }
+        self.add(op);
     }
 
     /// Whether the next answer is that to an ASKING, which is thereby taken.
@@ -216,11 +272,22 @@ impl Flights {
         self.spans.front_mut().is_some_and(|span| std::mem::take(&mut span.is_asked))
     }
 
-    /// The slot of one of them, counted from the oldest; of a cluster's.
+    /// Shows the command, the slot and the request's bytes of the oldest `count`; of a cluster's.
     #[inline]
-    #[must_use]
-    pub fn slot(&self, index: usize) -> SlotId {
-        self.routes[self.place(index)].slot
+    pub fn show(&self, count: usize, mut each: impl FnMut(CommandId, SlotId, u32)) {
+        let before_wrap = count.min(self.ops.len() - self.head);
+        let runs = [self.head..self.head + before_wrap, 0..count - before_wrap];
+        for run in runs {
+            for (op, way) in self.ops[run.clone()].iter().zip(&self.ways[run]) {
+                each(op.command(), way.slot(), way.bytes());
+            }
+        }
+    }
+
+    fn route(&self, place: usize) -> Route {
+        let Some(way) = self.ways.get(place) else { return Route::default() };
+        let (ttl_s, version) = if way.has_more() { self.rests[place] } else { (0, 0) };
+        Route { ttl_s, slot: way.slot(), hops: way.hops(), bytes: way.bytes(), version }
     }
 
     /// The youngest span has `count` requests; one without any is none.
@@ -267,7 +334,7 @@ impl Flights {
     #[must_use]
     pub fn get(&self, index: usize) -> Flight {
         let place = self.place(index);
-        let (op, route) = (self.ops[place], self.routes.get(place).copied().unwrap_or_default());
+        let (op, route) = (self.ops[place], self.route(place));
         let span = self.spans.front();
         let (due, ready, sent, ahead) = span.map_or_else(Default::default, |span| {
             (span.due, span.ready, span.sent, span.ahead + index as u32)
@@ -343,7 +410,7 @@ mod tests {
         let mut flights = Flights::routed(4);
         let op = |key| Op { key: KeyId(key), ttl_s: 9, ..Op::default() };
         let (due, slot) = (Nanos(1), SlotId(7));
-        let route = |hops| Route { ttl_s: 9, slot, hops, version: 5 };
+        let route = |hops| Route { ttl_s: 9, slot, hops, bytes: 40, version: 5 };
         flights.put(due, due, due, &op(0), route(0), false);
         flights.put(due, due, due, &op(1), route(0), false);
         flights.put(due, due, due, &op(2), route(3), true);
@@ -356,7 +423,9 @@ mod tests {
         assert!(span.is_resent && left == 1);
         let flight = flights.pop().unwrap();
         assert_eq!(flight.route, route(3));
-        assert_eq!((flights.slot(0), flights.len()), (slot, 1));
+        let mut shown = Vec::new();
+        flights.show(1, |_, slot, bytes| shown.push((slot, bytes)));
+        assert_eq!((shown, flights.len()), (vec![(slot, 40)], 1));
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //! The connections of a shard are divided into rooms of equal size, one for each node; a node that
 //! serves nothing any more gives its room up to one that has none.
 
+mod rooms;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::outages::Outages;
@@ -70,6 +71,8 @@ pub struct Router {
     fresh: usize,
     /// A node wants a room, or a room its connections.
     unsettled: bool,
+    /// Who serves all slots, if one does.
+    sole: Option<NodeId>,
     /// The slots that fail.
     pub outages: Outages,
 }
@@ -101,6 +104,7 @@ impl Router {
             numbered: 0,
             fresh: 0,
             unsettled: true,
+            sole: None,
             outages: Outages::default(),
         };
         for (room, primary) in routing.primaries.iter().enumerate() {
@@ -128,6 +132,25 @@ impl Router {
         }
     }
 
+    /// The room of the node that serves all slots, if one does and nothing waits: requests need no
+    /// choice then.
+    #[inline]
+    #[must_use]
+    pub fn sole_room(&self) -> Option<usize> {
+        self.sole.filter(|_| self.pool.is_empty()).and_then(|node| self.room(node))
+    }
+
+    /// The connections of a room with room for a request, and the slots of requests.
+    #[inline]
+    pub fn lane(&mut self, room: usize) -> (&mut VecDeque<ConnId>, &RequestSlots) {
+        (&mut self.rooms[room].ready, &self.slots)
+    }
+
+    fn find_sole(&mut self) {
+        let serves_all = |node: &Node| node.owned == u32::from(SLOTS);
+        self.sole = self.nodes.iter().position(serves_all).map(|id| NodeId(id as u16));
+    }
+
     /// Whether passing errors and lost connections are sent again.
     #[must_use]
     pub const fn retries(&self) -> bool {
@@ -151,34 +174,6 @@ impl Router {
     #[must_use]
     pub fn room(&self, node: NodeId) -> Option<usize> {
         self.nodes.get(node.index()).and_then(|node| node.room).map(usize::from)
-    }
-
-    /// How many rooms there are.
-    #[must_use]
-    pub fn rooms(&self) -> usize {
-        self.rooms.len()
-    }
-
-    /// The connections of a room.
-    #[must_use]
-    pub const fn places(&self, room: usize) -> Range<u32> {
-        (room * self.room_size) as u32..((room + 1) * self.room_size) as u32
-    }
-
-    /// Whether a connection shall be open: its node has something to do, or may have.
-    #[must_use]
-    pub fn is_wanted(&self, id: ConnId) -> bool {
-        let room = &self.rooms[id.index() / self.room_size];
-        let used = id.index() % self.room_size < room.used;
-        used && room.node.is_some_and(|node| self.nodes[node.index()].is_wanted())
-    }
-
-    /// How many connections shall be open.
-    #[must_use]
-    pub fn wanted(&self) -> usize {
-        let is_wanted =
-            |room: &&Room| room.node.is_some_and(|node| self.nodes[node.index()].is_wanted());
-        self.rooms.iter().filter(is_wanted).map(|room| room.used).sum()
     }
 
     /// Connections of a room with room for a request, in turn.
@@ -310,6 +305,7 @@ impl Router {
         for owner in self.table.iter().filter(|owner| **owner != NOBODY) {
             self.nodes[usize::from(*owner)].owned += 1;
         }
+        self.find_sole();
         for id in 0..self.nodes.len() {
             self.sort_out(id);
         }
@@ -338,18 +334,13 @@ impl Router {
         }
         self.nodes[owner.index()].owned += 1;
         self.unsettled |= self.nodes[owner.index()].room.is_none();
+        self.find_sole();
     }
 
     /// The number of a node's address; none when there are too many nodes.
     #[must_use]
     pub fn number(&self, address: SocketAddr) -> Option<NodeId> {
         self.board.number(address)
-    }
-
-    /// The address of a room's node.
-    #[must_use]
-    pub fn address(&self, room: usize) -> Option<SocketAddr> {
-        self.rooms[room].node.and_then(|node| self.board.address(node))
     }
 
     /// Wants the topology to be looked at again.
@@ -361,32 +352,5 @@ impl Router {
     #[must_use]
     pub fn take_unsettled(&mut self) -> bool {
         std::mem::take(&mut self.unsettled)
-    }
-
-    /// A node that wants a room and has none.
-    #[must_use]
-    pub fn roomless(&self) -> Option<NodeId> {
-        let is_roomless = |node: &Node| node.room.is_none() && node.is_wanted();
-        self.nodes.iter().position(is_roomless).map(|id| NodeId(id as u16))
-    }
-
-    /// A room that can be had: an empty one, else one whose node has nothing to do.
-    #[must_use]
-    pub fn spare_room(&self) -> Option<usize> {
-        let has_none = |room: &Room| room.node.is_none();
-        let is_idle =
-            |room: &Room| room.node.is_some_and(|node| !self.nodes[node.index()].is_wanted());
-        let rooms = &self.rooms;
-        rooms.iter().position(has_none).or_else(|| rooms.iter().position(is_idle))
-    }
-
-    /// Gives a room to a node.
-    pub fn move_in(&mut self, room: usize, node: NodeId) {
-        if let Some(before) = self.rooms[room].node.replace(node) {
-            self.nodes[before.index()].room = None;
-        }
-        self.rooms[room].used = self.room_size;
-        self.rooms[room].ready.clear();
-        self.nodes[node.index()].room = Some(room as u16);
     }
 }

@@ -68,11 +68,12 @@ struct Place {
 pub struct Pool {
     places: Vec<Place>,
     free: u32,
+    used: usize,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { places: Vec::with_capacity(MAX_WAITING), free: END }
+        Self { places: Vec::with_capacity(MAX_WAITING), free: END, used: 0 }
     }
 }
 
@@ -84,12 +85,14 @@ impl Pool {
         if let Some(place) = self.places.get_mut(index as usize) {
             self.free = place.next;
             *place = Place { waiting, next: END };
+            self.used += 1;
             return Some(index);
         }
         if self.places.len() == MAX_WAITING {
             return None;
         }
         self.places.push(Place { waiting, next: END });
+        self.used += 1;
         Some(self.places.len() as u32 - 1)
     }
 
@@ -99,7 +102,15 @@ impl Pool {
         let place = &mut self.places[index as usize];
         place.next = self.free;
         self.free = index;
+        self.used -= 1;
         place.waiting
+    }
+
+    /// Whether nothing is kept.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.used == 0
     }
 
     /// Appends to a queue. False when there is no place.
@@ -193,6 +204,7 @@ mod tests {
         assert_eq!(pool.places.as_ptr(), before);
         while pool.pop(&mut queue).is_some() {}
         assert_eq!(queue, Queue::EMPTY);
+        assert!(pool.is_empty());
         assert!(pool.push(&mut queue, waiting(1)));
     }
 }

@@ -12,6 +12,8 @@ mod summary;
 
 mod results;
 
+mod testimony;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -31,7 +33,7 @@ use crate::duration::text;
 use crate::interrupt::Interrupt;
 use crate::placement::Placement;
 use crate::scenario::Scenario;
-use crate::stack::{Registry, Stack, StackError};
+use crate::stack::{Registry, Stack, StackError, StackKind};
 use crate::target::Target;
 
 /// eBPF programs are loaded and verified one by one; on a slow host that takes seconds.
@@ -132,7 +134,17 @@ pub fn run(
     stage.load()?;
     let mut warnings = Vec::new();
     let prober = stage.start_probe(&mut warnings)?;
+    let is_cluster = scenario.stack.kind == StackKind::Cluster;
+    if is_cluster {
+        warnings.extend(testimony::begin(&stack.targets()).err());
+    }
     let status = stage.measure(&mut warnings)?;
+    let mut servers = Vec::new();
+    if is_cluster {
+        let (summary, out) = (results.drive_summary(), results.servers());
+        servers = testimony::end(&stack.targets(), &stack.logs(), &summary, &out)
+            .map_err(RunError::Results)?;
+    }
     if let Some(mut prober) = prober {
         prober.stop().map_err(failed("probe", Some(results.probe_log())))?;
     }
@@ -142,7 +154,7 @@ pub fn run(
     }
     stage.report()?;
     Ok(Finished {
-        summary: results.summary(),
+        summary: results.summary().into_iter().chain(servers).collect(),
         html: results.html(),
         invalid: status.code() == Some(INVALID),
         interrupted: interrupt.raised(),

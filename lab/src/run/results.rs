@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use super::summary::lines;
 
 /// What a run writes; leftovers of an earlier run would otherwise be joined with the new one.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "scenario.toml",
     "drive.jsonl",
     "drive.json",
     "probe.jsonl",
     "probe.log",
     "chaos.jsonl",
+    "servers.json",
     "report.log",
     "report.html",
     "report.md",
@@ -53,6 +54,14 @@ impl Results {
 
     pub(super) fn drive_timeline(&self) -> PathBuf {
         self.file("drive.jsonl")
+    }
+
+    pub(super) fn drive_summary(&self) -> PathBuf {
+        self.file("drive.json")
+    }
+
+    pub(super) fn servers(&self) -> PathBuf {
+        self.file("servers.json")
     }
 
     pub(super) fn probe_timeline(&self) -> PathBuf {

@@ -20,7 +20,11 @@ use crate::duration;
 use crate::stack::StackPlan;
 
 /// The scenarios that every binary carries: name and text.
-pub const EMBEDDED: [(&str, &str); 1] = [("demo", include_str!("../../scenarios/demo.toml"))];
+pub const EMBEDDED: [(&str, &str); 3] = [
+    ("demo", include_str!("../../scenarios/demo.toml")),
+    ("reshard", include_str!("../../scenarios/reshard.toml")),
+    ("failover", include_str!("../../scenarios/failover.toml")),
+];
 
 /// Longer runs than this are a slip of the pen.
 const LONGEST_RUN: Duration = Duration::from_secs(24 * 3600);

@@ -16,7 +16,7 @@ mod registry;
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -143,6 +143,12 @@ impl Stack {
     #[must_use]
     pub fn ports(&self) -> Vec<u16> {
         self.servers.iter().map(ServerProcess::port).collect()
+    }
+
+    /// The servers' logs, in the order of their ports; their times are UTC.
+    #[must_use]
+    pub fn logs(&self) -> Vec<PathBuf> {
+        self.servers.iter().map(|server| server.log().to_owned()).collect()
     }
 
     /// The server's process id; of a cluster that of the first node.

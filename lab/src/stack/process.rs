@@ -37,9 +37,15 @@ pub(super) struct ServerProcess {
     program: &'static str,
     child: Child,
     port: u16,
+    log: PathBuf,
 }
 
 impl ServerProcess {
+    /// Where it writes its log.
+    pub(super) fn log(&self) -> &Path {
+        &self.log
+    }
+
     pub(super) fn start(
         program: &'static str,
         configuration: &str,
@@ -56,11 +62,12 @@ impl ServerProcess {
             .arg(&conf)
             // The folder is also how a sweep tells whose process it is.
             .current_dir(folder)
+            .env("TZ", "UTC")
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors);
         let child = die_with_parent(&mut command).spawn().map_err(StackError::io(program))?;
-        let mut server = Self { program, child, port };
+        let mut server = Self { program, child, port, log };
         server.wait_until_ready(folder)?;
         Ok(server)
     }

@@ -59,7 +59,7 @@ impl Desk {
         let slot = flight.route.slot;
         if let Some(cluster) = &mut self.ledger.current.cluster {
             if !known {
-                cluster.failed(from, slot, kind);
+                cluster.failed(from, slot, kind, flight.route.bytes);
             }
             cluster.answered(from, slot, bytes);
         }
@@ -79,7 +79,7 @@ impl Desk {
         let Some(router) = &mut self.router else { return false };
         let Some(cluster) = &mut self.ledger.current.cluster else { return false };
         let slot = flight.route.slot;
-        cluster.failed(from, slot, kind);
+        cluster.failed(from, slot, kind, flight.route.bytes);
         if !kind.is_redirect() {
             let node = from.unwrap_or_else(|| router.owner(slot));
             router.outages.failed(node, slot, now);
@@ -205,14 +205,12 @@ pub(super) fn count_usual(
 ) {
     let Some(cluster) = &mut interval.cluster else { return };
     let node = router.node(room);
-    let troubled = !router.outages.is_empty();
-    for index in 0..count {
-        let slot = flights.slot(index);
-        let usual = expected.usual(flights.command(index));
-        cluster.answered(node, slot, usual.bytes() as u64);
-        if troubled {
-            end_outage(router, cluster, slot, now);
-        }
+    flights.show(count, |command, slot, bytes| {
+        cluster.count_slot(slot, u64::from(bytes) + expected.usual(command).bytes() as u64);
+    });
+    cluster.count_node(node, count as u64);
+    if !router.outages.is_empty() {
+        flights.show(count, |_, slot, _| end_outage(router, cluster, slot, now));
     }
 }
 
@@ -224,6 +222,7 @@ fn count_one(
     now: Nanos,
 ) {
     let Some(cluster) = &mut interval.cluster else { return };
+    let bytes = bytes + u64::from(flight.route.bytes);
     cluster.answered(router.node(room), flight.route.slot, bytes);
     end_outage(router, cluster, flight.route.slot, now);
 }

@@ -31,8 +31,11 @@ impl Desk {
     /// own; in the closed model as many requests are kept open as all connections together take.
     pub(super) fn issue_routed(&mut self, ring: &mut impl Ring, now: Nanos) {
         self.hungry = false;
-        self.serve_rooms(ring, now, true);
         let open = self.settings.open;
+        if self.issue_sole(ring, now) && (!open || self.settings.arrivals.due_by(now).is_none()) {
+            return;
+        }
+        self.serve_rooms(ring, now, true);
         let mut credits = if open { usize::MAX } else { self.credits() };
         while credits > 0
             && let Some(due) = self.settings.arrivals.due_by(now)
@@ -43,6 +46,25 @@ impl Desk {
             credits -= 1;
         }
         self.end_turn();
+    }
+
+    /// Encodes what is due in whole batches where all goes to one node, as with a single server. In
+    /// the open model what its connections have no room for is left. False when it does not apply.
+    fn issue_sole(&mut self, ring: &mut impl Ring, now: Nanos) -> bool {
+        if self.strategist.is_some() || self.aside.is_some() {
+            return false;
+        }
+        let Some(mut router) = self.router.take() else { return false };
+        let room = router.sole_room();
+        if let Some(room) = room {
+            let (ready, slots) = router.lane(room);
+            self.issue_on(ring, ready, now, |op, length| {
+                let (slot, bytes) = (slots.of(op.command, op.key), length as u32);
+                Some(Route { ttl_s: op.ttl_s, slot, hops: 0, bytes, version: 0 })
+            });
+        }
+        self.router = Some(router);
+        room.is_some()
     }
 
     /// While draining: only what was sent before goes out again.
@@ -135,7 +157,8 @@ impl Desk {
             self.settings.encoder.put_version(op, version, &mut out[..length]);
         }
         let ready = due.max(connection.free_since);
-        let route = Route { ttl_s: op.ttl_s, slot, hops, version: carried };
+        let bytes = length as u32;
+        let route = Route { ttl_s: op.ttl_s, slot, hops, bytes, version: carried };
         connection.flights.put(due, ready, now, &op, route, asks);
         connection.pending.bytes += length;
         connection.pending.requests += 1;
@@ -144,9 +167,6 @@ impl Desk {
             connection.pending.resent += 1;
         } else {
             self.in_flight += 1;
-        }
-        if let Some(cluster) = &mut self.ledger.current.cluster {
-            cluster.slots[slot.index()].bytes += length as u64;
         }
         if !connection.listed {
             connection.listed = true;

@@ -6,6 +6,9 @@ use crate::measure::outcome::Outcome;
 use crate::shard::connection::State;
 use crate::units::{ConnId, Nanos};
 
+/// Answers whose counters are fetched before they are taken: no more than usually come at once.
+const EXPECTED_AT_ONCE: usize = 64;
+
 impl Desk {
     /// Takes the replies that nearly all requests get off the front of `input`, as long as they
     /// come: two comparisons for each, and one record for all that were sent together.
@@ -19,6 +22,9 @@ impl Desk {
         while let Some((span, left)) = flights.head_span() {
             if span.is_resent {
                 return;
+            }
+            if let Some(cluster) = &self.ledger.current.cluster {
+                flights.show(left.min(EXPECTED_AT_ONCE), |_, slot, _| cluster.expect_slot(slot));
             }
             let mut by_command = [0; MAX_COMMANDS];
             let mut count = 0;
