@@ -22,6 +22,7 @@ use terminal::{ProgressLines, print_summary};
 use crate::client::{self, human_us};
 use crate::compare::{Limits, check_baseline, with_baseline};
 use crate::exit::{Failure, Outcome};
+use crate::live::{self, Scraped};
 use crate::null;
 
 const EXAMPLES: &str = "\
@@ -34,6 +35,7 @@ Examples:
                                                                and 10000+40000@100ms/1s (bursts)
   stallion drive --mix get=80,set=15,mget:8=5 --value-size 100-2000
   stallion drive --rate 20000 --out results/b --baseline results/a --fail-on 'p99>5%'
+  stallion drive --rate 20000 --duration 10m --metrics 9121      for Prometheus, on loopback
   stallion drive --trace monday.trace --speed 2                traffic as `stallion capture` saw it
 Exit: 0 ok, 1 failed, 2 could not start, 3 the run is invalid (the client was the bottleneck, or the
 rate was missed), 99 an objective given with --slo was broken.";
@@ -90,6 +92,10 @@ pub(crate) struct Args {
     /// Objective, for example p99<1ms; exit 99 when it is broken
     #[arg(long, value_name = "pNN<TIME")]
     slo: Option<Slo>,
+    /// Answer Prometheus at http://ADDRESS/metrics while the run lasts: a port of loopback, or
+    /// HOST:PORT
+    #[arg(long, value_name = "ADDRESS", value_parser = live::address)]
+    metrics: Option<SocketAddr>,
     /// Compare with an earlier run at the end: its timeline, or its folder
     #[arg(long, value_name = "RUN", requires = "out")]
     baseline: Option<PathBuf>,
@@ -178,7 +184,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let stop = client::stop_flag()?;
     let mut lines = ProgressLines::new(plan.rate != Rate::Max);
     let watched = client::on_terminal();
+    let encoder = plan.encoder();
+    let mut scraped = args.metrics.map(Scraped::serve).transpose()?;
     let mut progress = |progress: &Progress| {
+        if let Some(scraped) = &mut scraped {
+            scraped.second(progress, encoder.commands(), plan.rate != Rate::Max);
+        }
         if watched {
             lines.print(progress);
         }

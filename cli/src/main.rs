@@ -6,6 +6,8 @@ mod client;
 
 mod inputs;
 
+mod live;
+
 mod compare;
 
 mod capture;
@@ -17,6 +19,7 @@ mod export;
 mod lab;
 mod load;
 mod null;
+mod shell;
 
 mod drive;
 mod probe;
@@ -24,7 +27,7 @@ mod report;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 /// Drives a Redis or Valkey shard to its ceiling and names every stall it meets on the way.
 #[derive(Debug, Parser)]
@@ -58,6 +61,8 @@ enum Verb {
     Lab(lab::Args),
     /// A RESP server as cheap as possible, to measure the client's own ceiling
     Null(null::Args),
+    /// Completions of a shell, or the manual's pages, made from these flags
+    Shell(shell::Args),
     /// Say what this host can and cannot do, and how to fix it
     Doctor(doctor::Args),
 }
@@ -80,6 +85,7 @@ fn run(verb: &Verb) -> exit::Outcome {
         Verb::Capture(args) => capture::run(args),
         Verb::Lab(args) => lab::run(args),
         Verb::Null(args) => null::run(args),
+        Verb::Shell(args) => shell::run(args, Cli::command()),
         Verb::Doctor(args) => doctor::run(args),
     }
 }

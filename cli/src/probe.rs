@@ -15,6 +15,7 @@ use stallion_timeline::{ProbeState, ProbeStatus, Stall, StallClass, ThreadRole};
 
 use crate::client::socket_address;
 use crate::exit::{Failure, Outcome};
+use crate::live;
 
 /// The flags of `probe`.
 #[derive(Debug, clap::Args)]
@@ -58,6 +59,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HOST:PORT", value_parser = socket_address, num_args = 0..=1,
           default_missing_value = "127.0.0.1:7979")]
     listen: Option<SocketAddr>,
+    /// Answer Prometheus at http://ADDRESS/metrics while it watches: a port of loopback, or HOST:PORT
+    #[arg(long, value_name = "ADDRESS", value_parser = live::address)]
+    metrics: Option<SocketAddr>,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
@@ -65,6 +69,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if let Some(address) = args.listen {
         answer_clocks(address)?;
     }
+    let board = args.metrics.map(live::serve_board).transpose()?;
     let colour = colours();
     let clock = Clock::of_this_host();
     let begun = Instant::now();
@@ -87,11 +92,15 @@ pub(crate) fn run(args: &Args) -> Outcome {
                     eprintln!("ready");
                 }
             }
-            Notice::Stall(stall) if args.live && stall.busy_ns >= threshold_ns(&plan) => {
-                // A closed pipe ends the lines, not the watch.
-                let _ = writeln!(std::io::stdout(), "{}", line(stall, &clock, colour, several));
+            Notice::Stall(stall) => {
+                if let Some(board) = &board {
+                    board.stall(stall);
+                }
+                if args.live && stall.busy_ns >= threshold_ns(&plan) {
+                    // A closed pipe ends the lines, not the watch.
+                    let _ = writeln!(std::io::stdout(), "{}", line(stall, &clock, colour, several));
+                }
             }
-            Notice::Stall(_) => {}
             Notice::Lost(count) => eprintln!("{count} events lost: the ring buffer was full"),
             Notice::ServerEnded(pid) => eprintln!("process {pid} ended"),
         },

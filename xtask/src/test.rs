@@ -20,6 +20,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     if !shell::installed(&["redis-server", "valkey-server"]) {
         install::ensure_apt(&["redis-server", "nutcracker"])?;
     }
+    install::ensure_apt(&["prometheus", "prometheus-redis-exporter"])?;
     install::ensure_python()?;
     install::ensure_java()?;
     let features = features()?;

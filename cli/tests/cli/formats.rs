@@ -65,6 +65,26 @@ fn other_peoples_readers_say_what_we_say() {
     java_says_the_same(folder.path(), &summary);
     a_log_is_read_back(folder.path(), &summary);
     csv_has_every_interval(folder.path(), &summary);
+    the_ten_questions_are_answered(folder.path(), &summary);
+}
+
+/// docs/ANALYSIS.md: each query runs, and those that any run has an answer to have one.
+fn the_ten_questions_are_answered(folder: &Path, summary: &Value) {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ANALYSIS.md");
+    let answers = python("analysis.py", &[&folder.display().to_string(), page]);
+    let answers = answers.as_array().unwrap();
+    assert_eq!(answers.len(), 10);
+    for answer in answers {
+        let title = answer["title"].as_str().unwrap();
+        // A run without probes and disturbances has none of these.
+        let may_be_empty = ["6.", "7.", "8.", "9."].iter().any(|number| title.starts_with(number));
+        assert!(may_be_empty || !answer["rows"].as_array().unwrap().is_empty(), "{title}");
+    }
+    let number = |field: &Value| field.as_str().unwrap().parse::<f64>().unwrap();
+    let rows = answers[0]["rows"].as_array().unwrap();
+    let is_p99 = |row: &&Value| row[0] == "response" && (number(&row[1]) - 0.99).abs() < 1e-9;
+    let us = number(&rows.iter().find(is_p99).unwrap()[2]) * 1e3;
+    agrees("p99 of question 1", &us.into(), &summary["response_us"]["p99"]);
 }
 
 /// HdrHistogram's own log processor: percentiles of all intervals without a tag, in microseconds.

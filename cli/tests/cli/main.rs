@@ -31,6 +31,8 @@ mod load;
 
 mod cluster;
 
+mod metrics;
+
 mod mitigation;
 
 mod aside;

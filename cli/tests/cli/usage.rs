@@ -105,3 +105,23 @@ fn a_closed_port_is_named_with_a_remedy() {
     let long = format!("unix:///{}", "x".repeat(200));
     stallion(&["drive", "--target", &long]).expect(2, &["path"]);
 }
+
+#[test]
+fn completions_and_the_manual_know_the_flags() {
+    for (shell, words) in
+        [("bash", "complete -F"), ("zsh", "#compdef stallion"), ("fish", "complete -c")]
+    {
+        let script = stallion(&["shell", "--completions", shell]);
+        script.expect(0, &[words, "slow-threshold", "fail-on"]);
+    }
+    let script = stallion(&["shell", "--completions", "bash"]).out;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("completions");
+    std::fs::write(&file, script).unwrap();
+    let parsed = std::process::Command::new("bash").arg("-n").arg(&file).status().unwrap();
+    assert!(parsed.success(), "bash cannot read its completions");
+    stallion(&["shell", "--man", &folder.path().display().to_string()]).expect(0, &["stallion.1"]);
+    let page = std::fs::read_to_string(folder.path().join("stallion-drive.1")).unwrap();
+    assert!(page.starts_with(".") && page.contains("slow\\-threshold"), "{page}");
+    stallion(&["shell", "--completions", "cmd"]).expect(2, &["cmd", "bash", "zsh"]);
+}

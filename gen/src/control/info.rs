@@ -142,13 +142,25 @@ async fn look(line: &mut Line, poll: &Poll, newest: &mut Option<i64>) -> std::io
     })
 }
 
-/// The fields of INFO that are numbers.
+/// The fields of INFO that are numbers; `ok` and `err` of a status count as 1 and 0, and of a replica
+/// (`slave0`) its lag is taken, as `slave0_lag` in seconds.
 fn numbers(info: &str) -> BTreeMap<String, f64> {
     parse_info(info)
         .into_iter()
         .filter(|(name, _)| !name.starts_with("cmdstat_") && !name.starts_with("latency_"))
-        .filter_map(|(name, value)| value.parse().ok().map(|number| (name, number)))
+        .filter_map(|(name, value)| number(name, &value))
         .collect()
+}
+
+fn number(name: String, value: &str) -> Option<(String, f64)> {
+    if let Some(lag) = value.split(',').find_map(|part| part.strip_prefix("lag=")) {
+        return Some((format!("{name}_lag"), lag.parse().ok()?));
+    }
+    match value {
+        "ok" => Some((name, 1.0)),
+        "err" => Some((name, 0.0)),
+        _ => value.parse().ok().map(|number| (name, number)),
+    }
 }
 
 fn slowlog_entry(tree: &Tree) -> Option<SlowlogEntry> {

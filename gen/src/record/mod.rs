@@ -16,7 +16,7 @@ use std::sync::mpsc::Receiver;
 
 use hdrhistogram::Histogram;
 use stallion_timeline::histogram::empty;
-use stallion_timeline::{ClientLate, Loss, Record, Server, SlowOp, Writer};
+use stallion_timeline::{ClientLate, ClusterInterval, Loss, Record, Server, SlowOp, Writer};
 
 use crate::cluster::board::Board;
 use crate::cluster::slots::slot_of;
@@ -35,6 +35,23 @@ pub struct Progress {
     pub merged: Merged,
     /// Since the start of what is measured; negative in the warm-up.
     pub at_ns: i64,
+    /// What each server last said of itself in it.
+    pub servers: Vec<Server>,
+    /// By node and slot, of a cluster.
+    pub cluster: Option<ClusterInterval>,
+}
+
+impl Progress {
+    /// Keeps the newest look at each server, and the slow commands of all looks.
+    fn look(&mut self, mut server: Server) {
+        match self.servers.iter_mut().find(|known| known.target == server.target) {
+            Some(known) => {
+                server.slowlog.splice(0..0, std::mem::take(&mut known.slowlog));
+                *known = server;
+            }
+            None => self.servers.push(server),
+        }
+    }
 }
 
 /// A shard as the recorder sees it.
@@ -131,7 +148,11 @@ impl<'a> Recorder<'a> {
         }
         while let Ok(server) = self.servers.try_recv() {
             self.totals.server(&server);
-            self.write(&Record::Server(server));
+            let record = Record::Server(server);
+            self.write(&record);
+            if let Record::Server(server) = record {
+                self.second.look(server);
+            }
         }
         let complete = self.sources.iter().map(|source| source.newest).min().unwrap_or(i64::MIN);
         self.emit(complete);
@@ -226,8 +247,11 @@ impl<'a> Recorder<'a> {
         self.second.merged.absorb(merged);
         if end_ns >= self.second_ends_ns {
             self.second.at_ns = end_ns as i64 - self.layout.origin_ns as i64;
+            let cluster = self.second.merged.cluster.as_ref().zip(self.layout.board.as_ref());
+            self.second.cluster = cluster.map(|(sum, board)| cluster::record(sum, board));
             (self.progress)(&self.second);
             self.second.merged.clear();
+            self.second.servers.clear();
             self.second_ends_ns = end_ns + 1_000_000_000;
         }
     }
