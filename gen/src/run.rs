@@ -35,6 +35,8 @@ use crate::workload::arrivals::Schedule;
 
 mod aside;
 
+mod files;
+
 mod sum;
 
 mod way;
@@ -108,6 +110,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let encoder = plan.encoder();
     plan.check(encoder.longest())?;
     let schedule = plan.schedule().map_err(PlanError::from)?;
+    files::make_room(plan.conns);
     let _aside = Aside::of(&plan.cores);
     let (mut caller, info) = Caller::with_info(plan)?;
     let cluster = way::find(plan, &mut caller, &encoder)?;
