@@ -19,8 +19,8 @@ Examples:
   stallion chaos --action reshard -p 7000 --slots 0-999 --to 127.0.0.1:7001 --for 20s --allow-foreign
 
 With --out the disturbance is a timeline that `stallion report` joins with those of drive and
-probe. Actions that may harm others (pause, fsync-policy, reshard, kill-master) act only on servers that Stallion itself
-started, unless --allow-foreign.";
+probe. Actions that may harm others (all but bgsave, aof-rewrite, bigkey-on and bigkey-cure) act only on
+servers that Stallion itself started, unless --allow-foreign.";
 
 /// The flags of `chaos`.
 #[derive(Debug, clap::Args)]
@@ -33,22 +33,46 @@ pub(crate) struct Args {
     /// Wait this long before it begins, for example 5s
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration::parse)]
     after: Duration,
-    /// How long the disturbance lasts (pause, fsync-policy), when slots move back (reshard), or how
-    /// long to wait for a new primary (kill-master)
+    /// How long the disturbance lasts; for reshard, when slots move back; for kill-master and
+    /// failover, how long to wait for a new primary
     #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
     lasts: Option<Duration>,
-    /// The appendfsync to set: no, everysec or always (fsync-policy)
+    /// A word that the action knows: an appendfsync (fsync-policy), a maxmemory-policy (maxmemory),
+    /// same, jitter or lazy (expiry-storm), kept or overflowed (replica-cut), force or takeover
+    /// (failover)
     #[arg(long, value_name = "WORD")]
     policy: Option<String>,
-    /// Fields of the hash that is made (bigkey-on)
+    /// Elements of the big key that is made (bigkey-on, bigkey-cure)
     #[arg(long, value_name = "N")]
     fields: Option<u64>,
+    /// Which big key: keys, hgetall, lrange, smembers, zrange or del (bigkey-on, bigkey-cure)
+    #[arg(long, value_name = "COMMAND")]
+    kind: Option<String>,
+    /// Keys that are made (expiry-storm, defrag)
+    #[arg(long, value_name = "N")]
+    keys: Option<u64>,
+    /// Connections to open (client-flood), or processes to start (cpu-hog)
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// Limit of memory, as 100mb, or as a share of what is used, 80% (maxmemory)
+    #[arg(long, value_name = "BYTES|SHARE")]
+    memory: Option<String>,
     /// Slots of a cluster to move, such as 0-999 (reshard)
     #[arg(long, value_name = "A-B")]
     slots: Option<String>,
-    /// The primary to move them to; by default the one with the fewest slots (reshard)
+    /// The primary to move them to, by default the one with the fewest slots (reshard), or the empty
+    /// server that joins (add-node)
     #[arg(long, value_name = "HOST:PORT")]
     to: Option<String>,
+    /// How much later packets arrive (net-delay)
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    delay: Option<Duration>,
+    /// Share of the packets that is lost, 0 to 1 (net-loss)
+    #[arg(long, value_name = "SHARE")]
+    loss: Option<f64>,
+    /// Network device to act on (net-delay, net-loss, partition)
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
     /// Also write the disturbance as a timeline into this file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -69,8 +93,15 @@ pub(crate) fn run(args: &Args) -> Outcome {
         lasts: args.lasts,
         policy: args.policy.clone(),
         fields: args.fields,
+        kind: args.kind.clone(),
+        keys: args.keys,
+        count: args.count,
+        memory: args.memory.clone(),
         slots: args.slots.clone(),
         to: args.to.clone(),
+        delay: args.delay,
+        loss: args.loss,
+        device: args.device.clone(),
     };
     chaos::check(action, &parameters).map_err(Failure::usage)?;
     let target = target(&args.place)?;

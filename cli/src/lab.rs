@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use serde_json::Value;
+use stallion_lab::experiment::{self, Request};
 use stallion_lab::run::{Finished, Options};
-use stallion_lab::scenario::EMBEDDED;
+use stallion_lab::scenario::{self, EMBEDDED};
 use stallion_lab::stack::Registry;
+use stallion_lab::sweep::{self, Scale};
 use stallion_lab::{Interrupt, Scenario};
 
 use crate::exit::{Failure, Outcome};
@@ -14,10 +17,14 @@ const EXAMPLES: &str = "\
 Examples:
   stallion lab list
   stallion lab run demo
+  stallion lab run eviction --scale small
+  stallion lab run pipelining --set load.value_size=4096 --set sweep.drive.pipeline=[1,32]
+  stallion lab run pipelining --stack redis://10.0.0.7:6379
   stallion lab show demo > mine.toml && stallion lab run mine.toml --out results/mine --quick
+  stallion lab render results
 
 The servers are started on free ports of the loopback in a temporary folder, and are gone at the
-end, also after Ctrl-C. The probes need root.";
+end, also after Ctrl-C. A sweep that was interrupted goes on where it was. The probes need root.";
 
 /// The flags of `lab`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +45,13 @@ enum Verb {
     },
     /// Run a scenario from its servers to its report
     Run(RunArgs),
+    /// Make the pages, plots and index of a folder of results anew from their data
+    Render {
+        /// The folder, such as results
+        folder: PathBuf,
+    },
+    /// Print the JSON Schema of scenarios, for editors
+    Schema,
 }
 
 #[derive(Debug, clap::Args)]
@@ -47,12 +61,35 @@ struct RunArgs {
     /// Folder of the results [default: results/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Fewer keys and shorter phases, as the scenario's [quick] table says
+    /// Set a field of the scenario, such as drive.conns=10 or sweep.drive.pipeline=[1,8]; may be
+    /// given again
+    #[arg(long, value_name = "KEY=VALUE", value_parser = sweep::assignment)]
+    set: Vec<(String, Value)>,
+    /// How large: full as the scenario is written, small as its [small] or [quick] table says
+    #[arg(long, value_enum, default_value_t = Size::Full)]
+    scale: Size,
+    /// The same as --scale small
     #[arg(long)]
     quick: bool,
+    /// Servers to use: local starts the scenario's own; or your server's URL, of a cluster those of
+    /// its primaries; may be given again. What they hold under the scenario's keys is overwritten
+    #[arg(long, value_name = "local|URL", default_value = "local")]
+    stack: Vec<String>,
+    /// Also disturb servers that Stallion did not start in ways that may harm others
+    #[arg(long)]
+    allow_foreign: bool,
+    /// Run again what is finished
+    #[arg(long)]
+    fresh: bool,
     /// Do not probe the server (needs no root then)
     #[arg(long)]
     no_probes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Size {
+    Small,
+    Full,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
@@ -60,6 +97,15 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Verb::List => list(),
         Verb::Show { scenario } => show(scenario),
         Verb::Run(args) => run_scenario(args),
+        Verb::Render { folder } => {
+            let index = experiment::index(folder).map_err(Failure::usage)?;
+            println!("{}", index.display());
+            Ok(())
+        }
+        Verb::Schema => {
+            print!("{}", scenario::json_schema());
+            Ok(())
+        }
     }
 }
 
@@ -80,26 +126,68 @@ fn show(name: &str) -> Outcome {
 
 fn run_scenario(args: &RunArgs) -> Outcome {
     let (file, source) = Scenario::source(&args.scenario).map_err(Failure::usage)?;
-    let mut scenario = Scenario::parse(&file, &source).map_err(Failure::usage)?;
-    if args.quick {
-        scenario = scenario.quick();
-    }
-    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("results").join(&scenario.name));
+    let scale = if args.quick || args.scale == Size::Small { Scale::Small } else { Scale::Full };
+    let sweep = sweep::read(&file, &source, scale, &args.set).map_err(Failure::usage)?;
+    let default_out = || PathBuf::from("results").join(&sweep.scenario.name);
     let options = Options {
         program: std::env::current_exe().context("cannot find this program's own file")?,
         tool: concat!("stallion ", env!("CARGO_PKG_VERSION")).to_owned(),
-        out,
+        out: args.out.clone().unwrap_or_else(default_out),
         probes: !args.no_probes,
-        source,
+        source: sweep.text.clone(),
         registry: Registry::of_this_user(),
+        urls: args.stack.iter().filter(|url| *url != "local").cloned().collect(),
+        allow_foreign: args.allow_foreign,
+        quiet: sweep.scenario.is_experiment(),
     };
     let interrupt = Interrupt::on_signals().context("cannot handle Ctrl-C")?;
-    println!("{}: {}", scenario.name, scenario.question);
+    println!("{}: {}", sweep.scenario.name, sweep.scenario.question);
     let say = |line: &str| println!("- {line}");
+    if sweep.scenario.is_experiment() {
+        let command = command(args, scale);
+        let request = Request { sweep, scale, fresh: args.fresh, command, options };
+        return conclude(
+            &experiment::run(&request, &interrupt, &say).map_err(anyhow::Error::from)?,
+        );
+    }
+    let scenario = &sweep.points.first().context("the scenario has no run")?.scenario;
     let finished =
-        stallion_lab::run(&scenario, &options, &interrupt, &say).map_err(anyhow::Error::from)?;
+        stallion_lab::run(scenario, &options, &interrupt, &say).map_err(anyhow::Error::from)?;
     print(&finished);
     end(&finished)
+}
+
+/// The command line that asks for the same again; addresses may hold passwords, and are left out.
+fn command(args: &RunArgs, scale: Scale) -> String {
+    let mut words = vec!["stallion lab run".to_owned(), args.scenario.clone()];
+    if scale == Scale::Small {
+        words.push("--scale small".to_owned());
+    }
+    for (name, value) in &args.set {
+        words.push(format!("--set '{name}={}'", sweep::word(value)));
+    }
+    if args.no_probes {
+        words.push("--no-probes".to_owned());
+    }
+    if args.stack.iter().any(|url| url != "local") {
+        words.push("--stack URL".to_owned());
+    }
+    words.join(" ")
+}
+
+fn conclude(done: &experiment::Done) -> Outcome {
+    println!();
+    for line in &done.lines {
+        println!("* {line}");
+    }
+    for warning in &done.warnings {
+        println!("note: {warning}");
+    }
+    println!("\npage: {}", done.page.display());
+    if done.interrupted {
+        return Err(anyhow::anyhow!("interrupted; run it again to go on from here").into());
+    }
+    Ok(())
 }
 
 fn print(finished: &Finished) {

@@ -48,7 +48,7 @@ enum Verb {
     /// Watch a redis-server with eBPF and write down what stalls it (root)
     Probe(probe::Args),
     /// One disturbance: bgsave, aof-rewrite, bigkey-on
-    Chaos(chaos::Args),
+    Chaos(Box<chaos::Args>),
     /// Join timelines, attribute spikes to stalls, write HTML, Markdown and JSON
     Report(report::Args),
     /// Say whether one run was slower than another, or only looks so

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "what a test needs must be there")]
 
 use std::fs;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 fn lab(words: &[&str]) -> (Option<i32>, String, String) {
     let output =
@@ -36,4 +38,118 @@ fn a_bad_scenario_is_refused_with_file_line_and_field() {
     let (code, _, error) = lab(&["run", "nonsense"]);
     assert_eq!(code, Some(2), "{error}");
     assert!(error.contains("demo"), "{error}");
+}
+
+/// A sweep of two runs, with everything that a scenario may have; some three seconds each.
+const SWEEP: &str = r#"
+name = "smoke"
+question = "Does all of it work together?"
+[load]
+keys = 5000
+value_size = 64
+[ceiling]
+slo = "p99<100ms"
+step = "200ms"
+precision = 0.3
+repeats = 1
+[drive]
+rate = "50% of ceiling"
+conns = 4
+duration = "1s"
+interval = "50ms"
+[probe]
+enabled = false
+[sweep]
+drive.pipeline = [1, 8]
+[[plot]]
+name = "rate"
+title = "Rate"
+x = "drive.pipeline"
+y = "ops_per_sec"
+[[claim]]
+holds = "p99 < 10s at 50% of ceiling"
+"#;
+
+/// `stallion lab run` with its servers below a folder of the test's own.
+fn run(folder: &Path, more: &[&str]) -> Command {
+    let scenario = folder.join("smoke.toml");
+    fs::write(&scenario, SWEEP).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stallion"));
+    command.args(["lab", "run", scenario.to_str().unwrap(), "--no-probes", "--out"]);
+    command.arg(folder.join("results")).args(more).env("TMPDIR", folder);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Processes that work below a folder: servers, and what they forked.
+fn processes_within(folder: &Path) -> Vec<PathBuf> {
+    let folder = folder.canonicalize().unwrap();
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let within = |path: &Path| fs::read_link(path).is_ok_and(|cwd| cwd.starts_with(&folder));
+    all.map(|entry| entry.path()).filter(|path| within(&path.join("cwd"))).collect()
+}
+
+fn stacks_within(folder: &Path) -> usize {
+    let roots = fs::read_dir(folder).unwrap().flatten();
+    let roots = roots.filter(|entry| entry.file_name().to_string_lossy().starts_with("stallion-"));
+    roots.map(|root| fs::read_dir(root.path()).unwrap().count()).sum()
+}
+
+fn eventually(what: &str, mut check: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !check() {
+        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_killed_sweep_leaves_nothing_for_long_and_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let first = here.join("results/points/00-drive-pipeline-1/point.json");
+    let mut child = run(here, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    eventually("the first run is finished", || first.is_file());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    eventually("its server is gone", || processes_within(here).is_empty());
+    assert_eq!(stacks_within(here), 1, "a killed runner cannot remove its folder");
+
+    let output = run(here, &[]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{text}{error}");
+    assert!(text.contains("[1/2] drive.pipeline 1: finished already"), "{text}");
+    assert!(text.contains("`p99 < 10s at 50% of ceiling`: holds"), "{text}");
+    assert_eq!((stacks_within(here), processes_within(here).len()), (0, 0));
+    let page = fs::read_to_string(here.join("results/README.md")).unwrap();
+    for part in ["Does all of it work together?", "rate.svg", "drive.pipeline", "rate = \"50%"] {
+        assert!(page.contains(part), "{part} is not in: {page}");
+    }
+    assert!(here.join("results/rate.svg").is_file());
+    let data = fs::read_to_string(here.join("results/data.json")).unwrap();
+    assert!(data.contains("ceiling_ops_per_sec"), "{data}");
+    // A plan that was changed is not the same run.
+    let output =
+        run(here, &["--set", "sweep.drive.pipeline=[2]", "--set", "ceiling.step=\"100ms\""]);
+    let child = { output }.spawn().unwrap();
+    eventually("a server", || !processes_within(here).is_empty());
+    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!((stacks_within(here), processes_within(here).len()), (0, 0));
+}
+
+#[test]
+fn a_set_value_that_makes_no_sense_is_refused() {
+    for (set, part) in [("drive.conns=many", "conns"), ("drive", "KEY=VALUE"), ("chaos.0.x=1", "x")]
+    {
+        let (code, _, error) = lab(&["run", "demo", "--set", set]);
+        assert_eq!(code, Some(2), "{error}");
+        assert!(error.contains(part), "{error}");
+    }
+    let (code, schema, _) = lab(&["schema"]);
+    assert_eq!(code, Some(0));
+    assert!(schema.contains("\"Scenario\""), "{schema}");
 }

@@ -24,7 +24,19 @@ pub mod chaos;
 
 pub mod scenario;
 
+pub mod sweep;
+
 pub mod run;
+
+pub mod data;
+
+pub mod figures;
+
+pub mod plot;
+
+pub mod finding;
+
+pub mod experiment;
 
 pub use interrupt::Interrupt;
 pub use placement::Placement;

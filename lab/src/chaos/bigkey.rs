@@ -1,4 +1,4 @@
-//! `bigkey-on`: the two commands that stall a shard most often, on a hash made for it.
+//! `bigkey-on`: one command on a big key, which stalls a shard for everybody.
 
 use std::time::Instant;
 
@@ -9,13 +9,64 @@ use stallion_timeline::clock::monotonic_ns;
 use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
 use crate::info::slowlog;
 
-const DEFAULT_FIELDS: u64 = 200_000;
-/// Small enough that making the hash is no stall of its own (about 0.6 ms a batch), large enough
+pub(super) const DEFAULT_FIELDS: u64 = 200_000;
+/// Small enough that making the key is no stall of its own (about 0.6 ms a batch), large enough
 /// that it is soon made while the server is busy with others.
 const FIELDS_PER_BATCH: u64 = 1_000;
 /// How far back SLOWLOG is searched for our own commands; the load makes entries, too.
 const SLOWLOG_ENTRIES: u32 = 256;
 const FIELD_VALUE: &str = "a value of the usual length, some forty-eight bytes.";
+
+/// A command that stalls, and the key that it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Keys,
+    Hgetall,
+    Lrange,
+    Smembers,
+    Zrange,
+    Del,
+}
+
+pub(super) const KINDS: [(&str, Kind); 6] = [
+    ("keys", Kind::Keys),
+    ("hgetall", Kind::Hgetall),
+    ("lrange", Kind::Lrange),
+    ("smembers", Kind::Smembers),
+    ("zrange", Kind::Zrange),
+    ("del", Kind::Del),
+];
+
+impl Kind {
+    /// The kind of a word.
+    pub(super) fn of(action: &'static str, word: &str) -> Result<Self, ChaosError> {
+        let found = KINDS.iter().find(|(name, _)| *name == word).map(|(_, kind)| *kind);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+            let text = format!("`kind` is one of {}, not `{word}`", names.join(", "));
+            ChaosError::Value { action, text }
+        })
+    }
+
+    /// The command that stalls.
+    fn command(self, key: &str) -> redis::Cmd {
+        let (name, after): (&str, &[&str]) = match self {
+            Self::Keys => ("KEYS", &[]),
+            Self::Hgetall => ("HGETALL", &[]),
+            Self::Lrange => ("LRANGE", &["0", "-1"]),
+            Self::Smembers => ("SMEMBERS", &[]),
+            Self::Zrange => ("ZRANGE", &["0", "-1"]),
+            Self::Del => ("DEL", &[]),
+        };
+        let mut command = redis::cmd(name);
+        command.arg(if self == Self::Keys { "*" } else { key }).arg(after);
+        command
+    }
+
+    fn name(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+}
 
 pub(super) struct BigKeyOn;
 
@@ -25,36 +76,52 @@ impl Action for BigKeyOn {
     }
 
     fn about(&self) -> &'static str {
-        "KEYS * over the keyspace, then HGETALL of a big hash that is made for it and removed"
+        "KEYS *, HGETALL, LRANGE, SMEMBERS, ZRANGE or DEL (`kind`) of a big key that is made for it \
+         and removed; by default KEYS * and then HGETALL"
     }
 
     fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Fields]
+        &[Parameter::Fields, Parameter::Kind]
     }
 
     fn act(&self, site: &mut Site, parameters: &Parameters) -> Result<Detail, ChaosError> {
-        let fields = parameters.fields.unwrap_or(DEFAULT_FIELDS);
-        if fields == 0 {
-            return Err(ChaosError::Value {
-                action: self.name(),
-                text: "`fields` must be at least 1".to_owned(),
-            });
-        }
-        let key = format!("stallion:bigkey:{:x}", monotonic_ns());
-        let result = stall_with(site, &key, fields);
-        // UNLINK frees it in the background: DEL would be a third stall, and an unnamed one.
-        let removed: RedisResult<()> = redis::cmd("UNLINK").arg(&key).query(&mut site.connection);
+        let fields = fields(self.name(), parameters)?;
+        let key = big_key_name();
+        let result = match &parameters.kind {
+            None => both(site, &key, fields),
+            Some(word) => stall(site, Kind::of(self.name(), word)?, &key, fields),
+        };
+        let removed = remove(site, &key);
         let detail = result?;
         removed?;
         Ok(detail)
     }
 }
 
-fn stall_with(site: &mut Site, key: &str, fields: u64) -> Result<Detail, ChaosError> {
+/// How many elements are wanted.
+pub(super) fn fields(action: &'static str, parameters: &Parameters) -> Result<u64, ChaosError> {
+    let fields = parameters.fields.unwrap_or(DEFAULT_FIELDS);
+    if fields == 0 {
+        return Err(ChaosError::Value { action, text: "`fields` must be at least 1".to_owned() });
+    }
+    Ok(fields)
+}
+
+/// A name that nobody has.
+pub(super) fn big_key_name() -> String {
+    format!("stallion:bigkey:{:x}", monotonic_ns())
+}
+
+/// UNLINK frees it in the background: DEL would be a stall more, and an unnamed one.
+pub(super) fn remove(site: &mut Site, key: &str) -> RedisResult<()> {
+    redis::cmd("UNLINK").arg(key).query(&mut site.connection)
+}
+
+fn both(site: &mut Site, key: &str, fields: u64) -> Result<Detail, ChaosError> {
     // KEYS needs no hash, and so begins when the action does.
-    let keys = timed(&mut site.connection, redis::cmd("KEYS").arg("*"), "KEYS")?;
-    make_hash(site, key, fields)?;
-    let hgetall = timed(&mut site.connection, redis::cmd("HGETALL").arg(key), "HGETALL")?;
+    let keys = timed(&mut site.connection, &Kind::Keys.command(key), "KEYS")?;
+    make(site, Kind::Hgetall, key, fields)?;
+    let hgetall = timed(&mut site.connection, &Kind::Hgetall.command(key), "HGETALL")?;
     Ok(Detail::from_iter([
         ("fields".to_owned(), json!(fields)),
         ("keys".to_owned(), keys),
@@ -62,14 +129,38 @@ fn stall_with(site: &mut Site, key: &str, fields: u64) -> Result<Detail, ChaosEr
     ]))
 }
 
-fn make_hash(site: &mut Site, key: &str, fields: u64) -> Result<(), ChaosError> {
+fn stall(site: &mut Site, kind: Kind, key: &str, fields: u64) -> Result<Detail, ChaosError> {
+    make(site, kind, key, fields)?;
+    let made = Some(fields).filter(|_| kind != Kind::Keys);
+    let name = kind.name().to_uppercase();
+    let command = timed(&mut site.connection, &kind.command(key), &name)?;
+    Ok(Detail::from_iter([
+        ("kind".to_owned(), json!(kind.name())),
+        ("elements".to_owned(), json!(made)),
+        ("command".to_owned(), command),
+    ]))
+}
+
+/// Makes the key that a kind of command needs, a batch at a time.
+pub(super) fn make(site: &mut Site, kind: Kind, key: &str, fields: u64) -> Result<(), ChaosError> {
+    let word = match kind {
+        Kind::Keys => return Ok(()),
+        Kind::Hgetall => "HSET",
+        Kind::Lrange => "RPUSH",
+        Kind::Smembers | Kind::Del => "SADD",
+        Kind::Zrange => "ZADD",
+    };
     let mut made = 0;
     while made < fields {
         let batch = FIELDS_PER_BATCH.min(fields - made);
-        let mut command = redis::cmd("HSET");
+        let mut command = redis::cmd(word);
         command.arg(key);
         for number in made..made + batch {
-            command.arg(format!("field:{number:09}")).arg(FIELD_VALUE);
+            match kind {
+                Kind::Hgetall => command.arg(format!("field:{number:09}")).arg(FIELD_VALUE),
+                Kind::Zrange => command.arg(number).arg(format!("{FIELD_VALUE}{number:09}")),
+                _ => command.arg(format!("{FIELD_VALUE}{number:09}")),
+            };
         }
         command.query::<()>(&mut site.connection)?;
         made += batch;
@@ -104,10 +195,10 @@ fn timed(
     }))
 }
 
-fn elements(reply: &Value) -> usize {
+fn elements(reply: &Value) -> Option<usize> {
     match reply {
-        Value::Array(items) => items.len(),
-        Value::Map(pairs) => pairs.len() * 2,
-        _ => 0,
+        Value::Array(items) | Value::Set(items) => Some(items.len()),
+        Value::Map(pairs) => Some(pairs.len() * 2),
+        _ => None,
     }
 }

@@ -3,6 +3,8 @@
 //! One file for each [`Action`]; [`ACTIONS`] is the list of them. An action leaves the server as
 //! it found it, also when it is interrupted or fails half-way.
 
+mod parameters;
+
 mod site;
 
 pub mod log;
@@ -15,6 +17,10 @@ mod aof_rewrite;
 
 mod bigkey;
 
+mod bigkey_cure;
+
+mod expiry_storm;
+
 mod pause;
 
 mod fsync_policy;
@@ -23,28 +29,59 @@ mod reshard;
 
 mod kill_master;
 
-use std::time::Duration;
+mod failover;
 
-use serde::{Deserialize, Serialize};
+mod add_node;
+
+mod maxmemory;
+
+mod replica_cut;
+
+mod client_flood;
+
+mod cpu_hog;
+
+mod defrag;
+
+mod link;
+
+mod net_delay;
+
+mod net_loss;
+
+mod partition;
+
 use serde_json::{Map, Value};
 use stallion_timeline::Chaos;
 use stallion_timeline::clock::monotonic_ns;
 use thiserror::Error;
 
 pub use self::log::Log;
+pub use self::parameters::{Parameter, Parameters};
 pub use self::site::Site;
-use crate::duration;
 use crate::target::TargetError;
 
 /// Every action, in the order in which they are listed to users.
-pub const ACTIONS: [&dyn Action; 7] = [
+pub const ACTIONS: [&dyn Action; 19] = [
     &bgsave::BGSAVE,
     &aof_rewrite::AOF_REWRITE,
     &bigkey::BigKeyOn,
+    &bigkey_cure::BigKeyCure,
+    &expiry_storm::ExpiryStorm,
     &pause::Pause,
     &fsync_policy::FsyncPolicy,
+    &maxmemory::MaxMemory,
+    &defrag::Defrag,
+    &client_flood::ClientFlood,
+    &cpu_hog::CpuHog,
     &reshard::Reshard,
+    &add_node::AddNode,
+    &failover::Failover,
     &kill_master::KillMaster,
+    &replica_cut::ReplicaCut,
+    &net_delay::NetDelay,
+    &net_loss::NetLoss,
+    &partition::Partition,
 ];
 
 /// What an action did, in figures, for the `detail` of its record.
@@ -73,70 +110,6 @@ pub trait Action: Sync {
     /// # Errors
     /// [`ChaosError`], with the server as it was before.
     fn act(&self, site: &mut Site, parameters: &Parameters) -> Result<Detail, ChaosError>;
-}
-
-/// The name of a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parameter {
-    /// [`Parameters::lasts`].
-    For,
-    /// [`Parameters::policy`].
-    Policy,
-    /// [`Parameters::fields`].
-    Fields,
-    /// [`Parameters::slots`].
-    Slots,
-    /// [`Parameters::to`].
-    To,
-}
-
-impl Parameter {
-    /// The name in scenarios, and the flag without its dashes.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::For => "for",
-            Self::Policy => "policy",
-            Self::Fields => "fields",
-            Self::Slots => "slots",
-            Self::To => "to",
-        }
-    }
-}
-
-/// What an action may be told; each takes only those that it names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Parameters {
-    /// How long the disturbance lasts.
-    #[serde(rename = "for", with = "duration::optional", skip_serializing_if = "Option::is_none")]
-    pub lasts: Option<Duration>,
-    /// A word of redis.conf.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub policy: Option<String>,
-    /// Fields of the hash it creates.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fields: Option<u64>,
-    /// Slots of a cluster, as `0-999`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub slots: Option<String>,
-    /// A node of a cluster, as `host:port`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-}
-
-impl Parameters {
-    fn given(&self) -> impl Iterator<Item = Parameter> {
-        [
-            (Parameter::For, self.lasts.is_some()),
-            (Parameter::Policy, self.policy.is_some()),
-            (Parameter::Fields, self.fields.is_some()),
-            (Parameter::Slots, self.slots.is_some()),
-            (Parameter::To, self.to.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(parameter, given)| given.then_some(parameter))
-    }
 }
 
 /// Why an action was refused, or went wrong.

@@ -62,14 +62,15 @@ impl Action for Reshard {
 }
 
 /// What one direction took.
-struct Carried {
+pub(super) struct Carried {
     begin_ns: u64,
     end_ns: u64,
-    slots: u64,
-    keys: u64,
+    pub(super) slots: u64,
+    pub(super) keys: u64,
 }
 
-struct Move {
+/// Slots on their way to one node.
+pub(super) struct Move {
     primaries: BTreeMap<String, (Member, Connection)>,
     to: String,
     /// Who served each slot before.
@@ -77,7 +78,8 @@ struct Move {
 }
 
 impl Move {
-    fn prepare(
+    /// Who serves the slots now, and who shall.
+    pub(super) fn prepare(
         site: &mut Site,
         slots: &RangeInclusive<u16>,
         to: Option<&str>,
@@ -112,7 +114,7 @@ impl Move {
 
     /// Moves slots to `to`, or to where they were. An interrupt is heeded between two slots: none is
     /// left half-way.
-    fn carry(
+    pub(super) fn carry(
         &mut self,
         site: &Site,
         slots: RangeInclusive<u16>,

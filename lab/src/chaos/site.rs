@@ -8,7 +8,7 @@ use redis::Connection;
 use super::ChaosError;
 use crate::info::Info;
 use crate::interrupt::Interrupt;
-use crate::stack::Registry;
+use crate::stack::{Registry, Relay};
 use crate::target::Target;
 
 /// A server, a connection to it, and what may be done there.
@@ -17,6 +17,8 @@ pub struct Site {
     pub target: Target,
     /// An open connection to it.
     pub connection: Connection,
+    /// The link through which its clients come, when it is one of ours.
+    pub relay: Option<Relay>,
     interrupt: Interrupt,
     allow_foreign: bool,
 }
@@ -34,6 +36,7 @@ impl Site {
         Ok(Self {
             target: target.clone(),
             connection: target.connect()?,
+            relay: None,
             interrupt: interrupt.clone(),
             allow_foreign,
         })
@@ -42,6 +45,11 @@ impl Site {
     /// The same place for a way back, which an interrupt does not cut short.
     pub(super) fn unhurried(site: &Self) -> Result<Self, ChaosError> {
         Self::connect(&site.target, &Interrupt::new(), site.allow_foreign)
+    }
+
+    /// Another server with the same login.
+    pub(super) fn beside(&self, host: &str, port: u16) -> Result<Self, ChaosError> {
+        Self::connect(&self.target.beside(host, port), &self.interrupt, self.allow_foreign)
     }
 
     /// The server is ours, or its owner allowed harm.

@@ -11,17 +11,24 @@ use stallion_timeline::clock::monotonic_ns;
 use crate::chaos::{self, ChaosError, Site};
 use crate::interrupt::Interrupt;
 use crate::scenario::ChaosPlan;
+use crate::stack::Relay;
 use crate::target::Target;
 
 /// When actions begin, and what ends them.
 pub(super) struct Schedule<'a> {
     pub(super) target: &'a Target,
+    /// A server of ours that is not of the cluster yet.
+    pub(super) spare: Option<String>,
+    /// The link through which the load goes.
+    pub(super) relay: Option<Relay>,
     /// The start of the measured phase, from which all times count.
     pub(super) start_ns: u64,
     /// Raised when the measured phase is over: what has not begun then does not begin.
     pub(super) over: &'a Interrupt,
     /// Raised by the user: what has begun is cut short.
     pub(super) interrupt: &'a Interrupt,
+    /// Whether servers that Stallion did not start may be harmed.
+    pub(super) allow_foreign: bool,
 }
 
 /// Does everything at its time; each action has a thread, so that one may outlast the next one's
@@ -71,8 +78,13 @@ impl Schedule<'_> {
             detail: serde_json::Value::Null,
         };
         let record = chaos::find(name).and_then(|action| {
-            let mut site = Site::connect(self.target, self.interrupt, false)?;
-            chaos::perform(action, &mut site, &plan.parameters())
+            let mut site = Site::connect(self.target, self.interrupt, self.allow_foreign)?;
+            site.relay.clone_from(&self.relay);
+            let mut parameters = plan.parameters();
+            if parameters.to.as_deref() == Some("spare") {
+                parameters.to.clone_from(&self.spare);
+            }
+            chaos::perform(action, &mut site, &parameters)
         });
         Some(record.unwrap_or_else(refused))
     }

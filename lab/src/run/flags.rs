@@ -5,45 +5,84 @@ use std::path::Path;
 
 use crate::duration::text;
 use crate::placement::Placement;
-use crate::scenario::Scenario;
+use crate::scenario::{CeilingPlan, Rate, Scenario};
 use crate::stack::StackKind;
 
 /// What the flags of every verb are made from.
 pub(super) struct Plan<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) placement: &'a Placement,
-    pub(super) port: u16,
+    /// The flags by which the first server is found.
+    pub(super) server: Vec<String>,
+    /// Ports of the servers that can be probed.
+    pub(super) ports: Vec<u16>,
     pub(super) out: &'a Path,
 }
 
 impl Plan<'_> {
     pub(super) fn load(&self) -> Vec<String> {
-        let load = &self.scenario.load;
-        let mut flags = Flags::verb("load");
-        flags.server(self.port);
-        flags.topology(self.scenario);
-        flags.add("--keys", load.keys);
-        flags.add("--value-size", load.value_size);
-        flags.maybe("--seed", load.seed);
+        let mut flags = self.work("load");
         flags.maybe("--cores", self.placement.client);
         flags.0
     }
 
-    pub(super) fn drive(&self) -> Vec<String> {
-        let Scenario { load, drive, .. } = self.scenario;
-        let mut flags = Flags::verb("drive");
-        flags.server(self.port);
-        flags.topology(self.scenario);
-        flags.add("--rate", drive.rate);
+    /// What `load`, `ceiling` and `drive` have in common.
+    fn work(&self, verb: &str) -> Flags {
+        let load = &self.scenario.load;
+        let mut flags = Flags::verb(verb);
+        flags.0.extend(self.server.iter().cloned());
+        if self.scenario.stack.kind == StackKind::Cluster {
+            flags.add("--topology", "cluster");
+        }
+        flags.add("--keys", load.keys);
+        flags.add("--value-size", load.value_size);
+        flags.maybe("--seed", load.seed);
+        flags.maybe("--ttl-frac", load.ttl_frac);
+        flags.maybe("--ttl-range", load.ttl_range.as_ref());
+        flags
+    }
+
+    /// What `ceiling` and `drive` have in common.
+    fn traffic(&self, verb: &str) -> Flags {
+        let drive = &self.scenario.drive;
+        let mut flags = self.work(verb);
         flags.maybe("--arrivals", drive.arrivals.as_ref());
         flags.add("--conns", drive.conns);
-        flags.maybe("--pipeline", drive.pipeline);
+        flags.maybe("--pipeline", drive.pipeline.map(|depth| depth.max(1)));
+        flags.maybe("--tx", drive.tx.filter(|commands| *commands > 0));
         flags.maybe("--rw-ratio", drive.rw_ratio.as_ref());
-        flags.add("--value-size", load.value_size);
-        flags.add("--keys", load.keys);
-        flags.maybe("--seed", load.seed);
+        flags.maybe("--mix", drive.mix.as_ref());
+        if drive.lua.is_some() {
+            flags.add("--script", self.script().display());
+            flags.maybe("--script-args", drive.lua_args.as_ref());
+        }
         flags.maybe("--dist", drive.dist.as_ref());
         flags.maybe("--zipf-s", drive.zipf_s);
+        flags.maybe("--wait", drive.wait.as_ref());
+        flags.maybe("--cores", self.placement.client);
+        flags
+    }
+
+    /// Where a scenario's Lua script is written.
+    pub(super) fn script(&self) -> std::path::PathBuf {
+        self.out.join("script.lua")
+    }
+
+    pub(super) fn ceiling(&self, ceiling: &CeilingPlan) -> Vec<String> {
+        let mut flags = self.traffic("ceiling");
+        flags.add("--slo", &ceiling.slo);
+        flags.add("--step", text(ceiling.step));
+        flags.maybe("--precision", ceiling.precision);
+        flags.maybe("--repeats", ceiling.repeats);
+        flags.add("--out", self.out.display());
+        flags.0
+    }
+
+    pub(super) fn drive(&self, rate: Rate) -> Vec<String> {
+        let drive = &self.scenario.drive;
+        let mut flags = self.traffic("drive");
+        flags.add("--rate", rate);
+        flags.maybe("--mitigation", drive.mitigation.as_ref());
         flags.add("--warmup", text(drive.warmup));
         flags.add("--duration", text(drive.duration));
         flags.maybe("--interval", drive.interval.map(text));
@@ -51,10 +90,10 @@ impl Plan<'_> {
         if drive.verify {
             flags.0.push("--verify".to_owned());
         }
-        flags.maybe("--cores", self.placement.client);
         for phase in &self.scenario.phases {
             flags.add("--phase-label", format!("{}={}", text(phase.start()), phase.label));
         }
+        flags.0.extend(drive.args.iter().cloned());
         flags.add("--out", self.out.display());
         flags.add("--json", self.out.join("drive.json").display());
         flags.0
@@ -62,7 +101,9 @@ impl Plan<'_> {
 
     pub(super) fn probe(&self, timeline: &Path) -> Vec<String> {
         let mut flags = Flags::verb("probe");
-        flags.add("--port", self.port);
+        for port in &self.ports {
+            flags.add("--port", port);
+        }
         flags.add("--out", timeline.display());
         flags.0
     }
@@ -80,17 +121,6 @@ struct Flags(Vec<String>);
 impl Flags {
     fn verb(verb: &str) -> Self {
         Self(vec![verb.to_owned()])
-    }
-
-    fn server(&mut self, port: u16) {
-        self.add("--host", "127.0.0.1");
-        self.add("--port", port);
-    }
-
-    fn topology(&mut self, scenario: &Scenario) {
-        if scenario.stack.kind == StackKind::Cluster {
-            self.add("--topology", "cluster");
-        }
     }
 
     fn add(&mut self, flag: &str, value: impl ToString) {
@@ -114,13 +144,15 @@ mod tests {
         let (file, text) = Scenario::source("demo").unwrap();
         let scenario = Scenario::parse(&file, &text).unwrap();
         let placement = Placement { server: Some(0), client: Some(1), others: vec![1] };
+        let server = ["--host", "127.0.0.1", "--port", "7001"].map(str::to_owned).to_vec();
         let plan = Plan {
             scenario: &scenario,
             placement: &placement,
-            port: 7001,
+            server,
+            ports: vec![7001],
             out: Path::new("results/demo"),
         };
-        let drive = plan.drive().join(" ");
+        let drive = plan.drive(scenario.drive.rate).join(" ");
         for part in [
             "drive --host 127.0.0.1 --port 7001",
             "--rate 20000",

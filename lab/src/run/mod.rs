@@ -12,28 +12,42 @@ mod summary;
 
 mod results;
 
+mod outcome;
+
 mod testimony;
 
+mod measured;
+
+pub mod snapshot;
+
+mod rival;
+
+mod bench;
+
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
-use serde_json::json;
-use thiserror::Error;
+use serde_json::{Value, json};
 
+pub use self::bench::Bench;
 use self::disturb::{Schedule, disturb};
 use self::flags::Plan;
+pub use self::measured::Measured;
+pub use self::outcome::{Finished, RunError};
+use self::outcome::{failed, succeeded};
 use self::results::Results;
+use self::snapshot::Snapshots;
 use self::timing::{has_header, measure_start_ns, wait_for};
 use self::verb::{Importance, Verb};
 use crate::chaos::{Log, log};
 use crate::duration::text;
 use crate::interrupt::Interrupt;
-use crate::placement::Placement;
-use crate::scenario::Scenario;
-use crate::stack::{Registry, Stack, StackError, StackKind};
+use crate::scenario::{CeilingPlan, Rate, Scenario};
+use crate::stack::{Registry, Relay, StackKind};
 use crate::target::Target;
 
 /// eBPF programs are loaded and verified one by one; on a slow host that takes seconds.
@@ -59,49 +73,12 @@ pub struct Options {
     pub source: String,
     /// Where the servers' folders are.
     pub registry: Registry,
-}
-
-/// What a run left.
-#[derive(Debug)]
-pub struct Finished {
-    /// The findings in lines: each stall with its milliseconds and share.
-    pub summary: Vec<String>,
-    /// The HTML report; none when the report failed.
-    pub html: Option<PathBuf>,
-    /// What the user should know before he believes the figures.
-    pub warnings: Vec<String>,
-    /// `drive` itself said that its figures must not be believed.
-    pub invalid: bool,
-    /// The user interrupted.
-    pub interrupted: bool,
-}
-
-/// Why a scenario could not be run to its end.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// The servers did not come up.
-    #[error(transparent)]
-    Stack(#[from] StackError),
-    /// A verb could not be started, or failed.
-    #[error("`stallion {verb}` {what}{}", seen_in(.log))]
-    Verb {
-        /// The verb.
-        verb: &'static str,
-        /// What happened.
-        what: String,
-        /// Where its output is; none when it went to the terminal.
-        log: Option<PathBuf>,
-    },
-    /// The results could not be written.
-    #[error("the results cannot be written: {0}")]
-    Results(io::Error),
-    /// The user interrupted before anything was measured.
-    #[error("interrupted before anything was measured")]
-    Interrupted,
-}
-
-fn seen_in(log: &Option<PathBuf>) -> String {
-    log.as_ref().map_or_else(String::new, |log| format!("; its output is in {}", log.display()))
+    /// The user's own servers, which are driven instead of started ones.
+    pub urls: Vec<String>,
+    /// Whether those may be harmed.
+    pub allow_foreign: bool,
+    /// Whether the output of `load` and `drive` goes to files beside the results.
+    pub quiet: bool,
 }
 
 /// Runs a scenario. `say` hears what is being done, a line at a time.
@@ -116,56 +93,87 @@ pub fn run(
     interrupt: &Interrupt,
     say: &(dyn Fn(&str) + Sync),
 ) -> Result<Finished, RunError> {
-    let results = Results::prepare(&options.out, &options.source).map_err(RunError::Results)?;
-    let placement = Placement::of_this_host().map_err(StackError::io("cannot read the cores"))?;
-    let stack = Stack::start(&scenario.stack, &placement, &options.registry)?;
-    say(&describe(&stack, &placement));
-    let reserved = placement
-        .leave_the_server_alone()
-        .map_err(StackError::io("cannot leave the server's core"))?;
-    let stage = Stage {
-        plan: Plan { scenario, placement: &placement, port: stack.port(), out: &options.out },
-        target: stack.target(),
-        results: &results,
-        options,
-        interrupt,
-        say,
-    };
-    stage.load()?;
-    let mut warnings = Vec::new();
-    let prober = stage.start_probe(&mut warnings)?;
-    let is_cluster = scenario.stack.kind == StackKind::Cluster;
-    if is_cluster {
-        warnings.extend(testimony::begin(&stack.targets()).err());
+    let mut bench = Bench::start(&scenario.stack, options, say)?;
+    let measured = bench.measure(scenario, options, interrupt, say)?;
+    drop(bench);
+    measured.report(options, interrupt, say)
+}
+
+impl Bench {
+    /// Loads, drives and disturbs; what the servers hold already is not loaded again.
+    ///
+    /// # Errors
+    /// [`RunError`]; what was measured so far stays.
+    pub fn measure(
+        &mut self,
+        scenario: &Scenario,
+        options: &Options,
+        interrupt: &Interrupt,
+        say: &(dyn Fn(&str) + Sync),
+    ) -> Result<Measured, RunError> {
+        let results = Results::prepare(&options.out, &options.source).map_err(RunError::Results)?;
+        let targets = self.targets();
+        let local = targets.iter().filter(|target| target.is_local());
+        let plan = Plan {
+            scenario,
+            placement: &self.placement,
+            server: self.flags(),
+            ports: local.map(|target| target.place().1).collect(),
+            out: &options.out,
+        };
+        let allow_foreign = self.is_ours() || options.allow_foreign;
+        let (target, results) = (self.target(), &results);
+        let stage = Stage {
+            plan,
+            target,
+            targets,
+            relay: self.relay(),
+            allow_foreign,
+            results,
+            options,
+            interrupt,
+            say,
+        };
+        if self.loaded.as_ref() != Some(&scenario.load) {
+            stage.load()?;
+            if let Some(times) = scenario.stack.working_set {
+                let limit = self.limit_memory(times)?;
+                say(&format!("maxmemory {limit}: what was loaded is {times} times of it"));
+            }
+        }
+        let mut warnings = Vec::new();
+        let rate = stage.rate(&mut warnings)?;
+        let prober = stage.start_probe(&mut warnings)?;
+        let logs = self.logs().filter(|_| scenario.stack.kind == StackKind::Cluster);
+        if logs.is_some() {
+            warnings.extend(testimony::begin(&self.targets()).err());
+        }
+        let status = stage.drive(rate, &mut warnings)?;
+        let mut servers = Vec::new();
+        if let Some(logs) = logs {
+            let (summary, out) = (results.drive_summary(), results.servers());
+            servers = testimony::end(&self.targets(), &logs, &summary, &out)
+                .map_err(RunError::Results)?;
+        }
+        if let Some(mut prober) = prober {
+            prober.stop().map_err(failed("probe", Some(results.probe_log())))?;
+        }
+        let report = stage.plan.report();
+        self.loaded = Some(scenario.load.clone());
+        let invalid = status.code() == Some(INVALID);
+        let results = Results::of(&options.out);
+        Ok(Measured { results, report, servers, invalid, warnings })
     }
-    let status = stage.measure(&mut warnings)?;
-    let mut servers = Vec::new();
-    if is_cluster {
-        let (summary, out) = (results.drive_summary(), results.servers());
-        servers = testimony::end(&stack.targets(), &stack.logs(), &summary, &out)
-            .map_err(RunError::Results)?;
-    }
-    if let Some(mut prober) = prober {
-        prober.stop().map_err(failed("probe", Some(results.probe_log())))?;
-    }
-    drop((stack, reserved));
-    if interrupt.raised() {
-        say("interrupted: reporting what was measured until then");
-    }
-    stage.report()?;
-    Ok(Finished {
-        summary: results.summary().into_iter().chain(servers).collect(),
-        html: results.html(),
-        invalid: status.code() == Some(INVALID),
-        interrupted: interrupt.raised(),
-        warnings,
-    })
 }
 
 /// Everything that the steps of a run share.
 struct Stage<'a> {
     plan: Plan<'a>,
     target: Target,
+    targets: Vec<Target>,
+    relay: Option<Relay>,
+    /// The servers are ours, or their owner allowed harm.
+    allow_foreign: bool,
     results: &'a Results,
     options: &'a Options,
     interrupt: &'a Interrupt,
@@ -176,18 +184,73 @@ impl Stage<'_> {
     fn load(&self) -> Result<(), RunError> {
         let load = &self.plan.scenario.load;
         (self.say)(&format!("loading {} keys of {} bytes", load.keys, load.value_size));
-        let mut verb = self.start("load", &self.plan.load(), None)?;
+        let mut verb = self.start("load", &self.plan.load(), self.log_of("load").as_deref())?;
         let status = verb.wait(self.interrupt).map_err(failed("load", None))?;
         if self.interrupt.raised() {
             return Err(RunError::Interrupted);
         }
-        succeeded("load", status, None)
+        succeeded("load", status, self.log_of("load"))
+    }
+
+    /// The rate of the measured load; where it is a share of the ceiling, that is searched first.
+    fn rate(&self, warnings: &mut Vec<String>) -> Result<Rate, RunError> {
+        let scenario = self.plan.scenario;
+        if let Some(lua) = &scenario.drive.lua {
+            fs::write(self.plan.script(), lua).map_err(RunError::Results)?;
+        }
+        let Some(plan) = &scenario.ceiling else {
+            return Ok(scenario.drive.rate);
+        };
+        let ceiling = self.ceiling(plan, warnings)?;
+        match (scenario.drive.rate, ceiling["ceiling_ops_per_sec"].as_f64()) {
+            (Rate::OfCeiling(share), Some(found)) => {
+                Ok(Rate::PerSecond(((found * share).round() as u64).max(1)))
+            }
+            (Rate::OfCeiling(_), None) => {
+                let what = format!("found no rate that meets {}", plan.slo);
+                Err(RunError::Verb { verb: "ceiling", what, log: Some(self.results.ceiling_log()) })
+            }
+            (rate, _) => Ok(rate),
+        }
+    }
+
+    fn ceiling(&self, plan: &CeilingPlan, warnings: &mut Vec<String>) -> Result<Value, RunError> {
+        (self.say)(&format!("searching the highest rate that meets {}", plan.slo));
+        let (path, log) = (self.results.ceiling(), self.results.ceiling_log());
+        let mut verb = self.start("ceiling", &self.plan.ceiling(plan), Some(&log))?;
+        let status = verb.wait(self.interrupt).map_err(failed("ceiling", Some(log.clone())))?;
+        if self.interrupt.raised() {
+            return Err(RunError::Interrupted);
+        }
+        let Ok(text) = fs::read(&path) else {
+            succeeded("ceiling", status, Some(log.clone()))?;
+            let what = "wrote no result".to_owned();
+            return Err(RunError::Verb { verb: "ceiling", what, log: Some(log) });
+        };
+        let mut ceiling: Value = serde_json::from_slice(&text).unwrap_or_default();
+        if status.code() == Some(INVALID) {
+            warnings.push("`stallion ceiling` calls its own figures invalid".to_owned());
+        }
+        if plan.redis_benchmark {
+            match rival::requests_per_s(self.plan.scenario, &self.target) {
+                Ok(figure) => ceiling["redis_benchmark_ops_per_sec"] = json!(figure),
+                Err(reason) => warnings.push(format!("no second opinion: {reason}")),
+            }
+            let text = serde_json::to_vec(&ceiling).map_err(|e| RunError::Results(e.into()))?;
+            fs::write(&path, text).map_err(RunError::Results)?;
+        }
+        Ok(ceiling)
     }
 
     /// Starts the probes and waits until they watch. A host that refuses them is no failure.
     fn start_probe(&self, warnings: &mut Vec<String>) -> Result<Option<Verb>, RunError> {
         if !self.plan.scenario.probe.enabled || !self.options.probes {
             warnings.push("the probes were off: nothing is attributed to the kernel".to_owned());
+            return Ok(None);
+        }
+        if self.plan.ports.is_empty() {
+            let text = "the servers are on other hosts, where `stallion probe` would have to run";
+            warnings.push(format!("no probes ({text}): nothing is attributed to the kernel"));
             return Ok(None);
         }
         let timeline = self.results.probe_timeline();
@@ -207,19 +270,21 @@ impl Stage<'_> {
     }
 
     /// Drives and disturbs; gives how `drive` ended.
-    fn measure(&self, warnings: &mut Vec<String>) -> Result<ExitStatus, RunError> {
+    fn drive(&self, rate: Rate, warnings: &mut Vec<String>) -> Result<ExitStatus, RunError> {
         let drive = &self.plan.scenario.drive;
         (self.say)(&format!(
-            "driving {} requests/s for {} after {} of warm-up",
-            drive.rate,
+            "driving {rate} requests/s for {} after {} of warm-up",
             text(drive.duration),
             text(drive.warmup)
         ));
-        let mut verb = self.start("drive", &self.plan.drive(), None)?;
+        let mut verb =
+            self.start("drive", &self.plan.drive(rate), self.log_of("drive").as_deref())?;
         let within = drive.warmup + MEASURE_STARTS_WITHIN;
         let timeline = self.results.drive_timeline();
         let start_ns = wait_for(&mut verb, within, self.interrupt, || measure_start_ns(&timeline))
             .map_err(failed("drive", None))?;
+        let mut snapshots =
+            Snapshots { before: snapshot::ask(&self.targets), ..Default::default() };
         let over = &self.interrupt.inner();
         let (status, disturbed) = thread::scope(|scope| {
             let chaos = start_ns.map(|start_ns| scope.spawn(move || self.disturb(start_ns, over)));
@@ -228,6 +293,8 @@ impl Stage<'_> {
             (status, chaos.map(ScopedJoinHandle::join))
         });
         let status = status.map_err(failed("drive", None))?;
+        snapshots.after = snapshot::ask(&self.targets);
+        snapshots.write(&self.results.counters()).map_err(RunError::Results)?;
         match disturbed {
             Some(Ok(result)) => warnings.extend(result.map_err(RunError::Results)?),
             Some(Err(panic)) => std::panic::resume_unwind(panic),
@@ -241,7 +308,7 @@ impl Stage<'_> {
             }
             _ if self.interrupt.raised() && start_ns.is_none() => Err(RunError::Interrupted),
             _ if self.interrupt.raised() => Ok(status),
-            _ => succeeded("drive", status, None).map(|()| status),
+            _ => succeeded("drive", status, self.log_of("drive")).map(|()| status),
         }
     }
 
@@ -253,7 +320,20 @@ impl Stage<'_> {
         let mut log = Log::create(&path, &self.options.tool, &self.target, plan)?;
         let mut warnings = Vec::new();
         let mut done = 0;
-        let schedule = Schedule { target: &self.target, start_ns, over, interrupt: self.interrupt };
+        let spares = self.plan.scenario.stack.spares > 0;
+        let spare = self.targets.last().filter(|_| spares).map(|target| {
+            let (host, port) = target.place();
+            format!("{host}:{port}")
+        });
+        let schedule = Schedule {
+            target: &self.target,
+            spare,
+            relay: self.relay.clone(),
+            start_ns,
+            over,
+            interrupt: self.interrupt,
+            allow_foreign: self.allow_foreign,
+        };
         disturb(plans, &schedule, |record| {
             done += 1;
             (self.say)(&log::line(&record));
@@ -270,12 +350,8 @@ impl Stage<'_> {
         Ok(warnings)
     }
 
-    fn report(&self) -> Result<(), RunError> {
-        let log = self.results.report_log();
-        let mut verb = self.start("report", &self.plan.report(), Some(&log))?;
-        // The user's Ctrl-C ended the measurement; its report is still wanted.
-        let status = verb.wait(&Interrupt::new()).map_err(failed("report", Some(log.clone())))?;
-        succeeded("report", status, Some(log))
+    fn log_of(&self, verb: &str) -> Option<PathBuf> {
+        self.options.quiet.then(|| self.options.out.join(format!("{verb}.log")))
     }
 
     fn start(
@@ -289,28 +365,5 @@ impl Stage<'_> {
             _ => Importance::Other,
         };
         Verb::start(&self.options.program, flags, log, importance).map_err(failed(verb, None))
-    }
-}
-
-fn failed(verb: &'static str, log: Option<PathBuf>) -> impl FnOnce(io::Error) -> RunError {
-    move |error| RunError::Verb { verb, what: format!("cannot run: {error}"), log }
-}
-
-fn succeeded(verb: &'static str, status: ExitStatus, log: Option<PathBuf>) -> Result<(), RunError> {
-    if status.success() {
-        return Ok(());
-    }
-    Err(RunError::Verb { verb, what: format!("failed ({status})"), log })
-}
-
-fn describe(stack: &Stack, placement: &Placement) -> String {
-    let cores = match (placement.server, placement.client) {
-        (Some(server), Some(client)) => format!("server on core {server}, client on core {client}"),
-        _ => "one core for server and client: latencies are those of their rivalry".to_owned(),
-    };
-    let (program, port, pid) = (stack.program(), stack.port(), stack.pid());
-    match stack.ports().len() {
-        1 => format!("{program} on port {port} (pid {pid}); {cores}"),
-        count => format!("a cluster of {count} {program}, one on port {port} (pid {pid}); {cores}"),
     }
 }

@@ -7,7 +7,12 @@ use std::path::{Path, PathBuf};
 use super::summary::lines;
 
 /// What a run writes; leftovers of an earlier run would otherwise be joined with the new one.
-const FILES: [&str; 11] = [
+const FILES: [&str; 16] = [
+    "point.json",
+    "counters.json",
+    "ceiling.json",
+    "ceiling.html",
+    "script.lua",
     "scenario.toml",
     "drive.jsonl",
     "drive.json",
@@ -34,7 +39,7 @@ impl Results {
             io::Error::new(error.kind(), format!("{}: {error}", path.display()))
         };
         fs::create_dir_all(folder).map_err(|error| at(folder, error))?;
-        let results = Self { folder: folder.to_owned() };
+        let results = Self::of(folder);
         for path in FILES.map(|name| results.file(name)) {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -46,6 +51,11 @@ impl Results {
         let scenario = results.file("scenario.toml");
         fs::write(&scenario, source).map_err(|error| at(&scenario, error))?;
         Ok(results)
+    }
+
+    /// The results that are in a folder.
+    pub(super) fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -60,16 +70,28 @@ impl Results {
         self.file("drive.json")
     }
 
-    pub(super) fn servers(&self) -> PathBuf {
-        self.file("servers.json")
-    }
-
     pub(super) fn probe_timeline(&self) -> PathBuf {
         self.file("probe.jsonl")
     }
 
     pub(super) fn chaos_timeline(&self) -> PathBuf {
         self.file("chaos.jsonl")
+    }
+
+    pub(super) fn counters(&self) -> PathBuf {
+        self.file("counters.json")
+    }
+
+    pub(super) fn servers(&self) -> PathBuf {
+        self.file("servers.json")
+    }
+
+    pub(super) fn ceiling(&self) -> PathBuf {
+        self.file("ceiling.json")
+    }
+
+    pub(super) fn ceiling_log(&self) -> PathBuf {
+        self.file("ceiling.log")
     }
 
     pub(super) fn probe_log(&self) -> PathBuf {

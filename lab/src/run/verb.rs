@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use crate::interrupt::Interrupt;
 use crate::stack::die_with_parent;
+pub(super) use crate::stack::die_with_parent as die_with_us;
 
 /// How long a verb may take to drain and write its file after Ctrl-C.
 const ENDS_WITHIN: Duration = Duration::from_secs(15);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::Scenario;
+use super::claim::Claim;
+use super::{FINDINGS, Rate, Scenario};
 use crate::chaos;
 use crate::duration;
 
@@ -29,7 +30,24 @@ pub(super) fn check(scenario: &mut Scenario) -> Result<(), Wrong> {
         chaos::check(action, &plan.parameters())
             .map_err(|error| wrong(&plan.action, "chaos.action", &error.to_string()))?;
     }
+    for plan in &scenario.claims {
+        Claim::parse(plan.holds.as_ref())
+            .map_err(|text| wrong(&plan.holds, "claim.holds", &text))?;
+    }
+    if let Some(finding) = scenario.finding.as_ref().filter(|one| !is_known(one.as_ref())) {
+        let text =
+            format!("there is no `{}`; there are: {}", finding.as_ref(), FINDINGS.join(", "));
+        return Err(wrong(finding, "finding", &text));
+    }
+    if matches!(scenario.drive.rate, Rate::OfCeiling(_)) && scenario.ceiling.is_none() {
+        let text = "a share of a ceiling needs a table [ceiling] with its slo";
+        return Err(Wrong { at: 0, field: "drive.rate".to_owned(), text: text.to_owned() });
+    }
     Ok(())
+}
+
+fn is_known(finding: &str) -> bool {
+    FINDINGS.contains(&finding)
 }
 
 fn time_within(at: &Spanned<String>, whole: Duration, field: &str) -> Result<Duration, Wrong> {

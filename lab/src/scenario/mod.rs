@@ -1,8 +1,14 @@
 //! A scenario: one question, and everything that has to run to answer it, as a TOML file.
 
-mod check;
-
 mod rate;
+
+mod plan;
+
+pub mod claim;
+
+mod experiment;
+
+mod check;
 
 use std::fs;
 use std::io;
@@ -10,24 +16,44 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use thiserror::Error;
-use toml::Spanned;
 
+pub use self::claim::Claim;
+pub use self::experiment::{CasePlan, CeilingPlan, ClaimPlan, PlotKind, PlotPlan, Settings};
+pub use self::plan::{ChaosPlan, DrivePlan, LoadPlan, PhasePlan, ProbePlan, QuickPlan};
 pub use self::rate::Rate;
-use crate::chaos::Parameters;
-use crate::duration;
 use crate::stack::StackPlan;
 
 /// The scenarios that every binary carries: name and text.
-pub const EMBEDDED: [(&str, &str); 3] = [
+pub const EMBEDDED: [(&str, &str); 12] = [
     ("demo", include_str!("../../scenarios/demo.toml")),
+    ("ceiling", include_str!("../../scenarios/ceiling.toml")),
+    ("pipelining", include_str!("../../scenarios/pipelining.toml")),
+    ("hot-key", include_str!("../../scenarios/hot-key.toml")),
+    ("eviction", include_str!("../../scenarios/eviction.toml")),
+    ("fsync", include_str!("../../scenarios/fsync.toml")),
+    ("fork", include_str!("../../scenarios/fork.toml")),
+    ("big-key", include_str!("../../scenarios/big-key.toml")),
+    ("live-reshard", include_str!("../../scenarios/live-reshard.toml")),
+    ("expiry", include_str!("../../scenarios/expiry.toml")),
     ("reshard", include_str!("../../scenarios/reshard.toml")),
     ("failover", include_str!("../../scenarios/failover.toml")),
 ];
 
-/// Longer runs than this are a slip of the pen.
-const LONGEST_RUN: Duration = Duration::from_secs(24 * 3600);
+/// What can make sentences of data, by name.
+pub const FINDINGS: [&str; 9] = [
+    "ceiling",
+    "pipelining",
+    "hot-key",
+    "eviction",
+    "fsync",
+    "fork",
+    "big-key",
+    "reshard",
+    "expiry",
+];
 
 /// Why a scenario could not be read.
 #[derive(Debug, Error)]
@@ -69,6 +95,16 @@ pub enum ScenarioError {
         /// What is wrong, and what is right.
         text: String,
     },
+    /// What was set from outside of the text makes no sense.
+    #[error("{file}: setting `{name}`: {text}")]
+    Setting {
+        /// The file.
+        file: String,
+        /// The setting.
+        name: String,
+        /// What is wrong, and what is right.
+        text: String,
+    },
 }
 
 fn names() -> String {
@@ -76,19 +112,26 @@ fn names() -> String {
     names.join(", ")
 }
 
-/// One experiment.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// One question.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Its name, and that of its results' folder.
     pub name: String,
     /// What it asks, in a sentence.
     pub question: String,
+    /// What makes sentences of its data; by default plots and claims are told.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub finding: Option<toml::Spanned<String>>,
     /// The servers.
     #[serde(default)]
     pub stack: StackPlan,
     /// What they hold.
     pub load: LoadPlan,
+    /// The highest rate that meets an objective, searched before the measured load.
+    #[serde(default)]
+    pub ceiling: Option<CeilingPlan>,
     /// The measured load.
     pub drive: DrivePlan,
     /// The probes.
@@ -100,159 +143,24 @@ pub struct Scenario {
     /// What disturbs it, and when.
     #[serde(default)]
     pub chaos: Vec<ChaosPlan>,
+    /// Settings with the values that are tried, all with all: `"drive.pipeline" = [1, 8]`.
+    #[serde(default)]
+    pub sweep: Settings,
+    /// Several settings at once, each tried with all of the sweep.
+    #[serde(default, rename = "case")]
+    pub cases: Vec<CasePlan>,
+    /// What is drawn.
+    #[serde(default, rename = "plot")]
+    pub plots: Vec<PlotPlan>,
+    /// What is claimed and checked.
+    #[serde(default, rename = "claim")]
+    pub claims: Vec<ClaimPlan>,
+    /// What `--scale small` sets instead.
+    #[serde(default)]
+    pub small: Settings,
     /// What `--quick` does to it.
     #[serde(default)]
     pub quick: QuickPlan,
-}
-
-/// The keys before the run: `[load]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LoadPlan {
-    /// How many.
-    pub keys: NonZeroU64,
-    /// Bytes of each value.
-    pub value_size: u64,
-    /// Seed of keys and values.
-    #[serde(default)]
-    pub seed: Option<u64>,
-}
-
-/// The measured load: `[drive]`, with the names of the flags of `stallion drive`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DrivePlan {
-    /// Requests per second over all connections, or `max` for the closed model.
-    pub rate: Rate,
-    /// When they are due: `constant` or `poisson`.
-    #[serde(default)]
-    pub arrivals: Option<String>,
-    /// Connections in all.
-    pub conns: u64,
-    /// Requests in flight on each connection.
-    #[serde(default)]
-    pub pipeline: Option<u64>,
-    /// Reads to writes, `R:W`.
-    #[serde(default)]
-    pub rw_ratio: Option<String>,
-    /// `uniform` or `zipfian`.
-    #[serde(default)]
-    pub dist: Option<String>,
-    /// Exponent of the Zipf law.
-    #[serde(default)]
-    pub zipf_s: Option<f64>,
-    /// Traffic that the report leaves out.
-    #[serde(default, deserialize_with = "duration::deserialize")]
-    pub warmup: Duration,
-    /// Traffic that counts.
-    #[serde(deserialize_with = "length_of_run")]
-    pub duration: Duration,
-    /// Length of an interval of the timeline.
-    #[serde(default, deserialize_with = "duration::optional::deserialize")]
-    pub interval: Option<Duration>,
-    /// Requests slower than this are told one by one.
-    #[serde(default, deserialize_with = "duration::optional::deserialize")]
-    pub slow_threshold: Option<Duration>,
-    /// Whether each value read is compared with what was written.
-    #[serde(default)]
-    pub verify: bool,
-}
-
-/// The probes: `[probe]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProbePlan {
-    /// Whether the server is probed.
-    pub enabled: bool,
-}
-
-impl Default for ProbePlan {
-    fn default() -> Self {
-        Self { enabled: true }
-    }
-}
-
-/// What a stretch of the run is about: `[[phase]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PhasePlan {
-    /// Its start, from the end of the warm-up.
-    pub at: Spanned<String>,
-    /// The words that the report shows.
-    pub label: String,
-    #[serde(skip)]
-    start: Duration,
-}
-
-/// A disturbance: `[[chaos]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ChaosPlan {
-    /// Its time, from the end of the warm-up.
-    pub at: Spanned<String>,
-    /// The action's name, as `stallion chaos --action` takes it.
-    pub action: Spanned<String>,
-    /// How long it lasts.
-    #[serde(default, rename = "for", deserialize_with = "duration::optional::deserialize")]
-    pub lasts: Option<Duration>,
-    /// A word of redis.conf.
-    #[serde(default)]
-    pub policy: Option<String>,
-    /// Fields of the hash it makes.
-    #[serde(default)]
-    pub fields: Option<u64>,
-    /// Slots of a cluster that it moves, as `0-999`.
-    #[serde(default)]
-    pub slots: Option<String>,
-    /// The node of a cluster that it moves them to, as `host:port`.
-    #[serde(default)]
-    pub to: Option<String>,
-    #[serde(skip)]
-    start: Duration,
-}
-
-/// How `--quick` shortens a scenario: `[quick]`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct QuickPlan {
-    /// The number of keys is multiplied by this.
-    pub keys: f64,
-    /// All times are multiplied by this.
-    pub time: f64,
-}
-
-impl Default for QuickPlan {
-    fn default() -> Self {
-        Self { keys: 0.2, time: 0.4 }
-    }
-}
-
-impl PhasePlan {
-    /// Its start, from the end of the warm-up.
-    #[must_use]
-    pub fn start(&self) -> Duration {
-        self.start
-    }
-}
-
-impl ChaosPlan {
-    /// Its time, from the end of the warm-up.
-    #[must_use]
-    pub fn start(&self) -> Duration {
-        self.start
-    }
-
-    /// What the action is told.
-    #[must_use]
-    pub fn parameters(&self) -> Parameters {
-        Parameters {
-            lasts: self.lasts,
-            policy: self.policy.clone(),
-            fields: self.fields,
-            slots: self.slots.clone(),
-            to: self.to.clone(),
-        }
-    }
 }
 
 impl Scenario {
@@ -293,6 +201,13 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// Whether it is more than one run with its report: several runs, or a finding from one.
+    #[must_use]
+    pub fn is_experiment(&self) -> bool {
+        let nothing = self.finding.is_none() && self.plots.is_empty() && self.claims.is_empty();
+        !(nothing && self.sweep.is_empty() && self.cases.is_empty() && self.ceiling.is_none())
+    }
+
     /// The same scenario, smaller and shorter, as its `[quick]` table says.
     #[must_use]
     pub fn quick(mut self) -> Self {
@@ -312,15 +227,6 @@ impl Scenario {
     }
 }
 
-fn length_of_run<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
-    let length = duration::deserialize(input)?;
-    if length.is_zero() || length > LONGEST_RUN {
-        let text = "`duration` must be more than 0s and at most a day";
-        return Err(serde::de::Error::custom(text));
-    }
-    Ok(length)
-}
-
 /// To the millisecond: flags and labels shall stay readable.
 fn scaled(duration: Duration, factor: f64) -> Duration {
     Duration::from_millis((duration.as_secs_f64() * factor * 1e3).round() as u64)
@@ -328,4 +234,13 @@ fn scaled(duration: Duration, factor: f64) -> Duration {
 
 fn line_of(text: &str, offset: usize) -> usize {
     1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count()
+}
+
+/// The JSON Schema of scenarios, as committed in `lab/scenarios/schema.json`.
+#[must_use]
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(Scenario);
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
 }

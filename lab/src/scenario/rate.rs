@@ -1,16 +1,18 @@
-//! A rate of requests, or as fast as it goes.
+//! A rate of requests, as fast as it goes, or a share of a ceiling.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// How fast the load is offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rate {
     /// Requests per second over all connections: the open model.
     PerSecond(u64),
     /// Each answer is followed by the next request: the closed model.
     Max,
+    /// A share of the ceiling that was found, 0 to 1: the open model.
+    OfCeiling(f64),
 }
 
 impl fmt::Display for Rate {
@@ -18,6 +20,7 @@ impl fmt::Display for Rate {
         match self {
             Self::PerSecond(rate) => write!(f, "{rate}"),
             Self::Max => f.write_str("max"),
+            Self::OfCeiling(share) => write!(f, "{}% of ceiling", share * 100.0),
         }
     }
 }
@@ -28,7 +31,7 @@ impl Visitor<'_> for RateVisitor {
     type Value = Rate;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("requests per second (at least 1), or \"max\"")
+        f.write_str("requests per second (at least 1), \"max\", or a share, \"80% of ceiling\"")
     }
 
     fn visit_i64<E: Error>(self, rate: i64) -> Result<Rate, E> {
@@ -39,10 +42,15 @@ impl Visitor<'_> for RateVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Rate, E> {
-        match text {
-            "max" => Ok(Rate::Max),
-            _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+        if text == "max" {
+            return Ok(Rate::Max);
         }
+        let share = text.strip_suffix("of ceiling").and_then(|share| {
+            let percent: f64 = share.trim().strip_suffix('%')?.trim().parse().ok()?;
+            (percent > 0.0 && percent <= 200.0).then_some(percent / 100.0)
+        });
+        let wrong = || E::invalid_value(serde::de::Unexpected::Str(text), &self);
+        share.map(Rate::OfCeiling).ok_or_else(wrong)
     }
 }
 

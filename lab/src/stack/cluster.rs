@@ -52,6 +52,17 @@ pub(super) fn join(targets: &[Target], primaries: usize) -> Result<(), StackErro
     })
 }
 
+/// Waits until replicas have what their primary has.
+pub(super) fn await_links(replicas: &[Target]) -> Result<(), StackError> {
+    let mut nodes = Vec::new();
+    for target in replicas {
+        nodes.push(target.connect().map_err(|error| StackError::Cluster(error.to_string()))?);
+    }
+    wait(Instant::now(), &mut nodes, "a replica does not follow its primary", |node| {
+        Ok(Info::ask(node, "replication")?.text("master_link_status") == "up")
+    })
+}
+
 /// Each further node becomes the replica of a primary, in turn.
 fn follow(nodes: &mut [Connection], primaries: usize) -> RedisResult<()> {
     for number in primaries..nodes.len() {

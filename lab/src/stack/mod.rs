@@ -13,6 +13,8 @@ mod cluster;
 
 mod registry;
 
+mod relay;
+
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -26,6 +28,7 @@ use self::process::ServerProcess;
 pub(crate) use self::process::die_with_parent;
 use self::registry::Claim;
 pub use self::registry::Registry;
+pub use self::relay::Relay;
 use crate::placement::Placement;
 use crate::target::Target;
 
@@ -86,6 +89,7 @@ impl StackError {
 pub struct Stack {
     // Dropped in this order: first the processes, then the folder they write to.
     servers: Vec<ServerProcess>,
+    relay: Option<Relay>,
     claim: Claim,
 }
 
@@ -108,14 +112,25 @@ impl Stack {
         for number in 0..plan.servers() {
             let folder = match plan.kind {
                 StackKind::Single => claim.folder().to_owned(),
-                StackKind::Cluster => claim.folder().join(format!("node-{number}")),
+                StackKind::Cluster | StackKind::Replicated => {
+                    claim.folder().join(format!("node-{number}"))
+                }
             };
             fs::create_dir_all(&folder).map_err(StackError::io(folder.display().to_string()))?;
-            servers.push(start_server(program, plan, &folder, placement)?);
+            let follows = servers.first().map(ServerProcess::port);
+            let follows = follows.filter(|_| plan.kind == StackKind::Replicated);
+            servers.push(start_server(program, plan, follows, &folder, placement)?);
         }
-        let stack = Self { servers, claim };
+        let first = servers.first().map(ServerProcess::port).filter(|_| plan.relay);
+        let relay = first.map(Relay::to).transpose().map_err(StackError::io("the relay"))?;
+        let stack = Self { servers, relay, claim };
         if plan.kind == StackKind::Cluster {
-            cluster::join(&stack.targets(), usize::from(plan.primaries.max(1)))?;
+            let all = stack.targets();
+            let members = all.len() - usize::from(plan.spares);
+            cluster::join(&all[..members], usize::from(plan.primaries.max(1)))?;
+        }
+        if plan.kind == StackKind::Replicated {
+            cluster::await_links(&stack.targets()[1..])?;
         }
         Ok(stack)
     }
@@ -151,6 +166,12 @@ impl Stack {
         self.servers.iter().map(|server| server.log().to_owned()).collect()
     }
 
+    /// The link through which clients come, when the plan wants one.
+    #[must_use]
+    pub fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
+    }
+
     /// The server's process id; of a cluster that of the first node.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -173,14 +194,15 @@ impl Stack {
 fn start_server(
     program: &'static str,
     plan: &StackPlan,
+    primary: Option<u16>,
     folder: &Path,
     placement: &Placement,
 ) -> Result<ServerProcess, StackError> {
     let mut attempt = 1;
     loop {
         let port = free_port(plan.kind).map_err(StackError::io("no free port on loopback"))?;
-        let text = plan.configuration(port, folder, placement);
-        match ServerProcess::start(program, &text, port, folder) {
+        let text = plan.configuration(port, primary, folder, placement);
+        match ServerProcess::start(program, &text, port, folder, plan.huge_pages) {
             Err(StackError::Ended { log, .. })
                 if attempt < START_ATTEMPTS && log.contains("Address already in use") =>
             {
@@ -197,7 +219,7 @@ const BUS_OFFSET: u16 = 10_000;
 /// A port that nobody listens on; for a cluster one whose bus port is free, too.
 fn free_port(kind: StackKind) -> io::Result<u16> {
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    if kind == StackKind::Single {
+    if kind != StackKind::Cluster {
         return Ok(free(0)?.local_addr()?.port());
     }
     for _ in 0..BUS_ATTEMPTS {

@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::placement::Placement;
 
 /// Which servers, and how they are set up; the table `[stack]` of a scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StackPlan {
     /// The shape of the stack.
     pub kind: StackKind,
     /// The server's memory limit as redis.conf writes it (`3gb`); `0` is none.
     pub maxmemory: String,
+    /// Instead: the limit is set after the load, so that what was loaded is this many times of it.
+    pub working_set: Option<f64>,
     /// What happens at that limit.
     pub maxmemory_policy: String,
     /// Whether there is an append-only file.
@@ -32,6 +35,13 @@ pub struct StackPlan {
     pub primaries: u16,
     /// Replicas of each of them.
     pub replicas: u16,
+    /// Servers that could be of the cluster, and are not: for `add-node` to `spare`.
+    pub spares: u16,
+    /// Whether clients come through a relay, which `net-delay` and `partition` can make slow or cut;
+    /// for a single server.
+    pub relay: bool,
+    /// Whether the server's heap asks the kernel for huge pages (jemalloc's `thp:always`).
+    pub huge_pages: bool,
     /// Any further directive of redis.conf.
     pub config: BTreeMap<String, String>,
 }
@@ -41,6 +51,7 @@ impl Default for StackPlan {
         Self {
             kind: StackKind::Single,
             maxmemory: "0".to_owned(),
+            working_set: None,
             maxmemory_policy: "noeviction".to_owned(),
             appendonly: false,
             appendfsync: AppendFsync::Everysec,
@@ -49,23 +60,28 @@ impl Default for StackPlan {
             slowlog_slower_than_us: 1_000,
             primaries: 3,
             replicas: 1,
+            spares: 0,
+            relay: false,
+            huge_pages: false,
             config: BTreeMap::new(),
         }
     }
 }
 
 /// The shape of a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StackKind {
     /// One server.
     Single,
+    /// A primary with `replicas`.
+    Replicated,
     /// A cluster of `primaries` with `replicas` each.
     Cluster,
 }
 
 /// When the append-only file is forced to the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AppendFsync {
     /// When the kernel likes.
@@ -103,13 +119,20 @@ impl StackPlan {
     pub fn servers(&self) -> u16 {
         match self.kind {
             StackKind::Single => 1,
-            StackKind::Cluster => self.primaries.max(1) * (self.replicas + 1),
+            StackKind::Replicated => 1 + self.replicas,
+            StackKind::Cluster => self.primaries.max(1) * (self.replicas + 1) + self.spares,
         }
     }
 
-    /// The text of the server's redis.conf.
+    /// The text of the server's redis.conf. A `primary` is the port of the server that it follows.
     #[must_use]
-    pub fn configuration(&self, port: u16, folder: &Path, placement: &Placement) -> String {
+    pub fn configuration(
+        &self,
+        port: u16,
+        primary: Option<u16>,
+        folder: &Path,
+        placement: &Placement,
+    ) -> String {
         let yes_no = if self.appendonly { "yes" } else { "no" };
         let mut directives: Vec<(&str, String)> = vec![
             ("bind", "127.0.0.1".to_owned()),
@@ -129,14 +152,24 @@ impl StackPlan {
             ("slowlog-log-slower-than", self.slowlog_slower_than_us.to_string()),
             ("slowlog-max-len", "1024".to_owned()),
         ];
+        if let Some(primary) = primary {
+            directives.push(("repl-diskless-sync-delay", "0".to_owned()));
+            directives.push(("replicaof", format!("127.0.0.1 {primary}")));
+        }
+        if self.huge_pages {
+            directives.push(("disable-thp", "no".to_owned()));
+        }
         if self.kind == StackKind::Cluster {
             directives.extend(CLUSTER.map(|(name, value)| (name, value.to_owned())));
         }
         directives.extend(pinning(placement));
         directives.extend(self.config.iter().map(|(name, value)| (name.as_str(), value.clone())));
         directives.iter().fold(String::new(), |mut text, (name, value)| {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{name} {}", quoted(value));
+            // Writing to a String cannot fail; `replicaof` takes two words, everything else one.
+            let _ = match *name {
+                "replicaof" => writeln!(text, "{name} {value}"),
+                name => writeln!(text, "{name} {}", quoted(value)),
+            };
             text
         })
     }
@@ -174,7 +207,7 @@ mod tests {
             config: BTreeMap::from([("notify-keyspace-events".to_owned(), "a \"b\"".to_owned())]),
             ..StackPlan::default()
         };
-        let text = plan.configuration(7001, Path::new("/tmp/a b"), &placement);
+        let text = plan.configuration(7001, None, Path::new("/tmp/a b"), &placement);
         for line in [
             "port \"7001\"",
             "dir \"/tmp/a b\"",

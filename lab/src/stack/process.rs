@@ -51,6 +51,7 @@ impl ServerProcess {
         configuration: &str,
         port: u16,
         folder: &Path,
+        huge_pages: bool,
     ) -> Result<Self, StackError> {
         let conf = folder.join("server.conf");
         fs::write(&conf, configuration).map_err(StackError::io(conf.display().to_string()))?;
@@ -66,6 +67,10 @@ impl ServerProcess {
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors);
+        if huge_pages {
+            // The first is what a system's library reads, the second what Redis's own one does.
+            command.env("MALLOC_CONF", "thp:always").env("JE_MALLOC_CONF", "thp:always");
+        }
         let child = die_with_parent(&mut command).spawn().map_err(StackError::io(program))?;
         let mut server = Self { program, child, port, log };
         server.wait_until_ready(folder)?;

@@ -7,7 +7,7 @@ use crate::common::{registry, start};
 use redis::Connection;
 use stallion_lab::chaos::{self, ChaosError, Parameters, Site};
 use stallion_lab::info::{Info, config};
-use stallion_lab::stack::StackPlan;
+use stallion_lab::stack::{StackKind, StackPlan};
 use stallion_lab::{Interrupt, Stack};
 use stallion_timeline::Chaos;
 
@@ -158,4 +158,207 @@ fn destructive_actions_refuse_a_foreign_server() {
             assert!(error.to_string().contains("--allow-foreign"), "{error}");
         }
     }
+}
+
+/// What only a stack of its own can show; each action once.
+#[test]
+fn every_kind_of_big_key_stalls_and_its_cure_takes_steps() {
+    let (_folder, registry, _) = registry();
+    let plan = StackPlan { slowlog_slower_than_us: 0, ..StackPlan::default() };
+    let (stack, mut connection) = stack_with_keys(&registry, &plan);
+    for kind in ["keys", "hgetall", "lrange", "smembers", "zrange", "del"] {
+        let parameters = Parameters {
+            fields: Some(5_000),
+            kind: Some(kind.to_owned()),
+            ..Parameters::default()
+        };
+        let record = perform(&stack, "bigkey-on", &parameters);
+        assert!(record.detail["command"]["slowlog_us"].as_u64().unwrap() > 0, "{record:?}");
+        let record = perform(&stack, "bigkey-cure", &parameters);
+        let steps = record.detail["steps"].as_u64().unwrap();
+        assert_eq!(steps > 1, kind != "del", "{record:?}");
+    }
+    let left: u64 = redis::cmd("DBSIZE").query(&mut connection).unwrap();
+    assert_eq!(left, KEYS);
+}
+
+#[test]
+fn keys_of_a_storm_expire_and_nothing_of_it_stays() {
+    let (_folder, registry, _) = registry();
+    let (stack, mut connection) = stack_with_keys(&registry, &StackPlan::default());
+    for (policy, expired) in [("same", 2_000), ("jitter", 2_000), ("lazy", 200)] {
+        let parameters = Parameters {
+            keys: Some(2_000),
+            lasts: Some(Duration::from_millis(300)),
+            policy: Some(policy.to_owned()),
+            ..Parameters::default()
+        };
+        let record = perform(&stack, "expiry-storm", &parameters);
+        assert_eq!(record.detail["expired_keys"].as_u64(), Some(expired), "{record:?}");
+    }
+    let left: u64 = redis::cmd("DBSIZE").query(&mut connection).unwrap();
+    assert_eq!(left, KEYS);
+}
+
+#[test]
+fn a_limit_of_memory_evicts_and_is_lifted_again() {
+    let (_folder, registry, _) = registry();
+    let (stack, mut connection) = stack_with_keys(&registry, &StackPlan::default());
+    let parameters = Parameters {
+        memory: Some("80%".to_owned()),
+        policy: Some("allkeys-random".to_owned()),
+        lasts: Some(Duration::from_millis(500)),
+        ..Parameters::default()
+    };
+    let record = perform(&stack, "maxmemory", &parameters);
+    assert!(record.detail["evicted_keys"].as_u64().unwrap() > 0, "{record:?}");
+    assert_eq!(config(&mut connection, "maxmemory").unwrap(), "0");
+    assert_eq!(config(&mut connection, "maxmemory-policy").unwrap(), "noeviction");
+}
+
+#[test]
+fn floods_and_hogs_come_and_go() {
+    let (_folder, registry, _) = registry();
+    let (stack, mut connection) = stack_with_keys(&registry, &StackPlan::default());
+    let parameters = Parameters {
+        count: Some(50),
+        lasts: Some(Duration::from_millis(200)),
+        ..Parameters::default()
+    };
+    let record = perform(&stack, "client-flood", &parameters);
+    assert_eq!(record.detail["opened"], 50);
+    assert!(record.detail["connected_clients"].as_u64().unwrap() > 50, "{record:?}");
+    crate::common::eventually("they are gone", || {
+        let clients = Info::ask(&mut connection, "clients").unwrap();
+        clients.number("connected_clients").unwrap() < 10
+    });
+    let parameters = Parameters { count: Some(1), ..parameters };
+    assert!(took(&perform(&stack, "cpu-hog", &parameters)) >= Duration::from_millis(200));
+}
+
+#[test]
+fn activedefrag_is_tried_and_put_back() {
+    let (_folder, registry, _) = registry();
+    let (stack, mut connection) = stack_with_keys(&registry, &StackPlan::default());
+    let parameters = Parameters {
+        keys: Some(2_000),
+        lasts: Some(Duration::from_millis(200)),
+        ..Parameters::default()
+    };
+    let mut site = Site::connect(&stack.target(), &Interrupt::new(), true).unwrap();
+    let record = chaos::perform(chaos::find("defrag").unwrap(), &mut site, &parameters).unwrap();
+    // A server that was built without it says so.
+    assert!(record.outcome == "ok" || record.outcome.contains("efrag"), "{record:?}");
+    assert_eq!(config(&mut connection, "activedefrag").unwrap(), "no");
+    assert_eq!(config(&mut connection, "active-defrag-ignore-bytes").unwrap(), "104857600");
+    let left: u64 = redis::cmd("DBSIZE").query(&mut connection).unwrap();
+    assert_eq!(left, KEYS);
+}
+
+#[test]
+fn a_cut_replica_comes_back_by_what_its_backlog_allows() {
+    let (_folder, registry, _) = registry();
+    let plan = StackPlan { kind: StackKind::Replicated, ..StackPlan::default() };
+    let (stack, mut connection) = stack_with_keys(&registry, &plan);
+    for (policy, full) in [("kept", 0), ("overflowed", 1)] {
+        let parameters = Parameters {
+            policy: Some(policy.to_owned()),
+            lasts: Some(Duration::from_millis(300)),
+            ..Parameters::default()
+        };
+        let record = perform(&stack, "replica-cut", &parameters);
+        assert_eq!(record.detail["full_resyncs"], full, "{record:?}");
+        assert_eq!(record.detail["partial_resyncs"], 1 - full, "{record:?}");
+    }
+    assert_eq!(config(&mut connection, "repl-backlog-size").unwrap(), "1048576");
+}
+
+#[test]
+fn a_replica_takes_over_and_a_newcomer_gets_its_share() {
+    let (_folder, registry, _) = registry();
+    let plan = StackPlan {
+        kind: StackKind::Cluster,
+        primaries: 3,
+        replicas: 1,
+        spares: 1,
+        ..StackPlan::default()
+    };
+    let stack = start(&plan, &registry);
+    let spare = stack.targets().pop().unwrap();
+    let (host, port) = spare.place();
+    let to = Parameters { to: Some(format!("{host}:{port}")), ..Parameters::default() };
+    let record = perform(&stack, "add-node", &to);
+    assert_eq!(record.detail["slots_moved"], 4_096, "{record:?}");
+    let record = perform(&stack, "failover", &Parameters::default());
+    assert!(record.detail["took_over_ms"].as_f64().unwrap() > 0.0, "{record:?}");
+    let mut old = stack.target().connect().unwrap();
+    crate::common::eventually("the old primary follows", || {
+        Info::ask(&mut old, "replication").unwrap().text("role") == "slave"
+    });
+}
+
+/// In a network namespace of its own; without root there is none, and without `ip` no device.
+#[test]
+fn a_device_is_slow_or_down_for_a_while() {
+    let (_folder, registry, _) = registry();
+    let (stack, _) = stack_with_keys(&registry, &StackPlan::default());
+    let name = format!("stl{}", std::process::id() % 100_000);
+    let ip = |words: &str| {
+        let status = std::process::Command::new("ip").args(words.split(' ')).status();
+        status.is_ok_and(|status| status.success())
+    };
+    if !ip(&format!("link add {name} type dummy")) {
+        eprintln!("no device can be made here: nothing is tested");
+        return;
+    }
+    let flags = || std::fs::read_to_string(format!("/sys/class/net/{name}/flags")).unwrap();
+    assert!(ip(&format!("link set dev {name} up")));
+    let before = flags();
+    let parameters = Parameters {
+        device: Some(name.clone()),
+        lasts: Some(Duration::from_millis(200)),
+        ..Parameters::default()
+    };
+    let down = perform(&stack, "partition", &parameters);
+    let after = flags();
+    let slow = perform(&stack, "net-delay", &parameters);
+    let removed = ip(&format!("link del {name}"));
+    assert!(removed && took(&down) >= Duration::from_millis(200));
+    assert_eq!(before, after);
+    assert!(["netem", "tbf"].contains(&slow.detail["by"].as_str().unwrap()), "{slow:?}");
+    let mut site = Site::connect(&stack.target(), &Interrupt::new(), true).unwrap();
+    let lo = Parameters { device: Some("lo".to_owned()), ..Parameters::default() };
+    let record = chaos::perform(chaos::find("partition").unwrap(), &mut site, &lo).unwrap();
+    assert!(record.outcome.contains("everybody's"), "{record:?}");
+}
+
+#[test]
+fn a_relay_is_slow_or_cut_for_a_while() {
+    let (_folder, registry, _) = registry();
+    let plan = StackPlan { relay: true, ..StackPlan::default() };
+    let stack = start(&plan, &registry);
+    let relay = stack.relay().unwrap();
+    let through = stallion_lab::Target::tcp("127.0.0.1", relay.port(), None, None);
+    let mut client = through.connect().unwrap();
+    let mut ping_during = |action: &str, parameters: Parameters| {
+        let mut site = Site::connect(&stack.target(), &Interrupt::new(), true).unwrap();
+        site.relay = Some(relay.clone());
+        thread::scope(|scope| {
+            let actor = scope.spawn(move || {
+                chaos::perform(chaos::find(action).unwrap(), &mut site, &parameters).unwrap()
+            });
+            thread::sleep(Duration::from_millis(100));
+            let start = Instant::now();
+            let () = redis::cmd("PING").query(&mut client).unwrap();
+            let took = start.elapsed();
+            assert_eq!(actor.join().unwrap().outcome, "ok");
+            took
+        })
+    };
+    let lasts = Some(Duration::from_secs(1));
+    let delay = Some(Duration::from_millis(50));
+    let slow = ping_during("net-delay", Parameters { lasts, delay, ..Parameters::default() });
+    assert!(slow >= Duration::from_millis(100), "both ways: {slow:?}");
+    let cut = ping_during("partition", Parameters { lasts, ..Parameters::default() });
+    assert!(cut >= Duration::from_millis(200), "{cut:?}");
 }

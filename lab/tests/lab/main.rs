@@ -11,3 +11,5 @@ mod stack;
 mod chaos;
 
 mod run;
+
+mod finding;

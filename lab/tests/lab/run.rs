@@ -95,6 +95,9 @@ impl Play {
             probes: true,
             source: text.to_owned(),
             registry: self.registry.clone(),
+            urls: Vec::new(),
+            allow_foreign: false,
+            quiet: false,
         };
         let result = stallion_lab::run(&scenario, &options, interrupt, &|_| {});
         assert!(!self.root.exists(), "the stack stays behind");

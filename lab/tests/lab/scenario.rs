@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use stallion_lab::scenario::{EMBEDDED, Rate, Scenario, ScenarioError};
+use stallion_lab::scenario::{EMBEDDED, Rate, Scenario, ScenarioError, json_schema};
+use stallion_lab::sweep::{self, Scale};
 
 const GOOD: &str = "\
 name = \"mine\"
@@ -38,6 +39,10 @@ fn every_embedded_scenario_is_good_and_named_for_its_file() {
     for (name, text) in EMBEDDED {
         let scenario = Scenario::parse(name, text).unwrap();
         assert_eq!(scenario.name, name);
+        for scale in [Scale::Small, Scale::Full] {
+            let sweep = sweep::read(name, text, scale, &[]).unwrap();
+            assert!(!sweep.points.is_empty());
+        }
         let last = scenario.chaos.iter().map(|chaos| chaos.start()).max();
         assert!(last.unwrap_or_default() < scenario.drive.duration);
     }
@@ -70,6 +75,8 @@ fn errors_name_file_line_and_field() {
         ("\"pause\"", "\"explode\"", 15, "chaos.action"),
         ("for = \"500ms\"", "fields = 3", 15, "chaos.action"),
         ("[quick]", "[quicker]", 17, "quicker"),
+        ("[quick]", "[[claim]]\nholds = \"p99\"\n[quick]", 18, "claim.holds"),
+        ("name = ", "finding = \"x\"\nname = ", 1, "finding"),
     ];
     for (from, to, line, field) in cases {
         let text = refused(from, to);
@@ -84,4 +91,14 @@ fn an_unknown_scenario_is_told_the_known_ones() {
     let error = Scenario::source("demoo").unwrap_err();
     assert!(error.to_string().contains("demo"), "{error}");
     assert!(matches!(Scenario::source("absent.toml").unwrap_err(), ScenarioError::Io { .. }));
+}
+
+#[test]
+fn the_committed_schema_is_that_of_the_code() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/schema.json");
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(path, json_schema()).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap();
+    assert_eq!(committed, json_schema(), "run it again with UPDATE_SCHEMA=1");
 }

@@ -1,0 +1,90 @@
+//! `failover`: a replica of a cluster takes its primary's place because it is told to.
+
+use std::time::{Duration, Instant};
+
+use redis::Connection;
+use serde_json::json;
+use stallion_timeline::clock::monotonic_ns;
+
+use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
+use crate::info::Info;
+
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+pub(super) struct Failover;
+
+impl Action for Failover {
+    fn name(&self) -> &'static str {
+        "failover"
+    }
+
+    fn about(&self) -> &'static str {
+        "CLUSTER FAILOVER at a replica of the primary (`policy` force or takeover if given), until it \
+         is the primary"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[Parameter::Policy, Parameter::For]
+    }
+
+    fn destructive(&self) -> bool {
+        true
+    }
+
+    fn act(&self, site: &mut Site, parameters: &Parameters) -> Result<Detail, ChaosError> {
+        let words = ["force", "takeover"];
+        let word = parameters.policy.as_deref();
+        if let Some(wrong) = word.filter(|word| !words.contains(word)) {
+            let text = format!("`policy` is force or takeover, not `{wrong}`");
+            return Err(ChaosError::Value { action: self.name(), text });
+        }
+        let info = Info::ask(&mut site.connection, "replication")?;
+        let Some((host, port)) = replicas(&info).into_iter().next() else {
+            let text = format!("{} has no replica that could take its place", site.target);
+            return Err(ChaosError::Failed(text));
+        };
+        let heir = site.target.beside(&host, port);
+        let mut replica = heir.connect()?;
+        let told_ns = monotonic_ns();
+        let mut failover = redis::cmd("CLUSTER");
+        failover.arg("FAILOVER");
+        if let Some(word) = word {
+            failover.arg(word.to_uppercase());
+        }
+        failover.query::<()>(&mut replica)?;
+        let patience = parameters.lasts.unwrap_or(DEFAULT_PATIENCE);
+        let start = Instant::now();
+        while !is_primary(&mut replica)? {
+            if start.elapsed() > patience {
+                let text = format!("{heir} is no primary after {patience:?}");
+                return Err(ChaosError::Failed(text));
+            }
+            site.wait(LOOK_EVERY)?;
+        }
+        Ok(Detail::from_iter([
+            ("heir".to_owned(), json!(heir.to_string())),
+            ("took_over_ms".to_owned(), json!((monotonic_ns() - told_ns) as f64 / 1e6)),
+        ]))
+    }
+}
+
+fn is_primary(connection: &mut Connection) -> Result<bool, ChaosError> {
+    Ok(Info::ask(connection, "replication")?.text("role") == "master")
+}
+
+/// Host and port of each replica, from `slave0:ip=…,port=…,state=online,…`.
+pub(super) fn replicas(info: &Info) -> Vec<(String, u16)> {
+    let lines = (0..).map_while(|number| {
+        let text = info.text(&format!("slave{number}"));
+        (!text.is_empty()).then(|| text.to_owned())
+    });
+    lines
+        .filter_map(|line| {
+            let field = |name: &str| {
+                line.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+            };
+            Some((field("ip")?.to_owned(), field("port")?.parse().ok()?))
+        })
+        .collect()
+}

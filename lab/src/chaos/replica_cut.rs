@@ -1,0 +1,125 @@
+//! `replica-cut`: a replica loses its primary for a while; whether it comes back by a partial or a
+//! full resync depends on the backlog.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+
+use super::failover::replicas;
+use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
+use crate::info::{Info, config, set_config};
+
+const DEFAULT_FOR: Duration = Duration::from_secs(2);
+const BACK_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The least that Redis takes, and more than that of writes to overflow it.
+const SMALL_BACKLOG: &str = "16384";
+const FILLER: usize = 64 << 10;
+const LARGE_BACKLOG: &str = "67108864";
+
+pub(super) struct ReplicaCut;
+
+impl Action for ReplicaCut {
+    fn name(&self) -> &'static str {
+        "replica-cut"
+    }
+
+    fn about(&self) -> &'static str {
+        "stops the first replica and cuts its link for `for`, with a backlog that is kept (`policy` \
+         kept) or too small (overflowed), until it is in step again"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[Parameter::For, Parameter::Policy]
+    }
+
+    fn destructive(&self) -> bool {
+        true
+    }
+
+    fn act(&self, site: &mut Site, parameters: &Parameters) -> Result<Detail, ChaosError> {
+        let overflow = match parameters.policy.as_deref() {
+            None | Some("kept") => false,
+            Some("overflowed") => true,
+            Some(word) => {
+                let text = format!("`policy` is kept or overflowed, not `{word}`");
+                return Err(ChaosError::Value { action: self.name(), text });
+            }
+        };
+        let info = Info::ask(&mut site.connection, "replication")?;
+        let Some((host, port)) = replicas(&info).into_iter().next() else {
+            return Err(ChaosError::Failed(format!("{} has no replica", site.target)));
+        };
+        let mut replica = Site::unhurried(site)?.beside(&host, port)?;
+        let pid = Pid::from_raw(replica.pid()?.cast_signed());
+        let size = config(&mut site.connection, "repl-backlog-size")?;
+        let wanted = if overflow { SMALL_BACKLOG } else { LARGE_BACKLOG };
+        set_config(&mut site.connection, "repl-backlog-size", wanted)?;
+        let before = Syncs::ask(site)?;
+        let cut = cut(site, pid, parameters.lasts.unwrap_or(DEFAULT_FOR), overflow);
+        let back = await_back(&mut replica);
+        set_config(&mut site.connection, "repl-backlog-size", &size)?;
+        cut?;
+        let back = back?;
+        let after = Syncs::ask(site)?;
+        Ok(Detail::from_iter([
+            ("replica".to_owned(), json!(replica.target.to_string())),
+            ("backlog_bytes".to_owned(), json!(wanted)),
+            ("back_ms".to_owned(), json!(back.as_millis())),
+            ("full_resyncs".to_owned(), json!(after.full - before.full)),
+            ("partial_resyncs".to_owned(), json!(after.partial - before.partial)),
+        ]))
+    }
+}
+
+/// A stopped process cannot connect again; it goes on whatever happens.
+fn cut(site: &mut Site, replica: Pid, lasts: Duration, overflow: bool) -> Result<(), ChaosError> {
+    kill(replica, Signal::SIGSTOP)
+        .map_err(|errno| ChaosError::Failed(format!("cannot stop {replica}: {errno}")))?;
+    let done = (|| {
+        let mut links = redis::cmd("CLIENT");
+        links.arg("KILL").arg("TYPE").arg("replica").query::<()>(&mut site.connection)?;
+        if overflow {
+            let key = "stallion:backlog-filler";
+            let filler = vec![b'x'; FILLER];
+            redis::cmd("SET").arg(key).arg(filler).query::<()>(&mut site.connection)?;
+            redis::cmd("UNLINK").arg(key).query::<()>(&mut site.connection)?;
+        }
+        site.wait(lasts)
+    })();
+    // Fails only when it is gone.
+    let _ = kill(replica, Signal::SIGCONT);
+    done
+}
+
+/// How long it takes until the replica's link is up again.
+fn await_back(replica: &mut Site) -> Result<Duration, ChaosError> {
+    let start = Instant::now();
+    loop {
+        let info = Info::ask(&mut replica.connection, "replication")?;
+        // It believes in its old link until it has read that it is closed.
+        if info.text("master_link_status") == "up" && start.elapsed() > LOOK_EVERY * 10 {
+            return Ok(start.elapsed());
+        }
+        if start.elapsed() > BACK_WITHIN {
+            let text = format!("the replica is not in step after {BACK_WITHIN:?}");
+            return Err(ChaosError::Failed(text));
+        }
+        replica.wait(LOOK_EVERY)?;
+    }
+}
+
+struct Syncs {
+    full: i64,
+    partial: i64,
+}
+
+impl Syncs {
+    fn ask(site: &mut Site) -> Result<Self, ChaosError> {
+        let info = Info::ask(&mut site.connection, "stats")?;
+        let number = |name: &str| info.number(name).unwrap_or(0);
+        Ok(Self { full: number("sync_full"), partial: number("sync_partial_ok") })
+    }
+}

@@ -1,0 +1,187 @@
+//! The compact data of an experiment: what plots, claims and findings are made of.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stallion_timeline::HostFacts;
+
+use crate::scenario::{Claim, Rate, Settings};
+
+/// Version of this object's form.
+pub const FORMAT: u32 = 1;
+
+/// Everything that an experiment came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Data {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// What it asks.
+    pub question: String,
+    /// `small` or `full`.
+    pub scale: String,
+    /// The command that makes it again.
+    pub command: String,
+    /// Name and version of the program.
+    pub tool: String,
+    /// The server program and its version.
+    pub server: String,
+    /// The host, without which no absolute figure means anything.
+    pub host: HostFacts,
+    /// The runs.
+    pub points: Vec<PointData>,
+}
+
+/// What one run came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PointData {
+    /// Its settings in words.
+    pub label: String,
+    /// The digest of its plan.
+    pub digest: String,
+    /// Its settings.
+    pub at: Settings,
+    /// The load, as the plan writes it.
+    pub rate: String,
+    /// Whether the client's own figures may be believed.
+    pub valid: bool,
+    /// Whether the kernel was watched.
+    pub probed: bool,
+    /// What should be known before its figures are believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Figures by name; the unit is in the name.
+    pub figures: BTreeMap<String, f64>,
+    /// Words by name.
+    #[serde(default)]
+    pub words: BTreeMap<String, String>,
+    /// How the run went.
+    #[serde(default, skip_serializing_if = "Course::is_empty")]
+    pub course: Course,
+}
+
+/// A run over time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Course {
+    /// The names of the columns; the first is the time in seconds.
+    pub columns: Vec<String>,
+    /// A row for each stretch of time.
+    pub rows: Vec<Vec<f64>>,
+    /// Disturbances.
+    pub marks: Vec<Mark>,
+}
+
+/// A disturbance on the time axis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The action.
+    pub action: String,
+    /// Its begin in seconds.
+    pub begin_s: f64,
+    /// Its end in seconds.
+    pub end_s: f64,
+}
+
+impl Course {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Time and value of each row of a column.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Vec<(f64, f64)> {
+        let Some(at) = self.columns.iter().position(|column| column == name) else {
+            return Vec::new();
+        };
+        let pairs = self.rows.iter().filter_map(|row| Some((*row.first()?, *row.get(at)?)));
+        pairs.filter(|(_, value)| value.is_finite()).collect()
+    }
+}
+
+impl PointData {
+    /// A figure by its name.
+    #[must_use]
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        self.figures.get(name).copied()
+    }
+
+    /// A setting as a number.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.at.get(name).and_then(Value::as_f64)
+    }
+
+    /// A setting as text; empty when it is not swept.
+    #[must_use]
+    pub fn word(&self, name: &str) -> String {
+        self.at.get(name).map(crate::sweep::word).unwrap_or_default()
+    }
+
+    /// Whether its settings have these values.
+    #[must_use]
+    pub fn matches(&self, filter: &Settings) -> bool {
+        filter.iter().all(|(name, value)| self.at.get(name) == Some(value))
+    }
+
+    /// What a claim's figure is here; none where it does not apply.
+    #[must_use]
+    pub fn claimed(&self, claim: &Claim) -> Option<f64> {
+        match claim.at.as_deref() {
+            None => self.figure(&claim.figure),
+            Some(at) if same_rate(at, &self.rate) => self.figure(&claim.figure),
+            Some(at) => self
+                .figure(&format!("phase.{at}.{}", claim.figure))
+                .or_else(|| self.figure(&format!("{at}.{}", claim.figure))),
+        }
+    }
+}
+
+/// `80 % of ceiling` is `80% of ceiling`.
+fn same_rate(one: &str, other: &str) -> bool {
+    let rate = |text: &str| serde_json::from_value::<Rate>(Value::String(text.to_owned())).ok();
+    rate(one).is_some() && rate(one) == rate(other)
+}
+
+/// To five digits: more is noise, and makes the data large.
+#[must_use]
+pub fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return 0.0;
+    }
+    let digits = 4 - value.abs().log10().floor() as i32;
+    let text = if digits >= 0 {
+        format!("{value:.*}", digits.unsigned_abs() as usize)
+    } else {
+        let step = 10f64.powi(-digits);
+        format!("{}", (value / step).round() * step)
+    };
+    text.parse().unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_rounded_and_claims_find_theirs() {
+        assert_eq!(rounded(123_456.0), 123_460.0);
+        assert_eq!(
+            (rounded(0.012_345_678), rounded(0.0), rounded(f64::NAN)),
+            (0.012_346, 0.0, 0.0)
+        );
+        let point = PointData {
+            rate: "80% of ceiling".to_owned(),
+            figures: BTreeMap::from([
+                ("p99_us".to_owned(), 700.0),
+                ("phase.BGSAVE.p99_us".to_owned(), 9_000.0),
+            ]),
+            ..PointData::default()
+        };
+        let claimed = |text: &str| point.claimed(&Claim::parse(text).unwrap());
+        assert_eq!(claimed("p99 < 1ms at 80 % of ceiling"), Some(700.0));
+        assert_eq!(claimed("p99 < 1ms at 90 % of ceiling"), None);
+        assert_eq!(claimed("p99 < 1ms at BGSAVE"), Some(9_000.0));
+    }
+}

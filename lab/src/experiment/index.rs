@@ -1,0 +1,59 @@
+//! The index of all experiments: question, curve, finding, command.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{ExperimentError, read, render};
+use crate::finding::sentences;
+use crate::plot::svg;
+use crate::scenario::EMBEDDED;
+
+const HEAD: &str = "\
+# What was found
+
+Each part is one experiment: its question, its curve, what was found, and the command that makes it
+again. The sentences are made from the data beside them by code (`stallion lab render results`).
+Absolute figures are those of the host that each page names, with server and client on one core
+each; ratios carry further. `cargo xtask truth` holds the probes to what was done to a server on
+purpose: [truth](truth/README.md). The client's own figures are in
+[docs/PERFORMANCE.md](../docs/PERFORMANCE.md).
+";
+
+/// Renders every experiment in a folder anew, and writes the folder's index. Gives the index's path.
+///
+/// # Errors
+/// [`ExperimentError`], when a file is missing or wrong.
+pub fn index(folder: &Path) -> Result<PathBuf, ExperimentError> {
+    let mut text = HEAD.to_owned();
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(folder).map_err(ExperimentError::file(folder))? {
+        let entry = entry.map_err(ExperimentError::file(folder))?;
+        if entry.path().join("data.json").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    // In the order of the program's own list, then the user's own.
+    let place = |name: &String| EMBEDDED.iter().position(|(embedded, _)| embedded == name);
+    names.sort_by_key(|name| (place(name).unwrap_or(usize::MAX), name.clone()));
+    for name in &names {
+        render(&folder.join(name))?;
+        text += &part(folder, name)?;
+    }
+    let path = folder.join("README.md");
+    fs::write(&path, text).map_err(ExperimentError::file(&path))?;
+    Ok(path)
+}
+
+fn part(folder: &Path, name: &str) -> Result<String, ExperimentError> {
+    let (scenario, _, data) = read(&folder.join(name))?;
+    let mut text = format!("\n## [{}]({name}/README.md)\n\n*{}*\n", name, scenario.question);
+    if let Some(plot) = scenario.plots.iter().find(|plot| svg(plot, &data).is_some()) {
+        text += &format!("\n![{}]({name}/{}.svg)\n", plot.title, plot.name);
+    }
+    text.push('\n');
+    for sentence in sentences(&scenario, &data) {
+        text += &format!("- {sentence}\n");
+    }
+    text += &format!("\n```sh\n{}\n```\n", data.command);
+    Ok(text)
+}

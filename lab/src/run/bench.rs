@@ -1,0 +1,175 @@
+//! The servers of one or more runs: those that the scenario starts, or the user's.
+
+use std::io;
+
+use crate::info::{Info, set_config};
+use crate::placement::{Placement, Reserved};
+use crate::scenario::{LoadPlan, Scenario};
+use crate::stack::{Relay, Stack, StackError, StackPlan};
+use crate::target::Target;
+
+use super::{Options, RunError};
+
+/// Servers that are up, and what they hold.
+#[derive(Debug)]
+pub struct Bench {
+    // Dropped in this order: first the servers, then our hold on the cores.
+    servers: Servers,
+    pub(super) placement: Placement,
+    _reserved: Reserved,
+    plan: StackPlan,
+    pub(super) loaded: Option<LoadPlan>,
+    empty_bytes: i64,
+}
+
+#[derive(Debug)]
+enum Servers {
+    Ours(Stack),
+    /// The addresses as they were given, passwords included, and as targets.
+    Theirs(Vec<(String, Target)>),
+}
+
+impl Bench {
+    /// Starts what a scenario wants, or connects to the servers of the options.
+    ///
+    /// The servers die with the thread that calls this.
+    ///
+    /// # Errors
+    /// [`RunError`]; nothing is left behind then.
+    pub fn start(
+        plan: &StackPlan,
+        options: &Options,
+        say: &(dyn Fn(&str) + Sync),
+    ) -> Result<Self, RunError> {
+        let placement =
+            Placement::of_this_host().map_err(StackError::io("cannot read the cores"))?;
+        let servers = if options.urls.is_empty() {
+            Servers::Ours(Stack::start(plan, &placement, &options.registry)?)
+        } else {
+            Servers::Theirs(theirs(&options.urls)?)
+        };
+        let reserved = placement
+            .leave_the_server_alone()
+            .map_err(StackError::io("cannot leave the server's core"))?;
+        let plan = plan.clone();
+        let mut bench =
+            Self { servers, placement, _reserved: reserved, plan, loaded: None, empty_bytes: 0 };
+        bench.empty_bytes = bench.used_bytes()?;
+        say(&bench.describe());
+        Ok(bench)
+    }
+
+    /// Whether another run can begin on these servers as they are: the same servers with the same
+    /// keys, and nothing that disturbs them.
+    #[must_use]
+    pub fn fits(&self, scenario: &Scenario) -> bool {
+        let theirs = matches!(self.servers, Servers::Theirs(_));
+        let same = self.plan == scenario.stack && scenario.chaos.is_empty();
+        theirs || (same && self.loaded.as_ref().is_some_and(|load| *load == scenario.load))
+    }
+
+    /// Whether Stallion started them.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self.servers, Servers::Ours(_))
+    }
+
+    /// The link through which the load goes, when there is one.
+    pub(super) fn relay(&self) -> Option<Relay> {
+        match &self.servers {
+            Servers::Ours(stack) => stack.relay().cloned(),
+            Servers::Theirs(_) => None,
+        }
+    }
+
+    /// The logs of servers of ours.
+    pub(super) fn logs(&self) -> Option<Vec<std::path::PathBuf>> {
+        match &self.servers {
+            Servers::Ours(stack) => Some(stack.logs()),
+            Servers::Theirs(_) => None,
+        }
+    }
+
+    /// Where all servers listen; of a cluster the primaries first.
+    pub(super) fn targets(&self) -> Vec<Target> {
+        match &self.servers {
+            Servers::Ours(stack) => stack.targets(),
+            Servers::Theirs(all) => all.iter().map(|(_, target)| target.clone()).collect(),
+        }
+    }
+
+    /// Where the first server listens.
+    pub(super) fn target(&self) -> Target {
+        match &self.servers {
+            Servers::Ours(stack) => stack.target(),
+            Servers::Theirs(all) => all.first().map_or_else(
+                || Target::tcp("127.0.0.1", 0, None, None),
+                |(_, target)| target.clone(),
+            ),
+        }
+    }
+
+    /// The flags by which a verb finds the first server.
+    pub(super) fn flags(&self) -> Vec<String> {
+        match &self.servers {
+            Servers::Ours(stack) => {
+                let port = stack.relay().map_or_else(|| stack.port(), Relay::port).to_string();
+                ["--host", "127.0.0.1", "--port", &port].map(str::to_owned).to_vec()
+            }
+            Servers::Theirs(all) => {
+                let url = all.first().map(|(url, _)| url.clone()).unwrap_or_default();
+                vec!["--target".to_owned(), url]
+            }
+        }
+    }
+
+    /// With `working_set`, the limit at which what is there is so many times what may be there.
+    pub(super) fn limit_memory(&self, working_set: f64) -> Result<i64, RunError> {
+        let wanted = (self.used_bytes()? - self.empty_bytes) as f64 / working_set;
+        let limit = self.empty_bytes + wanted as i64;
+        for target in self.targets() {
+            let mut connection = target.connect().map_err(lost)?;
+            set_config(&mut connection, "maxmemory", &limit.to_string()).map_err(lost)?;
+        }
+        Ok(limit)
+    }
+
+    fn used_bytes(&self) -> Result<i64, RunError> {
+        let mut connection = self.target().connect().map_err(lost)?;
+        let info = Info::ask(&mut connection, "memory").map_err(lost)?;
+        Ok(info.number("used_memory").unwrap_or(0))
+    }
+
+    fn describe(&self) -> String {
+        let Servers::Ours(stack) = &self.servers else {
+            return format!("your server {} and {} more", self.target(), self.targets().len() - 1);
+        };
+        let cores = match (self.placement.server, self.placement.client) {
+            (Some(server), Some(client)) => {
+                format!("server on core {server}, client on core {client}")
+            }
+            _ => "one core for server and client: latencies are those of their rivalry".to_owned(),
+        };
+        let (program, port, pid) = (stack.program(), stack.port(), stack.pid());
+        match stack.ports().len() {
+            1 => format!("{program} on port {port} (pid {pid}); {cores}"),
+            count => format!("{count} {program}, the first on port {port} (pid {pid}); {cores}"),
+        }
+    }
+}
+
+fn theirs(urls: &[String]) -> Result<Vec<(String, Target)>, RunError> {
+    let mut all = Vec::new();
+    for url in urls {
+        let target = Target::parse(url).map_err(lost)?;
+        target.connect().map_err(lost)?;
+        all.push((url.clone(), target));
+    }
+    Ok(all)
+}
+
+fn lost(error: impl std::error::Error) -> RunError {
+    RunError::Stack(StackError::Io {
+        what: "the servers".to_owned(),
+        error: io::Error::other(error.to_string()),
+    })
+}
