@@ -10,7 +10,7 @@ use super::reshard::Move;
 use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
 use crate::members::{Member, SLOTS, members};
 
-const KNOWN_WITHIN: Duration = Duration::from_secs(20);
+const KNOWN_WITHIN: Duration = Duration::from_secs(40);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub(super) struct AddNode;

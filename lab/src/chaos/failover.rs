@@ -9,7 +9,9 @@ use stallion_timeline::clock::monotonic_ns;
 use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
 use crate::info::Info;
 
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(20);
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(40);
+/// Redis waits 5 s for the primary's offset.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(6);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 pub(super) struct Failover;
@@ -55,10 +57,16 @@ impl Action for Failover {
         failover.query::<()>(&mut replica)?;
         let patience = parameters.lasts.unwrap_or(DEFAULT_PATIENCE);
         let start = Instant::now();
+        let mut told = start;
         while !is_primary(&mut replica)? {
             if start.elapsed() > patience {
                 let text = format!("{heir} is no primary after {patience:?}");
                 return Err(ChaosError::Failed(text));
+            }
+            // One that its primary did not answer in time is given up, and wants to be told again.
+            if told.elapsed() > GIVEN_UP_AFTER {
+                failover.query::<()>(&mut replica)?;
+                told = Instant::now();
             }
             site.wait(LOOK_EVERY)?;
         }
