@@ -41,7 +41,9 @@ fn a_stampede_is_as_large_as_what_is_done_against_it_lets_it() {
     let stale = drive(&redis, &["--stampede", "stale-while-revalidate,coalesce"]);
     assert!(store(&stale, "stale") > 30, "{stale:#}");
     assert!(stale["store"]["hit_rate"].as_f64().unwrap() > 0.95, "{stale:#}");
-    let early = drive(&redis, &["--stampede", "xfetch", "--xfetch-beta", "2"]);
+    // Alone it may melt the store: a read that queued counts as one that takes long, which makes the
+    // next ones come earlier still (on a busy host 4 380 reads at once were seen).
+    let early = drive(&redis, &["--stampede", "xfetch,coalesce", "--xfetch-beta", "2"]);
     assert!(store(&early, "early") > 0, "{early:#}");
 }
 
