@@ -25,6 +25,18 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// The summary of a run whose every request was answered, as `--json -` printed it.
+    #[track_caller]
+    pub(crate) fn all_answered(&self) -> Value {
+        let summary: Value = serde_json::from_str(&self.out).expect(&self.err);
+        let accounting = &summary["accounting"];
+        for (name, wanted) in [("failed", 0), ("timeouts", 0), ("lost", 0), ("unsent", 0)] {
+            assert_eq!(accounting[name], wanted, "{name} of {summary:#}");
+        }
+        assert_eq!(accounting["due"], accounting["answered"], "{summary:#}");
+        summary
+    }
+
     /// Demands an exit code and words in what was printed (either stream).
     #[track_caller]
     pub(crate) fn expect(&self, code: i32, words: &[&str]) -> &Self {
