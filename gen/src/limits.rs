@@ -76,6 +76,9 @@ pub const MIN_RECONNECT_PAUSE_NS: u64 = 10_000_000;
 /// Longest time that a new connection may take to open and answer its handshake.
 pub const CONNECT_TIMEOUT_NS: u64 = 5_000_000_000;
 
+/// Replicas of one primary that reads may go to; of more the first are used.
+pub const MAX_REPLICAS: usize = 8;
+
 /// Nodes of a cluster that one run may meet, those that come later included.
 pub const MAX_NODES: usize = 250;
 

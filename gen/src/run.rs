@@ -29,6 +29,7 @@ use crate::record::{Layout, Progress, Recorder, Source};
 use crate::resp::command::Encoder;
 use crate::resp::tree::Tree;
 use crate::shard::ring::WaitPolicy;
+use crate::strategy::Strategy;
 use crate::summary::Summary;
 use crate::units::Nanos;
 use crate::workload::arrivals::Schedule;
@@ -131,7 +132,8 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let nodes = cluster.as_ref().map(way::Way::board);
     let board = nodes.clone().filter(|_| keeps_fresh);
     let (target, credentials) = (plan.target.clone(), plan.credentials.clone());
-    let poll = Poll { target, address, credentials, board: nodes, keeps_fresh };
+    let follows_replicas = matches!(plan.strategy, Some(Strategy::ReplicaRead { .. }));
+    let poll = Poll { target, address, credentials, board: nodes, keeps_fresh, follows_replicas };
     let watcher = Watcher::start(poll, found).map_err(StartError::Thread)?;
     let layout = Layout {
         open: schedule.is_open(),

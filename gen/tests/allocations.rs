@@ -167,7 +167,8 @@ fn routing(server: &Server) -> Routing {
     board.publish(&map, &[Some(address)]);
     let name = |_, key| key_text("key:", key).into_bytes();
     let (slots, primaries) = (RequestSlots::new(2, name), vec![NodeId(0)]);
-    Routing { board, slots, primaries, connections: CONNECTIONS, retries: true, fixed: false }
+    let (retries, fixed, reads) = (true, false, None);
+    Routing { board, slots, primaries, connections: CONNECTIONS, retries, fixed, reads }
 }
 
 fn shard(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use stallion_timeline::{Stall, StallClass};
+use stallion_timeline::{Server, Stall, StallClass};
 
 use crate::cause::Cause;
 use crate::evidence;
@@ -148,7 +148,8 @@ fn forks(run: &Run, known: &mut Known) -> Vec<Row> {
 /// Bytes copied after the last fork against `rdb_last_cow_size`, where both are known.
 fn copied(run: &Run) -> Option<Row> {
     let fork = run.main_stalls().filter(|stall| stall.class == StallClass::Fork).last()?;
-    let last = run.said_by(fork.port).last()?;
+    let says_it = |server: &&Server| server.info.contains_key("rdb_last_cow_size");
+    let last = run.said_by(fork.port).filter(says_it).last()?;
     let (server, saving) = (
         *last.info.get("rdb_last_cow_size")?,
         last.info.get("rdb_bgsave_in_progress").copied().unwrap_or(0.0),

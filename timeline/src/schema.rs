@@ -267,7 +267,8 @@ pub struct Server {
     pub at_ns: u64,
     /// Which server, as `host:port`.
     pub target: String,
-    /// Fields of INFO as they are named there, those that are numbers.
+    /// Fields of INFO as they are named there, those that are numbers; of a replica that is read also
+    /// `replica_lag_bytes`: by how much its replication offset is behind its primary's.
     #[serde(default)]
     pub info: BTreeMap<String, f64>,
     /// New entries of SLOWLOG since the last record.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stallion_gen::strategy::Strategy;
+use stallion_gen::strategy::{Choice, Strategy};
 
 use super::read::duration;
 
@@ -25,6 +25,9 @@ pub(crate) struct Mitigation {
     /// How many of the hottest keys have copies, for key-split
     #[arg(long, value_name = "N", default_value_t = 100)]
     split_keys: u64,
+    /// Which replica a read goes to, for replica-read
+    #[arg(long, value_enum, default_value_t = Replica::RoundRobin)]
+    replica_choice: Replica,
     /// Copies of each, the original included
     #[arg(long, value_name = "N", default_value_t = 3)]
     split_copies: u64,
@@ -37,6 +40,15 @@ enum Kind {
     LocalCache,
     KeySplit,
     Coalesce,
+    ReplicaRead,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Replica {
+    RoundRobin,
+    /// The one that answers soonest
+    Nearest,
+    Random,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -59,6 +71,13 @@ impl Mitigation {
                 Strategy::KeySplit { hot: self.split_keys, copies: self.split_copies }
             }
             Kind::Coalesce => Strategy::Coalesce,
+            Kind::ReplicaRead => Strategy::ReplicaRead {
+                choice: match self.replica_choice {
+                    Replica::RoundRobin => Choice::RoundRobin,
+                    Replica::Nearest => Choice::Nearest,
+                    Replica::Random => Choice::Random,
+                },
+            },
         })
     }
 }

@@ -6,29 +6,13 @@ use std::time::Duration;
 use serde_json::Value;
 use stallion_lab::chaos::{self, Parameters, Site};
 use stallion_lab::info::Info;
-use stallion_lab::stack::{Registry, StackKind, StackPlan};
-use stallion_lab::{Interrupt, Placement, Stack, Target};
+use stallion_lab::{Interrupt, Target};
 use stallion_timeline::Chaos;
 
+use crate::harness::cluster::cluster;
 use crate::harness::stallion::{Running, stallion};
 
 const KEYS: &str = "20000";
-
-/// Three primaries with a replica each, filled.
-fn cluster(folder: &std::path::Path) -> Stack {
-    let plan = StackPlan { kind: StackKind::Cluster, ..StackPlan::default() };
-    let placement = Placement { server: None, client: None, others: Vec::new() };
-    let registry = Registry::at(folder.canonicalize().unwrap().join("stacks"));
-    let stack = Stack::start(&plan, &placement, &registry).unwrap();
-    let port = stack.port().to_string();
-    let flags = ["load", "--topology", "cluster", "-p", &port, "--keys", KEYS, "--conns", "6"];
-    stallion(&flags).expect(0, &["20 000 keys written", "0 absent, 0 wrong"]);
-    for target in stack.targets() {
-        let mut connection = target.connect().unwrap();
-        redis::cmd("CONFIG").arg("RESETSTAT").query::<()>(&mut connection).unwrap();
-    }
-    stack
-}
 
 /// A run at a steady rate that verifies every value.
 fn drive(port: u16, seconds: &str) -> Running {
@@ -93,7 +77,7 @@ fn errors_of(targets: &[Target], kind: &str) -> u64 {
 #[test]
 fn a_live_reshard_and_back_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let stack = cluster(folder.path());
+    let stack = cluster(folder.path(), 1, KEYS);
     let run = drive(stack.port(), "16s");
     std::thread::sleep(Duration::from_secs(1));
     let to = format!("127.0.0.1:{}", stack.ports()[1]);
@@ -122,7 +106,7 @@ fn a_live_reshard_and_back_loses_nothing() {
 #[test]
 fn a_killed_primary_is_outlived() {
     let folder = tempfile::tempdir().unwrap();
-    let stack = cluster(folder.path());
+    let stack = cluster(folder.path(), 1, KEYS);
     // The client knows the cluster by another node than the one that dies.
     let run = drive(stack.ports()[1], "12s");
     std::thread::sleep(Duration::from_secs(2));

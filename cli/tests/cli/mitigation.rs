@@ -2,31 +2,17 @@
 //! counted.
 
 use serde_json::Value;
-use stallion_lab::stack::{Registry, StackKind, StackPlan};
-use stallion_lab::{Placement, Stack};
+use stallion_lab::Stack;
 
-use crate::harness::stallion::stallion;
+use crate::harness::cluster::cluster;
+use crate::harness::stallion::{Running, stallion};
 
-fn cluster(folder: &std::path::Path) -> Stack {
-    let plan = StackPlan { kind: StackKind::Cluster, replicas: 0, ..StackPlan::default() };
-    let placement = Placement { server: None, client: None, others: Vec::new() };
-    let registry = Registry::at(folder.canonicalize().unwrap().join("stacks"));
-    let stack = Stack::start(&plan, &placement, &registry).unwrap();
-    let port = stack.port().to_string();
-    let flags = ["load", "--topology", "cluster", "-p", &port, "--keys", "1000", "--conns", "6"];
-    stallion(&flags).expect(0, &["1 000 keys written"]);
-    stack
-}
-
-/// Two seconds of a few hot keys, read and written.
-fn drive(stack: &Stack, mitigation: &[&str]) -> Value {
-    let port = stack.port().to_string();
+/// A few hot keys, read and written.
+fn flags(port: String) -> Vec<String> {
     let flags = [
         "drive",
         "--topology",
         "cluster",
-        "-p",
-        &port,
         "--keys",
         "1000",
         "--dist",
@@ -37,8 +23,6 @@ fn drive(stack: &Stack, mitigation: &[&str]) -> Value {
         "19:1",
         "--rate",
         "4000",
-        "--duration",
-        "2s",
         "--conns",
         "6",
         "--pipeline",
@@ -46,8 +30,16 @@ fn drive(stack: &Stack, mitigation: &[&str]) -> Value {
         "--json",
         "-",
         "--allow-invalid",
+        "-p",
     ];
-    stallion(&[&flags, mitigation].concat()).all_answered()
+    flags.into_iter().map(str::to_owned).chain([port]).collect()
+}
+
+/// Two seconds of them.
+fn drive(stack: &Stack, mitigation: &[&str]) -> Value {
+    let flags = flags(stack.port().to_string());
+    let words: Vec<&str> = flags.iter().map(String::as_str).collect();
+    stallion(&[&words[..], &["--duration", "2s"], mitigation].concat()).all_answered()
 }
 
 fn count(summary: &Value, name: &str) -> u64 {
@@ -62,7 +54,7 @@ fn hottest_share(summary: &Value) -> f64 {
 #[test]
 fn each_mitigation_lowers_the_hot_load_and_tells_its_price() {
     let folder = tempfile::tempdir().unwrap();
-    let stack = cluster(folder.path());
+    let stack = cluster(folder.path(), 1, "1000");
     let plain = drive(&stack, &["--mitigation", "measure"]);
     assert!(count(&plain, "judged") > 5_000, "{plain:#}");
     assert_eq!((count(&plain, "stale"), count(&plain, "went_back")), (0, 0), "one copy of each");
@@ -81,6 +73,35 @@ fn each_mitigation_lowers_the_hot_load_and_tells_its_price() {
     assert_eq!(split["misses"], 0, "the copies were made before");
     let joined = drive(&stack, &["--mitigation", "coalesce"]);
     assert!(count(&joined, "joined") > 0, "{joined:#}");
+    for choice in ["round-robin", "nearest"] {
+        let read = drive(&stack, &["--mitigation", "replica-read", "--replica-choice", choice]);
+        assert!(hottest_share(&read) < hottest_share(&plain) + 0.1, "{choice}: {read:#}");
+        assert!(count(&read, "at_replica") > 5_000, "{choice}: {read:#}");
+        assert_eq!(count(&read, "fell_back") + count(&read, "no_replica"), 0, "{read:#}");
+        assert!(count(&read, "judged") > 5_000, "{read:#}");
+        assert!(read["mitigation"]["replica_lag"]["looks"].as_u64() > Some(2), "{read:#}");
+        assert_eq!(read["misses"], 0, "a replica has what its primary has: {read:#}");
+    }
+    a_dead_replica_loses_its_reads_to_the_primary(&stack);
+}
+
+/// The last server is a replica: none of its reads is lost, and they are counted.
+fn a_dead_replica_loses_its_reads_to_the_primary(stack: &Stack) {
+    let mut flags = flags(stack.port().to_string());
+    flags.extend(["--mitigation", "replica-read", "--duration", "3s"].map(str::to_owned));
+    let words: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let run = Running::start(&words, None);
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    let mut connection = stack.targets()[5].connect().unwrap();
+    let info: String = redis::cmd("INFO").arg("server").query(&mut connection).unwrap();
+    let pid = stallion_lab::info::Info::parse(&info).number("process_id").unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(pid as i32),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .unwrap();
+    let summary = run.end().all_answered();
+    assert!(count(&summary, "no_replica") > 100, "{summary:#}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 
 use super::map::SlotMap;
 use super::slots::SLOTS;
-use crate::limits::MAX_NODES;
+use crate::limits::{MAX_NODES, MAX_REPLICAS};
 use crate::units::{NodeId, SlotId};
 
 /// In a table of owners: nobody serves the slot.
@@ -16,12 +16,17 @@ pub const NOBODY: u8 = u8::MAX;
 /// Who serves each slot, by the node's number on the board.
 pub type Table = [u8; SLOTS as usize];
 
+/// Who has a copy of each node's slots, by numbers on the board; [`NOBODY`] where there is none.
+pub type Replicas = [[u8; MAX_REPLICAS]; MAX_NODES];
+
 /// The board of one run.
 #[derive(Debug)]
 pub struct Board {
     /// Every node ever met; a number once given is never given again.
     nodes: Box<[OnceLock<SocketAddr>]>,
     owners: Box<[AtomicU8]>,
+    /// The replicas of each node, [`MAX_REPLICAS`] places for each.
+    replicas: Box<[AtomicU8]>,
     /// How often the owners were replaced, times two; odd while they are.
     version: AtomicU64,
     wanted: AtomicBool,
@@ -33,6 +38,7 @@ impl Default for Board {
         Self {
             nodes: (0..MAX_NODES).map(|_| OnceLock::new()).collect(),
             owners: (0..SLOTS).map(|_| AtomicU8::new(NOBODY)).collect(),
+            replicas: (0..MAX_NODES * MAX_REPLICAS).map(|_| AtomicU8::new(NOBODY)).collect(),
             version: AtomicU64::new(0),
             wanted: AtomicBool::new(false),
             refreshes: AtomicU64::new(0),
@@ -73,10 +79,11 @@ impl Board {
             .map(|address| address.and_then(|address| self.number(address)))
             .map(|node| node.map_or(NOBODY, |node| node.0 as u8))
             .collect();
-        self.replace(|slot| {
-            let place = map.primary(slot).map(NodeId::index);
-            place.and_then(|place| numbers.get(place)).copied().unwrap_or(NOBODY)
+        let number = |id: NodeId| numbers.get(id.index()).copied().unwrap_or(NOBODY);
+        let replicas = map.replicas_of_all().map(|(primary, replicas)| {
+            (number(primary), replicas.iter().map(|replica| number(*replica)))
         });
+        self.replace(|slot| map.primary(slot).map_or(NOBODY, number), replicas);
     }
 
     /// A board of servers that serve what they serve from the beginning to the end: the first slots
@@ -90,16 +97,31 @@ impl Board {
             .collect();
         let numbers = numbers?;
         let last = numbers.last().copied().unwrap_or(NOBODY);
-        board.replace(|slot| numbers.get(slot.index()).copied().unwrap_or(last));
+        let none = std::iter::empty::<(u8, std::iter::Empty<u8>)>();
+        board.replace(|slot| numbers.get(slot.index()).copied().unwrap_or(last), none);
         Some(board)
     }
 
-    fn replace(&self, number_of: impl Fn(SlotId) -> u8) {
+    fn replace(
+        &self,
+        number_of: impl Fn(SlotId) -> u8,
+        replicas: impl Iterator<Item = (u8, impl Iterator<Item = u8>)>,
+    ) {
         let before = self.version.load(Ordering::Relaxed);
         self.version.store(before + 1, Ordering::Relaxed);
         fence(Ordering::Release);
         for (slot, owner) in self.owners.iter().enumerate() {
             owner.store(number_of(SlotId(slot as u16)), Ordering::Relaxed);
+        }
+        for place in &self.replicas {
+            place.store(NOBODY, Ordering::Relaxed);
+        }
+        for (primary, replicas) in replicas {
+            let first = usize::from(primary) * MAX_REPLICAS;
+            let places = self.replicas.iter().skip(first).take(MAX_REPLICAS);
+            for (place, replica) in places.zip(replicas) {
+                place.store(replica, Ordering::Relaxed);
+            }
         }
         self.version.store(before + 2, Ordering::Release);
         self.refreshes.fetch_add(1, Ordering::Relaxed);
@@ -123,6 +145,32 @@ impl Board {
         fence(Ordering::Acquire);
         (before.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == before)
             .then_some(before)
+    }
+
+    /// The replicas of all nodes, as [`Board::copy`] the owners.
+    #[must_use]
+    pub fn copy_replicas(&self, replicas: &mut Replicas) -> Option<u64> {
+        let before = self.version();
+        for (place, replica) in replicas.as_flattened_mut().iter_mut().zip(&self.replicas) {
+            *place = replica.load(Ordering::Relaxed);
+        }
+        fence(Ordering::Acquire);
+        (before.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == before)
+            .then_some(before)
+    }
+
+    /// Every primary with each of its replicas; none while they are being replaced.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(NodeId, NodeId)> {
+        let mut all = Box::new([[NOBODY; MAX_REPLICAS]; MAX_NODES]);
+        if self.copy_replicas(&mut all).is_none() {
+            return Vec::new();
+        }
+        let pairs = all.iter().enumerate().flat_map(|(primary, replicas)| {
+            let known = replicas.iter().filter(|replica| **replica != NOBODY);
+            known.map(move |replica| (NodeId(primary as u16), NodeId(u16::from(*replica))))
+        });
+        pairs.collect()
     }
 
     /// Wants the topology to be looked at again; any number of wishes is one.
@@ -174,6 +222,18 @@ mod tests {
         assert_eq!(board.copy(&mut table), Some(board.version()));
         assert_eq!((table[99], table[100], table[16_383]), (0, 1, 1));
         assert_eq!(board.address(NodeId(1)), Some(([127, 0, 0, 1], 2).into()));
+    }
+
+    #[test]
+    fn replicas_stand_with_their_primary_until_the_next_topology() {
+        let board = Board::default();
+        let node = |port| Node { host: "127.0.0.1".to_owned(), port };
+        let map = SlotMap::of(&[Row { first: 0, last: 9, nodes: vec![node(1), node(2), node(3)] }]);
+        board.publish(&map, &addresses(&map));
+        assert_eq!(board.pairs(), [(NodeId(0), NodeId(1)), (NodeId(0), NodeId(2))]);
+        let alone = SlotMap::of(&[Row { first: 0, last: 9, nodes: vec![node(2)] }]);
+        board.publish(&alone, &addresses(&alone));
+        assert!(board.pairs().is_empty());
     }
 
     #[test]

@@ -41,6 +41,10 @@ pub fn session(plan: &Plan) -> Greeting {
             say(&[b"CLIENT", b"TRACKING", b"ON"]);
         }
     }
+    if let Some(Strategy::ReplicaRead { .. }) = plan.strategy {
+        // A primary does not mind, and may be a replica tomorrow.
+        say(&[b"READONLY"]);
+    }
     if plan.db > 0 {
         say(&[b"SELECT", plan.db.to_string().as_bytes()]);
     }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::lag;
 use super::line::Line;
 use super::preflight::parse_info;
 use super::topology;
@@ -47,6 +48,8 @@ pub struct Poll {
     pub board: Option<Arc<Board>>,
     /// Its topology is kept fresh.
     pub keeps_fresh: bool,
+    /// Replicas are read: how far they are behind is asked, too.
+    pub follows_replicas: bool,
 }
 
 /// Looks until `stop` is set, and sends what it sees. A server that does not answer is simply
@@ -74,6 +77,10 @@ async fn look_at_all(
     let credentials = poll.credentials.clone();
     if poll.keeps_fresh {
         tasks.spawn(topology::keep_fresh(Arc::clone(board), credentials, stop.clone()));
+    }
+    if poll.follows_replicas {
+        let (board, credentials) = (Arc::clone(board), poll.credentials.clone());
+        tasks.spawn(lag::follow(board, credentials, found.clone(), stop.clone()));
     }
     let mut known = 0;
     let mut ticks = interval(NEW_NODES_EVERY);

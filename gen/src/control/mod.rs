@@ -8,6 +8,8 @@ pub mod preflight;
 
 pub mod topology;
 
+pub mod lag;
+
 pub mod callers;
 
 pub mod capture;

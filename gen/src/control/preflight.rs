@@ -123,7 +123,7 @@ pub enum StartError {
     },
     /// Not a connection for each primary.
     #[error(
-        "--conns {conns} over {shards} core(s): the cluster has {primaries} primaries, and each core \
+        "--conns {conns} over {shards} core(s): the cluster has {primaries} nodes to ask, and each core \
          needs at least one connection to each: give --conns {} or more", .primaries * .shards
     )]
     FewForCluster {
@@ -131,9 +131,14 @@ pub enum StartError {
         conns: usize,
         /// Cores.
         shards: usize,
-        /// Primaries that serve slots.
+        /// Primaries that serve slots, and their replicas where those are read.
         primaries: usize,
     },
+    /// Nobody to read from.
+    #[error(
+        "{0} is of a cluster without replicas that are online: --mitigation replica-read has none to read"
+    )]
+    NoReplicas(String),
     /// The prober's clock cannot be asked.
     #[error(
         "--clock {peer}: {error}; is `stallion probe --listen` running on the server's host, and is \

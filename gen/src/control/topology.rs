@@ -45,6 +45,8 @@ pub struct Found {
     pub primaries: Vec<NodeId>,
     /// Their addresses.
     pub addresses: Vec<SocketAddr>,
+    /// Their replicas, by their numbers on the board.
+    pub replicas: Vec<NodeId>,
 }
 
 /// Asks a node for its cluster's topology.
@@ -90,7 +92,10 @@ pub fn find(target: &Target, caller: &mut Caller) -> Result<Found, StartError> {
     // Two names may be one address.
     primaries.sort_unstable();
     primaries.dedup();
-    Ok(Found { board, primaries, addresses })
+    let mut replicas: Vec<NodeId> = board.pairs().iter().map(|(_, replica)| *replica).collect();
+    replicas.sort_unstable();
+    replicas.dedup();
+    Ok(Found { board, primaries, addresses, replicas })
 }
 
 /// Servers that serve what they serve from the beginning to the end; `name` is what they are called
@@ -108,7 +113,8 @@ pub fn fixed(addresses: &[SocketAddr], name: &str) -> Result<Found, StartError> 
         addresses.iter().filter_map(|address| board.number(*address)).collect();
     primaries.sort_unstable();
     primaries.dedup();
-    Ok(Found { board: Arc::new(board), primaries, addresses: addresses.to_vec() })
+    let (addresses, replicas) = (addresses.to_vec(), Vec::new());
+    Ok(Found { board: Arc::new(board), primaries, addresses, replicas })
 }
 
 /// Keeps the board fresh until `stop` is set.

@@ -26,10 +26,16 @@ pub enum Tally {
     Invalidations,
     /// Times that everything was forgotten, because the server said so or a connection was lost.
     Flushes,
+    /// Reads that were given to a replica.
+    AtReplica,
+    /// Reads that were given to the primary because no replica could be asked.
+    NoReplica,
+    /// Reads that a replica did not answer, and that went on to the primary.
+    FellBack,
 }
 
 /// All of them, with the names that timelines and summaries have them by.
-pub const TALLIES: [(Tally, &str); 10] = [
+pub const TALLIES: [(Tally, &str); 13] = [
     (Tally::Reads, "reads"),
     (Tally::Writes, "writes"),
     (Tally::FromMemory, "from_memory"),
@@ -40,6 +46,9 @@ pub const TALLIES: [(Tally, &str); 10] = [
     (Tally::WentBack, "went_back"),
     (Tally::Invalidations, "invalidations"),
     (Tally::Flushes, "flushes"),
+    (Tally::AtReplica, "at_replica"),
+    (Tally::NoReplica, "no_replica"),
+    (Tally::FellBack, "fell_back"),
 ];
 
 /// The counts, by [`Tally`].

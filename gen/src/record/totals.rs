@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use stallion_timeline::Server;
 
 use super::merge::Merged;
+use crate::control::lag::LAG_FIELD;
 use crate::measure::cluster::Outage;
 use crate::measure::interval::Counts;
 use crate::measure::steady::{Gathered, Steadiness};
+use crate::summary::mitigation::ReplicaLag;
 
 /// Sums over the whole run.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Totals {
     span_ns: u64,
     /// First and last word of each server on the CPU time of its main thread.
     servers: BTreeMap<String, [(u64, f64); 2]>,
+    /// How far replicas were behind their primaries, in bytes: sum, most, and number of looks.
+    lag: (f64, f64, u64),
     /// Outages of the whole run.
     pub outages: Vec<(u32, Outage)>,
 }
@@ -48,6 +52,7 @@ impl Totals {
             steady: Gathered::default(),
             span_ns: 0,
             servers: BTreeMap::new(),
+            lag: (0.0, 0.0, 0),
             outages: Vec::new(),
         }
     }
@@ -81,13 +86,18 @@ impl Totals {
 
     /// Notes the server's CPU time, if it says so.
     pub(super) fn server(&mut self, server: &Server) {
+        let in_time =
+            (self.origin_ns..=self.end_ns.saturating_add(50_000_000)).contains(&server.at_ns);
+        if let Some(bytes) = server.info.get(LAG_FIELD).filter(|_| in_time) {
+            let (sum, most, looks) = self.lag;
+            self.lag = (sum + bytes, most.max(*bytes), looks + 1);
+        }
         let time = |name: &str| server.info.get(name).copied();
         let main = time("used_cpu_user_main_thread")
             .zip(time("used_cpu_sys_main_thread"))
             .map(|(user, system)| user + system);
         if let Some(seconds) = main
-            && server.at_ns >= self.origin_ns
-            && server.at_ns <= self.end_ns.saturating_add(50_000_000)
+            && in_time
         {
             let now = (server.at_ns, seconds);
             let times = self.servers.entry(server.target.clone()).or_insert([now; 2]);
@@ -107,6 +117,17 @@ impl Totals {
     #[must_use]
     pub fn busy_of(&self, target: &str) -> Option<f64> {
         self.servers.get(target).and_then(busy)
+    }
+
+    /// Mean and most bytes that replicas were behind their primaries; none when nobody looked.
+    #[must_use]
+    pub fn replica_lag(&self) -> Option<ReplicaLag> {
+        let (sum, most, looks) = self.lag;
+        (looks > 0).then(|| ReplicaLag {
+            mean_bytes: (sum / looks as f64).round(),
+            max_bytes: most.round(),
+            looks,
+        })
     }
 
     /// Mean busy share of the busiest shard while measuring.

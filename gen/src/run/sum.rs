@@ -88,7 +88,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         mitigation: plan
             .strategy
             .zip(measured.strategy.as_deref())
-            .map(|(_, sum)| MitigationSummary::of(sum)),
+            .map(|(_, sum)| MitigationSummary::of(sum, totals.replica_lag())),
         ring: ring_summary(plan, totals),
         store: store_summary(plan, totals),
         steadiness: totals.steadiness(),

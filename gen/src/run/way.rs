@@ -21,8 +21,8 @@ use crate::store::aside::Aside;
 use crate::store::herd::Herds;
 use crate::store::stand_in::{Servers, StandIn};
 use crate::store::{Source, Store};
-use crate::strategy::Strategist;
 use crate::strategy::versions::Versions;
+use crate::strategy::{Strategist, Strategy};
 
 /// A cluster, and where the run's requests lie in it.
 #[derive(Debug)]
@@ -80,11 +80,16 @@ fn alone(target: &Target) -> Result<Found, StartError> {
 
 /// The bounds that only a cluster's size makes known.
 fn check(plan: &Plan, way: &Way, encoder: &Encoder) -> Result<(), RunError> {
-    let (conns, shards, primaries) = (plan.conns, plan.shards(), way.found.primaries.len());
+    let (conns, shards) = (plan.conns, plan.shards());
+    let primaries = routing(plan, 0, way, 0).primaries.len();
+    let reads = matches!(plan.strategy, Some(Strategy::ReplicaRead { .. }));
+    if reads && way.found.replicas.is_empty() {
+        return Err(StartError::NoReplicas(plan.target.to_string()).into());
+    }
     if conns / shards < primaries {
         return Err(StartError::FewForCluster { conns, shards, primaries }.into());
     }
-    let places = routing(plan, 0, way).places();
+    let places = routing(plan, 0, way, 0).places();
     if places > MAX_CONNECTIONS_PER_SHARD {
         return Err(PlanError::Connections { conns: places * shards, shards }.into());
     }
@@ -107,11 +112,20 @@ fn slots(plan: &Plan, encoder: &Encoder) -> RequestSlots {
 }
 
 /// What a shard needs to know of it.
-pub(super) fn routing(plan: &Plan, shard: usize, way: &Way) -> Routing {
+pub(super) fn routing(plan: &Plan, shard: usize, way: &Way, seed: u64) -> Routing {
+    let mut primaries = way.found.primaries.clone();
+    let reads = match plan.strategy {
+        Some(Strategy::ReplicaRead { choice }) => Some((choice, seed)),
+        _ => None,
+    };
+    if reads.is_some() {
+        primaries.extend_from_slice(&way.found.replicas);
+    }
     Routing {
         board: way.board(),
         slots: way.slots.clone(),
-        primaries: way.found.primaries.clone(),
+        primaries,
+        reads,
         connections: plan.conns_of(shard),
         retries: matches!(plan.topology, Topology::Cluster { on_error: OnError::Retry }),
         fixed: !matches!(plan.topology, Topology::Cluster { .. }),

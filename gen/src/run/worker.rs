@@ -87,12 +87,12 @@ impl Worker {
     ) -> Self {
         let (shard, shards) = (index as u64, plan.shards() as u64);
         let conns = plan.conns_of(index);
-        let routing = site.cluster.map(|way| way::routing(plan, index, way));
+        // Golden-ratio steps: the shards' generators start far apart.
+        let seed = plan.seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(shard + 1));
+        let routing = site.cluster.map(|way| way::routing(plan, index, way, seed ^ 0x4ead));
         let connections = routing.as_ref().map_or(conns, Routing::places);
         let longest = way::longest(&encoder, routing.is_some());
         let greeting = session(plan);
-        // Golden-ratio steps: the shards' generators start far apart.
-        let seed = plan.seed.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(shard + 1));
         Self {
             index,
             cpu: plan.cores.get(index).copied(),

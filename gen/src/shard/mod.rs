@@ -19,6 +19,8 @@ pub mod outages;
 
 pub mod routing;
 
+pub mod reader;
+
 pub mod router;
 
 mod settings;

@@ -6,12 +6,15 @@
 
 mod rooms;
 
+mod replicas;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::outages::Outages;
+use super::reader::Reader;
 use super::routing::Routing;
 use super::waiting::{Pool, Queue, Waiting};
 use crate::cluster::board::{Board, NOBODY, Table};
@@ -25,6 +28,8 @@ use crate::workload::Op;
 struct Node {
     /// Slots that it serves.
     owned: u32,
+    /// Reads of another one's slots go to it.
+    reads: bool,
     room: Option<u16>,
     /// Not sent yet.
     fresh: Queue,
@@ -33,10 +38,11 @@ struct Node {
 }
 
 impl Node {
-    const NEW: Self = Self { owned: 0, room: None, fresh: Queue::EMPTY, again: Queue::EMPTY };
+    const NEW: Self =
+        Self { owned: 0, reads: false, room: None, fresh: Queue::EMPTY, again: Queue::EMPTY };
 
     const fn is_wanted(&self) -> bool {
-        self.owned > 0 || !self.fresh.is_empty() || !self.again.is_empty()
+        self.owned > 0 || self.reads || !self.fresh.is_empty() || !self.again.is_empty()
     }
 }
 
@@ -48,6 +54,8 @@ struct Room {
     used: usize,
     /// Connections with room for a request, in turn.
     ready: VecDeque<ConnId>,
+    /// Connections that are open.
+    open: usize,
 }
 
 /// The router of one shard.
@@ -75,6 +83,8 @@ pub struct Router {
     sole: Option<NodeId>,
     /// The slots that fail.
     pub outages: Outages,
+    /// Which replicas are read, if any are.
+    reader: Option<Reader>,
 }
 
 impl Router {
@@ -87,6 +97,7 @@ impl Router {
             node: routing.primaries.get(room).copied(),
             used: routing.used(room),
             ready: VecDeque::with_capacity(room_size),
+            open: 0,
         });
         let mut router = Self {
             rooms: rooms.collect(),
@@ -106,6 +117,7 @@ impl Router {
             unsettled: true,
             sole: None,
             outages: Outages::default(),
+            reader: routing.reads.map(|(choice, seed)| Reader::new(choice, seed)),
         };
         for (room, primary) in routing.primaries.iter().enumerate() {
             router.nodes[primary.index()].room = Some(room as u16);
@@ -256,7 +268,7 @@ impl Router {
                 true => return None,
             };
             let waiting = self.pool.pop(queue)?;
-            let owner = if waiting.asks { id } else { self.owner(waiting.slot) };
+            let owner = self.place_of(&waiting, id);
             if owner == id {
                 self.fresh -= usize::from(is_fresh);
                 return Some(waiting);
@@ -300,8 +312,9 @@ impl Router {
         std::mem::swap(&mut self.table, &mut self.scratch);
         self.unsettled = true;
         for node in &mut self.nodes {
-            node.owned = 0;
+            (node.owned, node.reads) = (0, false);
         }
+        self.look_for_replicas();
         for owner in self.table.iter().filter(|owner| **owner != NOBODY) {
             self.nodes[usize::from(*owner)].owned += 1;
         }
@@ -319,7 +332,7 @@ impl Router {
                 let node = &mut self.nodes[id];
                 let queue = if is_fresh { &mut node.fresh } else { &mut node.again };
                 let Some(waiting) = self.pool.pop(queue) else { return };
-                let owner = if waiting.asks { NodeId(id as u16) } else { self.owner(waiting.slot) };
+                let owner = self.place_of(&waiting, NodeId(id as u16));
                 self.pass_on(owner, waiting, is_fresh);
             }
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::cluster::board::Board;
 use crate::cluster::slots::RequestSlots;
 use crate::limits::{MAX_RETRY_PAUSE_NS, MIN_RETRY_PAUSE_NS, SPARE_ROOMS};
+use crate::strategy::Choice;
 use crate::units::NodeId;
 
 /// How a shard's requests find their nodes.
@@ -14,8 +15,11 @@ pub struct Routing {
     pub board: Arc<Board>,
     /// The slots of requests.
     pub slots: RequestSlots,
-    /// The nodes that serve slots at the start.
+    /// The nodes that get connections at the start: those that serve slots, and with `reads` their
+    /// replicas.
     pub primaries: Vec<NodeId>,
+    /// Reads go to replicas: which, and a seed for the choice.
+    pub reads: Option<(Choice, u64)>,
     /// Connections of this shard, over all of them.
     pub connections: usize,
     /// Whether passing errors and lost connections are sent again.
@@ -73,6 +77,7 @@ mod tests {
                 connections,
                 retries: true,
                 fixed: false,
+                reads: None,
             };
             let used: Vec<usize> = (0..20).map(|room| routing.used(room)).collect();
             assert_eq!(used.iter().sum::<usize>(), connections);

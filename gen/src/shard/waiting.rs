@@ -23,6 +23,8 @@ pub struct Waiting {
     pub version: u64,
     /// ASKING goes before it.
     pub asks: bool,
+    /// It may be answered by a replica of its slot's primary.
+    pub by_replica: bool,
     /// How it ended last, if that is how it ends.
     pub last: ErrorKind,
 }
@@ -162,6 +164,7 @@ mod tests {
             hops: 0,
             version: 0,
             asks: false,
+            by_replica: false,
             last: ErrorKind::Other,
         }
     }

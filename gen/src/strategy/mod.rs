@@ -40,4 +40,21 @@ pub enum Strategy {
     },
     /// One flight for each key at a time.
     Coalesce,
+    /// Reads go to replicas, which may be behind.
+    ReplicaRead {
+        /// To which.
+        choice: Choice,
+    },
+}
+
+/// Which of several replicas is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// One after the other.
+    RoundRobin,
+    /// Any.
+    Random,
+    /// The one that answers soonest, as far as is known.
+    Nearest,
 }

@@ -53,7 +53,7 @@ impl Strategist {
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
         };
         match strategy {
-            Strategy::Plain => {}
+            Strategy::Plain | Strategy::ReplicaRead { .. } => {}
             Strategy::LocalCache { entries, ttl_ns, .. } => {
                 strategist.cache = Some(LocalCache::new(entries, ttl_ns));
             }

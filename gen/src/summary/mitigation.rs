@@ -21,14 +21,29 @@ pub struct MitigationSummary {
     pub behind_us: Percentiles,
     /// From the acknowledgement of a write to the end of what was kept of its key.
     pub invalidation_us: Percentiles,
+    /// How far replicas were behind their primaries in the stream of writes; none unless they were
+    /// read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica_lag: Option<ReplicaLag>,
     /// The counts behind all that.
     pub counts: BTreeMap<&'static str, u64>,
+}
+
+/// Bytes of writes that a replica has not made yet, by replication offsets, four looks a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct ReplicaLag {
+    /// The mean over all replicas and looks.
+    pub mean_bytes: f64,
+    /// The most.
+    pub max_bytes: f64,
+    /// How many looks there were.
+    pub looks: u64,
 }
 
 impl MitigationSummary {
     /// From the sums of a run.
     #[must_use]
-    pub fn of(sum: &StrategySum) -> Self {
+    pub fn of(sum: &StrategySum, replica_lag: Option<ReplicaLag>) -> Self {
         let share = |part: u64, all: u64| part as f64 / all.max(1) as f64;
         let saved = sum.of(Tally::FromMemory) + sum.of(Tally::Joined);
         let writes = sum.of(Tally::Writes);
@@ -38,6 +53,7 @@ impl MitigationSummary {
             stale_share: share(sum.of(Tally::Stale), sum.of(Tally::Judged)),
             behind_us: Percentiles::of(&sum.behind),
             invalidation_us: Percentiles::of(&sum.invalidation),
+            replica_lag,
             counts: TALLIES.into_iter().map(|(tally, name)| (name, sum.of(tally))).collect(),
         }
     }

@@ -36,7 +36,7 @@ pub(crate) fn alone(connections: usize, slots: &RequestSlots) -> Routing {
     let address = SocketAddr::from(([127, 0, 0, 1], 7_000));
     let board = Arc::new(Board::fixed(&[address]).unwrap());
     let (slots, primaries) = (slots.clone(), vec![NodeId(0)]);
-    Routing { board, slots, primaries, connections, retries: false, fixed: true }
+    Routing { board, slots, primaries, connections, retries: false, fixed: true, reads: None }
 }
 
 /// A plan's store; GET and SET are the first commands of every mix.

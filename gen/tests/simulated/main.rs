@@ -10,13 +10,13 @@
 
 mod cache;
 
-use std::net::SocketAddr;
+mod cluster;
+
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use stallion_gen::cluster::board::Board;
 use stallion_gen::cluster::slots::RequestSlots;
 use stallion_gen::limits::MAX_HOPS;
 use stallion_gen::measure::cluster::NodeCounts;
@@ -27,10 +27,10 @@ use stallion_gen::measure::store::{STORE_TALLIES, StoreLoad, StoreTally};
 use stallion_gen::resp::command::{Encoder, key_text, request};
 use stallion_gen::shard::ledger::{Ledger, Outlet};
 use stallion_gen::shard::ring::Ring;
-use stallion_gen::shard::ring::simulated::{ClusterFaults, Faults, Simulated, World};
+use stallion_gen::shard::ring::simulated::{Faults, Simulated, World};
 use stallion_gen::shard::routing::Routing;
 use stallion_gen::shard::{ASKING, Greeting, Settings, Shard, Stage};
-use stallion_gen::units::{Nanos, NodeId};
+use stallion_gen::strategy::Choice;
 use stallion_gen::workload::arrivals::{Arrivals, Schedule};
 use stallion_gen::workload::command::{Command, Commands, built_in};
 use stallion_gen::workload::keys::Keys;
@@ -63,6 +63,9 @@ struct Played {
     gave_up: u64,
     redirects: u64,
     outages: usize,
+    /// Answers of each node, and of replicas.
+    by_node: Vec<u64>,
+    at_replicas: u64,
     /// Of a store behind the cache.
     store: StoreLoad,
 }
@@ -95,39 +98,6 @@ fn faults(random: &mut Xoshiro256PlusPlus) -> Faults {
     }
 }
 
-fn cluster_faults(random: &mut Xoshiro256PlusPlus) -> ClusterFaults {
-    let endless = random.random_range(0..10) == 0;
-    let mut rare = |most: f64| {
-        if random.random::<bool>() { random.random::<f64>() * most } else { 0.0 }
-    };
-    let (flap, migrate, stranger, passing) = (rare(0.2), rare(0.1), rare(0.01), rare(0.2));
-    // A storm without end is rare, and must end, too.
-    let storm = if endless { 1.0 } else { rare(0.5) };
-    let nodes = 1 + (rare(8.0) as u8);
-    let slow = (rare(1.0) > 0.5).then(|| (0, 2 + rare(200.0) as u32));
-    let dies = (rare(1.0) > 0.3)
-        .then(|| (nodes - 1, Nanos(1_000_000 + rare(80e6) as u64), 1_000_000 + rare(40e6) as u64));
-    ClusterFaults { nodes, flap, storm, migrate, stranger, passing, slow, dies }
-}
-
-/// A board that knows a world as it is now, and how to drive it.
-fn routing(world: &World, connections: usize, retries: bool) -> Routing {
-    let board = Arc::new(Board::default());
-    let primaries = publish(&board, world);
-    let slots = SLOTS.clone();
-    let connections = connections.max(primaries.len());
-    Routing { board, slots, primaries, connections, retries, fixed: false }
-}
-
-/// What the control thread does; gives the nodes that serve slots.
-fn publish(board: &Board, world: &World) -> Vec<NodeId> {
-    let map = world.map();
-    let addresses: Vec<Option<SocketAddr>> =
-        map.nodes.iter().map(|node| Some(SocketAddr::from(([127, 0, 0, 1], node.port)))).collect();
-    board.publish(&map, &addresses);
-    addresses.into_iter().flatten().filter_map(|address| board.number(address)).collect()
-}
-
 fn schedule(random: &mut Xoshiro256PlusPlus) -> Schedule {
     match random.random_range(0..3) {
         0 => Schedule::Closed,
@@ -158,6 +128,10 @@ fn collect(outlet: &mut Outlet, played: &mut Played) {
             played.overflowed += cluster.overflowed;
             played.gave_up += cluster.gave_up;
             played.outages += cluster.outages.len();
+            played.by_node.resize(cluster.nodes.len(), 0);
+            for (sum, node) in played.by_node.iter_mut().zip(&cluster.nodes) {
+                *sum += node.ops;
+            }
             let redirects = |node: &NodeCounts| {
                 let kinds = [ErrorKind::Moved, ErrorKind::Ask, ErrorKind::TryAgain];
                 kinds.map(|kind| u64::from(node.errors[kind as usize])).iter().sum::<u64>()
@@ -229,9 +203,11 @@ fn play(seed: u64, is: Is) -> Played {
     };
     let requests_per_connection =
         if random.random_range(0..4) == 0 { random.random_range(1..20) } else { u64::MAX };
-    let world = clustered.then(|| World::new(cluster_faults(&mut random)));
+    let world = clustered.then(|| World::new(cluster::faults(&mut random)));
+    let choices = [None, Some(Choice::RoundRobin), Some(Choice::Random), Some(Choice::Nearest)];
+    let choice = choices[random.random_range(0..choices.len())].map(|choice| (choice, seed));
     let routing = match &world {
-        Some(world) => Some(routing(world, connections, random.random())),
+        Some(world) => Some(cluster::routing(world, connections, random.random(), choice)),
         None => plan.as_ref().map(|_| cache::alone(connections, &SLOTS)),
     };
     let board = routing.as_ref().map(|routing| Arc::clone(&routing.board));
@@ -289,7 +265,7 @@ fn play(seed: u64, is: Is) -> Played {
             && let since_ns = shard.ring().now().since(looked)
             && (since_ns > LOOK_EVERY_NS && board.take_wish() || since_ns > 8 * LOOK_EVERY_NS)
         {
-            publish(board, world);
+            cluster::publish(board, world);
             looked = shard.ring().now();
         }
         if filling && turns == 1_000_000 {
@@ -297,6 +273,9 @@ fn play(seed: u64, is: Is) -> Played {
         }
     }
     collect(&mut outlet, &mut played);
+    if let Some(board) = &board {
+        played.at_replicas = cluster::at_replicas(board, &played.by_node);
+    }
     played.end_ns = shard.ring().now().0;
     let Counts { due, sent, answered, timeouts, lost, .. } = played.counts;
     assert_eq!(due, sent + played.last_backlog, "due = sent + unsent");
@@ -331,6 +310,7 @@ fn play_all(usual: u64, is: Is) -> Played {
                 all.redirects += played.redirects;
                 all.outages += played.outages;
                 all.store.add(&played.store);
+                all.at_replicas += played.at_replicas;
             }
             Err(_) => panic!("seed {seed} fails; replay it with STALLION_SEED={seed}"),
         }
@@ -348,7 +328,7 @@ fn two_thousand_clusters_are_accounted_for() {
     let all = play_all(2_000, Is::Cluster);
     if std::env::var_os("STALLION_SEED").is_none() {
         assert!(all.counts.answered > 0, "the worlds answer");
-        let seen = [all.redirects, all.again, all.outages as u64];
+        let seen = [all.redirects, all.again, all.outages as u64, all.at_replicas];
         assert!(seen.iter().all(|count| *count > 0), "each fault was played: {seen:?}");
     }
 }

@@ -22,7 +22,7 @@ struct Measured {
 
 pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
     let programs = Programs::build()?;
-    let cluster = Shards::start(&programs, 1)?;
+    let cluster = Shards::start(&programs, 1, 0)?;
     let mut table = Table::new(&[
         "pipeline",
         "cluster ns/op",

@@ -14,20 +14,25 @@ const PRIMARIES: usize = 3;
 const RATE: u64 = 12_000;
 
 /// Names, and the flags that follow `--mitigation`.
-const MITIGATIONS: [(&str, &str); 5] = [
+const MITIGATIONS: [(&str, &str); 6] = [
     ("none", "measure"),
     ("local cache", "local-cache"),
     ("local cache, BCAST", "local-cache --tracking bcast"),
     ("key split, 20 keys x 6", "key-split --split-keys 20 --split-copies 6"),
     ("coalesce", "coalesce"),
+    ("replica read", "replica-read"),
 ];
 
+/// Only where replicas are read.
+const REPLICAS_BEHIND: &str = "/mitigation/replica_lag/mean_bytes";
+
 /// What is read off each run, and where in its summary.
-const FIGURES: [(&str, &str); 7] = [
+const FIGURES: [(&str, &str); 8] = [
     ("reads that reached no server", "/mitigation/offload"),
     ("writes for each one", "/mitigation/write_amplification"),
     ("stale reads", "/mitigation/stale_share"),
     ("behind, p99 us", "/mitigation/behind_us/p99"),
+    ("replicas behind, mean bytes", REPLICAS_BEHIND),
     ("invalidated after, p99 us", "/mitigation/invalidation_us/p99"),
     ("p50 us", "/response_us/p50"),
     ("p99 us", "/response_us/p99"),
@@ -42,7 +47,7 @@ struct Measured {
 
 pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
     let programs = Programs::build()?;
-    let shards = Shards::start(&programs, PRIMARIES)?;
+    let shards = Shards::start(&programs, PRIMARIES, 1)?;
     let mut found: [Measured; MITIGATIONS.len()] = Default::default();
     for round in 0..effort.rounds {
         println!("round {} of {}", round + 1, effort.rounds);
@@ -51,7 +56,7 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
             turn(&programs, &shards, MITIGATIONS[index].1, effort, &mut found[index])?;
         }
     }
-    let mut heads = vec!["mitigation", "hottest primary's share", "its main thread busy"];
+    let mut heads = vec!["mitigation", "hottest node's share", "its main thread busy"];
     heads.extend(FIGURES.map(|(name, _)| name));
     let mut table = Table::new(&heads);
     let mut data = Vec::new();
@@ -64,17 +69,21 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
             "hottest_busy": measured.hot_busy.json(),
         });
         for ((_, pointer), sample) in FIGURES.iter().zip(&measured.figures) {
-            let write = if pointer.contains("_us/") { tenth } else { share };
-            cells.push(sample.text(write));
-            row[pointer.trim_start_matches('/').replace('/', "_")] = sample.json();
+            let write =
+                if pointer.contains("_us/") || *pointer == REPLICAS_BEHIND { tenth } else { share };
+            cells.push(if sample.is_empty() { "-".to_owned() } else { sample.text(write) });
+            if !sample.is_empty() {
+                row[pointer.trim_start_matches('/').replace('/', "_")] = sample.json();
+            }
         }
         table.rows.push(cells);
         data.push(row);
     }
     let note = format!(
         "{RATE} requests a second (19 reads to a write, 100 B, Zipf s = 1.2) to {PRIMARIES} \
-         primaries that share one CPU; median [least..most] of {} runs of {} s in turn. A read is stale \
-         when a newer value of its key had been acknowledged before it was sent.",
+         primaries with a replica each, which share one CPU; median [least..most] of {} runs of {} s \
+         in turn. A read is stale when a newer value of its key had been acknowledged before it was \
+         sent.",
         effort.rounds,
         effort.seconds * 2
     );
@@ -103,12 +112,14 @@ fn turn(
     measured.hot_share.add(share);
     measured.hot_busy.add(busy);
     for ((_, pointer), sample) in FIGURES.iter().zip(&mut measured.figures) {
-        sample.add(driven.number(pointer)?);
+        if *pointer != REPLICAS_BEHIND || mitigation == "replica-read" {
+            sample.add(driven.number(pointer)?);
+        }
     }
     Ok(())
 }
 
-/// The share of the requests that the busiest primary got, and how busy its main thread was.
+/// The share of the requests that the busiest node got, and how busy its main thread was.
 fn hottest(driven: &Driven) -> anyhow::Result<(f64, f64)> {
     let nodes = driven.summary["cluster"]["nodes"].as_array().cloned().unwrap_or_default();
     let mut hottest = (0.0, 0.0);

@@ -22,6 +22,22 @@ pub(super) fn print(mitigation: &MitigationSummary) {
         mitigation.stale_share * 100.0,
         human_count(count("went_back") as f64)
     );
+    if count("at_replica") + count("no_replica") > 0 {
+        println!(
+            "  replicas {} reads given to them, {} fell back to the primary, {} had none to go to",
+            human_count(count("at_replica") as f64),
+            human_count(count("fell_back") as f64),
+            human_count(count("no_replica") as f64)
+        );
+    }
+    if let Some(lag) = mitigation.replica_lag {
+        println!(
+            "  behind   replicas were {} bytes of writes behind (mean), {} (most), in {} looks",
+            human_count(lag.mean_bytes),
+            human_count(lag.max_bytes),
+            lag.looks
+        );
+    }
     if count("stale") > 0 {
         let behind = mitigation.behind_us;
         println!(

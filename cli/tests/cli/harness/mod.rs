@@ -2,6 +2,8 @@
 
 pub(crate) mod stallion;
 
+pub(crate) mod cluster;
+
 pub(crate) mod redis;
 
 pub(crate) mod fake;

@@ -130,8 +130,9 @@ impl Desk {
             let (Some(aside), Some(router)) = (&self.aside, &mut self.router) else { return };
             let op = Op { command: aside.set, nonce: 0, key: reader.key, ttl_s };
             let Reader { slot, due, sent, .. } = reader;
-            let (hops, asks, last) = (1, false, ErrorKind::Disconnect);
-            let waiting = Waiting { op, slot, due, sent, hops, version: ticket, asks, last };
+            let (hops, asks, by_replica, last) = (1, false, false, ErrorKind::Disconnect);
+            let version = ticket;
+            let waiting = Waiting { op, slot, due, sent, hops, version, asks, by_replica, last };
             let node = router.owner(slot);
             if !ok || !router.keep_again(node, waiting) {
                 self.end_waiting(waiting, Outcome::Error(ErrorKind::Store), now);

@@ -10,6 +10,7 @@ use crate::limits::{MAX_HOPS, MAX_NODES, QUICK_HOPS};
 use crate::measure::cluster::ClusterCounts;
 use crate::measure::interval::Interval;
 use crate::measure::outcome::{ErrorKind, Outcome};
+use crate::measure::strategy::Tally;
 use crate::resp::expect::Expected;
 use crate::shard::flight::{Flight, Flights, Route};
 use crate::shard::router::Router;
@@ -34,6 +35,7 @@ impl Desk {
         let room = self.connections[id.index()].room;
         let Some(router) = &mut self.router else { return false };
         let Outcome::Error(kind) = outcome else {
+            router.heard(room, now.since(flight.sent));
             count_one(router, &mut self.ledger.current, flight, (bytes, room), now);
             return false;
         };
@@ -98,7 +100,8 @@ impl Desk {
         let asks = way.is_some_and(|(_, asks)| asks);
         let Flight { due, sent, route, .. } = *flight;
         let version = route.version;
-        let waiting = Waiting { op, slot, due, sent, hops, version, asks, last: kind };
+        let (by_replica, last) = (false, kind);
+        let waiting = Waiting { op, slot, due, sent, hops, version, asks, by_replica, last };
         let kept = match way {
             Some((node, _)) if hops <= QUICK_HOPS => router.keep_again(node, waiting),
             // By then the slot may be elsewhere: its owner is asked.
@@ -108,6 +111,10 @@ impl Desk {
             }
         };
         cluster.again[kind as usize] += u64::from(kept);
+        let was_read = from.is_some_and(|from| router.is_replica(from));
+        if let Some(counts) = self.ledger.current.strategy.as_mut().filter(|_| was_read && kept) {
+            counts.count(Tally::FellBack);
+        }
         cluster.gave_up += u64::from(!kept);
         kept
     }

@@ -4,6 +4,7 @@
 use super::Desk;
 use crate::limits::MAX_WAITING;
 use crate::measure::outcome::ErrorKind;
+use crate::measure::strategy::Tally;
 use crate::shard::connection::{Pending, State};
 use crate::shard::flight::Route;
 use crate::shard::ring::Ring;
@@ -120,10 +121,15 @@ impl Desk {
     ) -> bool {
         let Some(router) = &mut self.router else { return false };
         let slot = router.slot(op);
-        let node = router.owner(slot);
-        let last = ErrorKind::Disconnect;
+        let is_read = router.reads_replicas() && self.expected.is_value_of_key(op.command);
+        let replica = if is_read { router.replica(slot) } else { None };
+        let node = replica.unwrap_or_else(|| router.owner(slot));
+        let (last, by_replica) = (ErrorKind::Disconnect, replica.is_some());
         let (sent, hops, asks) = (Nanos(0), 0, false);
-        let waiting = Waiting { op, slot, due, sent, hops, version, asks, last };
+        let waiting = Waiting { op, slot, due, sent, hops, version, asks, by_replica, last };
+        if is_read && let Some(counts) = &mut self.ledger.current.strategy {
+            counts.count(if by_replica { Tally::AtReplica } else { Tally::NoReplica });
+        }
         let room = router.room(node).filter(|_| router.is_idle(node));
         if let Some(id) = room.and_then(|room| self.front(room)) {
             self.put(ring, id, waiting, now);

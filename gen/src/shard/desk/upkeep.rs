@@ -123,6 +123,10 @@ impl Desk {
         self.ledger.current.connect.record(took_ns);
         self.opening -= 1;
         self.open_connections += 1;
+        let room = self.connections[id.index()].room;
+        if let Some(router) = &mut self.router {
+            router.opened(room);
+        }
         self.offer(id, now);
     }
 
@@ -158,6 +162,7 @@ impl Desk {
 
     /// Takes a connection out of service; its requests in flight are lost.
     pub(super) fn lose(&mut self, id: ConnId, now: Nanos) {
+        self.leave_service(id);
         self.end_all(id, Outcome::Lost, now);
         if self.connections[id.index()].state == State::Open {
             self.forget_kept();
@@ -175,6 +180,16 @@ impl Desk {
             State::Down { .. } => {}
         }
         connection.lost(now);
+    }
+
+    /// The router knows which nodes have connections.
+    fn leave_service(&mut self, id: ConnId) {
+        let connection = &self.connections[id.index()];
+        if connection.state == State::Open
+            && let Some(router) = &mut self.router
+        {
+            router.closed(connection.room);
+        }
     }
 
     /// Ends every request of a connection in the same way. Those that were given to it and still
@@ -211,7 +226,8 @@ impl Desk {
                 continue;
             }
             ring.close(id);
-            connection.used_up(now);
+            self.leave_service(id);
+            self.connections[id.index()].used_up(now);
             self.open_connections -= 1;
             self.alone_since = now;
             self.open(ring, id, now);

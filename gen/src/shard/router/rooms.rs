@@ -65,6 +65,7 @@ impl Router {
         }
         self.rooms[room].used = self.room_size;
         self.rooms[room].ready.clear();
+        self.rooms[room].open = 0;
         self.nodes[node.index()].room = Some(room as u16);
     }
 }

@@ -18,11 +18,16 @@ const FIRST_PORT: u16 = 7_000;
 /// Nodes that a world can come to have.
 const MOST_NODES: u8 = 12;
 
+/// The replica of the node 0, if there are any; the others follow.
+const FIRST_REPLICA: u8 = MOST_NODES;
+
 /// How likely each fault of a cluster is, from 0 to 1, each time it could happen.
 #[derive(Debug, Clone, Copy)]
 pub struct ClusterFaults {
     /// Nodes at the start.
     pub nodes: u8,
+    /// Each has a replica.
+    pub replicas: bool,
     /// A slot changes its owner at once.
     pub flap: f64,
     /// A node that serves a slot says MOVED to any node.
@@ -71,6 +76,12 @@ impl World {
         (Ipv4Addr::LOCALHOST, FIRST_PORT + u16::from(node)).into()
     }
 
+    /// The replica of a node.
+    #[must_use]
+    pub const fn replica_of(node: u8) -> u8 {
+        FIRST_REPLICA + node
+    }
+
     /// The node of an address.
     pub(super) const fn node(address: SocketAddr) -> u8 {
         (address.port() - FIRST_PORT) as u8
@@ -82,10 +93,15 @@ impl World {
         let mut rows: Vec<Row> = Vec::new();
         for (slot, owner) in self.owners.iter().enumerate() {
             let address = Self::address(*owner);
-            let node = Node { host: address.ip().to_string(), port: address.port() };
-            match rows.last_mut().filter(|row| row.nodes[0] == node) {
+            let node =
+                |address: SocketAddr| Node { host: address.ip().to_string(), port: address.port() };
+            let mut nodes = vec![node(address)];
+            if self.faults.replicas {
+                nodes.push(node(Self::address(Self::replica_of(*owner))));
+            }
+            match rows.last_mut().filter(|row| row.nodes == nodes) {
                 Some(row) => row.last = slot,
-                None => rows.push(Row { first: slot, last: slot, nodes: vec![node] }),
+                None => rows.push(Row { first: slot, last: slot, nodes }),
             }
         }
         SlotMap::of(&rows)
@@ -140,6 +156,10 @@ impl World {
             self.target[slot] = any;
         }
         let (owner, target) = (self.owners[slot], self.target[slot]);
+        let is_read = request.list().first().and_then(Tree::text).is_some_and(|name| name == "GET");
+        if is_read && node == Self::replica_of(owner) {
+            return storm.then(|| redirect("MOVED", slot, any));
+        }
         if owner != node && !(asking && target == node) {
             return Some(redirect("MOVED", slot, owner));
         }

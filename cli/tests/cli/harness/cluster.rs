@@ -1,0 +1,24 @@
+//! A real cluster of three primaries, filled, gone with the test.
+
+use std::path::Path;
+
+use stallion_lab::stack::{Registry, StackKind, StackPlan};
+use stallion_lab::{Placement, Stack};
+
+use super::stallion::stallion;
+
+/// Three primaries with so many replicas each, and so many keys, whose servers count from zero.
+pub(crate) fn cluster(folder: &Path, replicas: u16, keys: &str) -> Stack {
+    let plan = StackPlan { kind: StackKind::Cluster, replicas, ..StackPlan::default() };
+    let placement = Placement { server: None, client: None, others: Vec::new() };
+    let registry = Registry::at(folder.canonicalize().unwrap().join("stacks"));
+    let stack = Stack::start(&plan, &placement, &registry).unwrap();
+    let port = stack.port().to_string();
+    let flags = ["load", "--topology", "cluster", "-p", &port, "--keys", keys, "--conns", "6"];
+    stallion(&flags).expect(0, &["keys written", "0 absent, 0 wrong"]);
+    for target in stack.targets() {
+        let mut connection = target.connect().unwrap();
+        redis::cmd("CONFIG").arg("RESETSTAT").query::<()>(&mut connection).unwrap();
+    }
+    stack
+}

@@ -1,0 +1,79 @@
+//! Reads that go to replicas: which of them can be asked, and who gets what they cannot answer.
+
+use super::{Reader, Router, Waiting};
+use crate::units::{NodeId, SlotId};
+
+impl Router {
+    /// Whether reads go to replicas.
+    #[must_use]
+    pub const fn reads_replicas(&self) -> bool {
+        self.reader.is_some()
+    }
+
+    /// A replica that can be asked for a slot; none when there is none, or none is to be asked.
+    pub fn replica(&mut self, slot: SlotId) -> Option<NodeId> {
+        let owner = self.owner(slot);
+        let (nodes, rooms) = (&self.nodes, &self.rooms);
+        let is_open = |id: NodeId| {
+            let room = nodes.get(id.index()).and_then(|node| node.room);
+            room.is_some_and(|room| rooms[usize::from(room)].open > 0)
+        };
+        self.reader.as_mut()?.choose(owner, is_open)
+    }
+
+    /// A node answered after so long.
+    pub fn heard(&mut self, room: usize, took_ns: u64) {
+        if let (Some(reader), Some(node)) = (&mut self.reader, self.rooms[room].node) {
+            reader.heard(node, took_ns);
+        }
+    }
+
+    /// Whether a node is read in place of others.
+    #[must_use]
+    pub fn is_replica(&self, node: NodeId) -> bool {
+        self.nodes.get(node.index()).is_some_and(|node| node.reads)
+    }
+
+    /// A connection of a room was opened.
+    pub fn opened(&mut self, room: usize) {
+        self.rooms[room].open += 1;
+    }
+
+    /// One was closed. With the last one of a replica what waits for it goes to the primary.
+    pub fn closed(&mut self, room: usize) {
+        let room = &mut self.rooms[room];
+        room.open = room.open.saturating_sub(1);
+        if let (0, Some(node), true) = (room.open, room.node, self.reader.is_some()) {
+            self.sort_out(node.index());
+        }
+    }
+
+    /// Who is to get a request that waits at a node: this one, or another one meanwhile.
+    #[inline]
+    pub(super) fn place_of(&self, waiting: &Waiting, at: NodeId) -> NodeId {
+        let owner = self.owner(waiting.slot);
+        let is_read_here = |reader: &Reader| {
+            let room = self.nodes[at.index()].room;
+            let is_open = room.is_some_and(|room| self.rooms[usize::from(room)].open > 0);
+            is_open && reader.serves(owner, at)
+        };
+        let stays =
+            waiting.asks || waiting.by_replica && self.reader.as_ref().is_some_and(is_read_here);
+        if stays { at } else { owner }
+    }
+
+    /// The replicas as the board has them now: they may be newer than the owners, until the next
+    /// look, and what one of them does not serve it sends to its primary.
+    pub(super) fn look_for_replicas(&mut self) {
+        let Some(reader) = &mut self.reader else { return };
+        if self.board.copy_replicas(&mut reader.replicas).is_none() {
+            // Being replaced just now: the version is another one at the next look.
+            return;
+        }
+        for replica in reader.replicas.as_flattened() {
+            if let Some(node) = self.nodes.get_mut(usize::from(*replica)) {
+                node.reads = true;
+            }
+        }
+    }
+}
