@@ -3,10 +3,15 @@
 //! Requests that were encoded together share their times, so a pipeline of 64 is one [`Span`] and
 //! 64 words, not 64 records of 48 bytes: writing and reading those was 10 ns of an operation.
 
+mod routed;
+
 use std::collections::VecDeque;
 
-use crate::units::{CommandId, KeyId, Nanos, SlotId};
+pub use routed::Route;
+
+use crate::units::{CommandId, KeyId, Nanos};
 use crate::workload::Op;
+use routed::Ways;
 
 /// One request that has been encoded and not been answered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,22 +32,6 @@ pub struct Flight {
     pub ahead: u32,
     /// What a cluster needs to know of it; nothing with a single server.
     pub route: Route,
-}
-
-/// What it takes to send a request once more, and to count it by its slot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Route {
-    /// Time to live of a write in seconds.
-    pub ttl_s: u32,
-    /// The key's slot.
-    pub slot: SlotId,
-    /// How often it was sent before.
-    pub hops: u8,
-    /// Bytes of the request as it was sent.
-    pub bytes: u32,
-    /// The version that a write carries, in a run that measures how old answers are; of a read
-    /// that was answered, the one that came.
-    pub version: u64,
 }
 
 /// Requests that follow each other and share their times.
@@ -106,55 +95,14 @@ impl Packed {
     }
 }
 
-/// The part of a [`Route`] that each request of a cluster has, in one word: what is written and read
-/// for every request must be small. The rest stands beside it, if there is any.
-#[derive(Debug, Clone, Copy, Default)]
-struct Way(u64);
-
-const SLOT_SHIFT: u32 = u32::BITS;
-const HOPS_SHIFT: u32 = SLOT_SHIFT + u16::BITS;
-/// It has a time to live or a version.
-const HAS_MORE: u64 = 1 << (HOPS_SHIFT + u8::BITS);
-
-impl Way {
-    #[inline]
-    const fn new(route: Route) -> Self {
-        let more = if route.ttl_s > 0 || route.version > 0 { HAS_MORE } else { 0 };
-        let (slot, hops) = (route.slot.0 as u64, route.hops as u64);
-        Self(more | hops << HOPS_SHIFT | slot << SLOT_SHIFT | route.bytes as u64)
-    }
-
-    #[inline]
-    const fn has_more(self) -> bool {
-        self.0 & HAS_MORE != 0
-    }
-
-    #[inline]
-    const fn slot(self) -> SlotId {
-        SlotId((self.0 >> SLOT_SHIFT) as u16)
-    }
-
-    #[inline]
-    const fn hops(self) -> u8 {
-        (self.0 >> HOPS_SHIFT) as u8
-    }
-
-    #[inline]
-    const fn bytes(self) -> u32 {
-        self.0 as u32
-    }
-}
-
 /// A bounded queue of them. It never grows beyond the capacity that it was made with.
 #[derive(Debug)]
 pub struct Flights {
     spans: VecDeque<Span>,
     /// A ring of a power of two places.
     ops: Box<[Packed]>,
-    /// As many, or none with a single server.
-    ways: Box<[Way]>,
-    /// Times to live and versions, of those that have any.
-    rests: Box<[(u32, u64)]>,
+    /// Of a cluster's, what their [`Route`]s are.
+    ways: Ways,
     head: usize,
     len: usize,
     capacity: usize,
@@ -167,21 +115,11 @@ impl Flights {
         Self {
             spans: VecDeque::with_capacity(capacity),
             ops: vec![Packed::default(); capacity.next_power_of_two()].into(),
-            ways: Box::default(),
-            rests: Box::default(),
+            ways: Ways::default(),
             head: 0,
             len: 0,
             capacity,
         }
-    }
-
-    /// As [`Flights::new`], and keeps the [`Route`] of each.
-    #[must_use]
-    pub fn routed(capacity: usize) -> Self {
-        let plain = Self::new(capacity);
-        let places = plain.ops.len();
-        let (ways, rests) = (vec![Way::default(); places], vec![(0, 0); places]);
-        Self { ways: ways.into(), rests: rests.into(), ..plain }
     }
 
     /// How many are in flight.
@@ -225,69 +163,6 @@ impl Flights {
         let place = self.place(self.len);
         self.ops[place] = Packed::new(op);
         self.len += 1;
-    }
-
-    /// Adds one request of a cluster, encoded at `now`: to the youngest span if it shares its times
-    /// and neither was sent before. The caller has seen that there is room.
-    #[inline]
-    pub fn put(
-        &mut self,
-        due: Nanos,
-        ready: Nanos,
-        now: Nanos,
-        op: &Op,
-        route: Route,
-        is_asked: bool,
-    ) {
-        let is_resent = route.hops > 0;
-        let ahead = self.len as u32;
-        let joins = |span: &Span| {
-            !span.is_sent && !span.is_resent && span.due == due && span.ready == ready
-        };
-        match self.spans.back_mut() {
-            Some(span) if !is_resent && joins(span) => span.left += 1,
-            _ => {
-                let span = Span::new(due, ready, now, ahead);
-                self.spans.push_back(Span { left: 1, is_resent, is_asked, ..span });
-            }
-        }
-        self.add_routed(*op, route);
-    }
-
-    /// As [`Flights::add`], of a cluster.
-    #[inline]
-    pub fn add_routed(&mut self, op: Op, route: Route) {
-        let place = self.place(self.len);
-        let way = Way::new(route);
-        self.ways[place] = way;
-        if way.has_more() {
-            self.rests[place] = (route.ttl_s, route.version);
-        }
-        self.add(op);
-    }
-
-    /// Whether the next answer is that to an ASKING, which is thereby taken.
-    #[inline]
-    pub fn take_asked(&mut self) -> bool {
-        self.spans.front_mut().is_some_and(|span| std::mem::take(&mut span.is_asked))
-    }
-
-    /// Shows the command, the slot and the request's bytes of the oldest `count`; of a cluster's.
-    #[inline]
-    pub fn show(&self, count: usize, mut each: impl FnMut(CommandId, SlotId, u32)) {
-        let before_wrap = count.min(self.ops.len() - self.head);
-        let runs = [self.head..self.head + before_wrap, 0..count - before_wrap];
-        for run in runs {
-            for (op, way) in self.ops[run.clone()].iter().zip(&self.ways[run]) {
-                each(op.command(), way.slot(), way.bytes());
-            }
-        }
-    }
-
-    fn route(&self, place: usize) -> Route {
-        let Some(way) = self.ways.get(place) else { return Route::default() };
-        let (ttl_s, version) = if way.has_more() { self.rests[place] } else { (0, 0) };
-        Route { ttl_s, slot: way.slot(), hops: way.hops(), bytes: way.bytes(), version }
     }
 
     /// The youngest span has `count` requests; one without any is none.
@@ -334,7 +209,7 @@ impl Flights {
     #[must_use]
     pub fn get(&self, index: usize) -> Flight {
         let place = self.place(index);
-        let (op, route) = (self.ops[place], self.route(place));
+        let (op, route) = (self.ops[place], self.ways.route(place));
         let span = self.spans.front();
         let (due, ready, sent, ahead) = span.map_or_else(Default::default, |span| {
             (span.due, span.ready, span.sent, span.ahead + index as u32)
@@ -403,29 +278,6 @@ mod tests {
             }
             assert!(flights.pop().is_none());
         }
-    }
-
-    #[test]
-    fn requests_of_a_cluster_share_spans_until_one_was_sent_before() {
-        let mut flights = Flights::routed(4);
-        let op = |key| Op { key: KeyId(key), ttl_s: 9, ..Op::default() };
-        let (due, slot) = (Nanos(1), SlotId(7));
-        let route = |hops| Route { ttl_s: 9, slot, hops, bytes: 40, version: 5 };
-        flights.put(due, due, due, &op(0), route(0), false);
-        flights.put(due, due, due, &op(1), route(0), false);
-        flights.put(due, due, due, &op(2), route(3), true);
-        flights.put(due, due, due, &op(3), route(0), false);
-        assert_eq!(flights.head_span().unwrap().1, 2, "the first two share a span");
-        assert!(!flights.take_asked());
-        flights.pop_many(2);
-        assert!(flights.take_asked() && !flights.take_asked(), "one answer, once");
-        let (span, left) = flights.head_span().unwrap();
-        assert!(span.is_resent && left == 1);
-        let flight = flights.pop().unwrap();
-        assert_eq!(flight.route, route(3));
-        let mut shown = Vec::new();
-        flights.show(1, |_, slot, bytes| shown.push((slot, bytes)));
-        assert_eq!((shown, flights.len()), (vec![(slot, 40)], 1));
     }
 
     #[test]
