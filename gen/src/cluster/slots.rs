@@ -71,14 +71,23 @@ impl Slots {
     #[inline]
     #[must_use]
     pub fn of(&self, key: KeyId) -> SlotId {
-        // The key's numbers are below 10^12: halves of six digits divide as words of 32 bits.
-        let (high, low) = ((key.0 / HALF % HALF) as u32, (key.0 % HALF) as u32);
+        // The key's numbers are below 10^12: halves of six digits divide as words of 32 bits. Zeros
+        // change nothing, and most runs have no more than a million keys.
+        let mut crc = self.base;
+        let mut low = key.0;
+        if low >= HALF {
+            crc ^= self.change(0, (low / HALF % HALF) as u32);
+            low %= HALF;
+        }
+        SlotId((crc ^ self.change(KEY_DIGITS / CHUNK / 2, low as u32)) % SLOTS)
+    }
+
+    /// What six digits change, of which the first three belong to the table at `place`.
+    #[inline]
+    fn change(&self, place: usize, digits: u32) -> u16 {
         let values = CHUNK_VALUES as u32;
-        let chunks = [high / values, high % values, low / values, low % values];
-        let of_chunk = |(table, chunk): (&[u16; CHUNK_VALUES], u32)| table[chunk as usize];
-        let changes = self.changes.iter().zip(chunks).map(of_chunk);
-        let crc = changes.fold(self.base, |crc, change| crc ^ change);
-        SlotId(crc % SLOTS)
+        let of_table = |place: usize, chunk: u32| self.changes[place][chunk as usize];
+        of_table(place, digits / values) ^ of_table(place + 1, digits % values)
     }
 }
 
@@ -156,12 +165,15 @@ impl RequestSlots {
         let form = usize::from(self.of_command[command.index()]);
         match &self.places {
             Places::Slots(tables) => tables[form].of(key),
-            Places::Ring(ring, names) => {
-                let Name { before, after } = &names[form];
-                SlotId(ring.server_of_parts([before, &digits(key), after]).0)
-            }
+            Places::Ring(ring, names) => server_of(ring, &names[form], key),
         }
     }
+}
+
+/// Out of line: hashing is no look-up, and would keep the look-up from being inlined.
+#[inline(never)]
+fn server_of(ring: &HashRing, Name { before, after }: &Name, key: KeyId) -> SlotId {
+    SlotId(ring.server_of_parts([before, &digits(key), after]).0)
 }
 
 /// One command for each form that names of keys have, and the form of each command.
