@@ -17,6 +17,14 @@ const PIPELINES: [usize; 3] = [1, 16, 64];
 struct Measured {
     ns_per_op: Sample,
     ops_per_sec: Sample,
+    server_ns_per_op: Sample,
+}
+
+/// One run of one of them.
+struct Turn {
+    ns_per_op: f64,
+    ops_per_sec: f64,
+    requests: f64,
 }
 
 pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
@@ -37,6 +45,7 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
         "ours ops/s",
         "redis-benchmark ops/s",
         "ratio",
+        "server ns/op, ours/redis-benchmark",
     ]);
     for name in ["redis-server", "null"] {
         let server = match name {
@@ -53,7 +62,8 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
         "GET of 100 B over {KEYS} keys, {CONNECTIONS} connections, client pinned to one core, server \
          to another; CPU of the whole client process from its start to its end over all of its \
          requests; median [least..most] of {rounds} alternating runs of about {seconds} s, ratios by \
-         pairs. The floor is the bare ring loop (see engine), its process counted likewise."
+         pairs. The floor is the bare ring loop (see engine), its process counted likewise; the last column \
+         is the CPU of redis-server's main thread for each request."
     );
     publish("peers", effort, Value::Array(data), &[table], &note)
 }
@@ -70,12 +80,13 @@ fn rounds_of(
 ) -> anyhow::Result<[Measured; TURNS]> {
     let mut found: [Measured; TURNS] = Default::default();
     // How many requests fill the time is found out by a short run.
-    let (_, rate) = benchmark(server, pipeline, 20_000 * pipeline as u64)?;
-    let requests = (rate * effort.seconds as f64) as u64;
+    let short = benchmark(server, pipeline, 20_000 * pipeline as u64)?;
+    let requests = (short.ops_per_sec * effort.seconds as f64) as u64;
     for round in 0..effort.rounds {
         for step in 0..TURNS {
             let turn = (round + step) % TURNS;
-            let (ns_per_op, ops_per_sec) = match turn {
+            let before_ns = server.main_cpu_ns()?;
+            let Turn { ns_per_op, ops_per_sec, requests } = match turn {
                 0 => drive(programs, server, pipeline, effort.seconds)?,
                 1 => benchmark(server, pipeline, requests)?,
                 _ if with_floor => floor(programs, server, pipeline, effort.seconds)?,
@@ -83,6 +94,8 @@ fn rounds_of(
             };
             found[turn].ns_per_op.add(ns_per_op);
             found[turn].ops_per_sec.add(ops_per_sec);
+            let server_ns = server.main_cpu_ns()? - before_ns;
+            found[turn].server_ns_per_op.add(server_ns as f64 / requests);
         }
     }
     Ok(found)
@@ -93,15 +106,16 @@ fn floor(
     server: &Server,
     pipeline: usize,
     seconds: u64,
-) -> anyhow::Result<(f64, f64)> {
+) -> anyhow::Result<Turn> {
     let (port, cpu) = (server.port.to_string(), client_cpu()?.to_string());
     let (pipeline, seconds) = (pipeline.to_string(), seconds.to_string());
     let connections = CONNECTIONS.to_string();
     let words = ["uring", &port, &pipeline, &connections, &seconds, &cpu];
     let used = child::run(&programs.words("examples/floor", &words))?;
     let found: Value = serde_json::from_str(&used.stdout).context("what the floor printed")?;
-    let ops = number(&found, "/ops")?.max(1.0);
-    Ok((used.cpu_ns as f64 / ops, number(&found, "/ops_per_sec")?))
+    let requests = number(&found, "/ops")?.max(1.0);
+    let ops_per_sec = number(&found, "/ops_per_sec")?;
+    Ok(Turn { ns_per_op: used.cpu_ns as f64 / requests, ops_per_sec, requests })
 }
 
 fn drive(
@@ -109,15 +123,19 @@ fn drive(
     server: &Server,
     pipeline: usize,
     seconds: u64,
-) -> anyhow::Result<(f64, f64)> {
+) -> anyhow::Result<Turn> {
     let flags =
         format!("--pipeline {pipeline} --conns {CONNECTIONS} --duration {seconds}s --warmup 0s");
     let flags: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
     let driven = programs.drive(server.port, &flags)?;
-    Ok((driven.process_ns_per_op, driven.number("/ops_per_sec")?))
+    Ok(Turn {
+        ns_per_op: driven.process_ns_per_op,
+        ops_per_sec: driven.number("/ops_per_sec")?,
+        requests: driven.number("/accounting/answered")?.max(1.0),
+    })
 }
 
-fn benchmark(server: &Server, pipeline: usize, requests: u64) -> anyhow::Result<(f64, f64)> {
+fn benchmark(server: &Server, pipeline: usize, requests: u64) -> anyhow::Result<Turn> {
     let words = format!(
         "taskset -c {} redis-benchmark -p {} -t get -d 100 -r {KEYS} -P {pipeline} -c {CONNECTIONS} \
          -n {requests} --csv",
@@ -126,9 +144,10 @@ fn benchmark(server: &Server, pipeline: usize, requests: u64) -> anyhow::Result<
     );
     let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
     let used = child::run(&words)?;
-    let rate = requests_per_second(&used.stdout)
+    let ops_per_sec = requests_per_second(&used.stdout)
         .with_context(|| format!("redis-benchmark printed {:?}", used.stdout))?;
-    Ok((used.cpu_ns as f64 / requests as f64, rate))
+    let requests = requests as f64;
+    Ok(Turn { ns_per_op: used.cpu_ns as f64 / requests, ops_per_sec, requests })
 }
 
 /// The second column of the row for GET.
@@ -146,6 +165,7 @@ fn row(
     let cpu = ours.ns_per_op.ratio_to(&theirs.ns_per_op);
     let above = ours.ns_per_op.ratio_to(&floor.ns_per_op);
     let rate = ours.ops_per_sec.ratio_to(&theirs.ops_per_sec);
+    let served = ours.server_ns_per_op.ratio_to(&theirs.server_ns_per_op);
     let measured = server == "null";
     let if_measured = |text: String| if measured { text } else { String::new() };
     table.rows.push(vec![
@@ -159,6 +179,7 @@ fn row(
         ours.ops_per_sec.text(whole),
         theirs.ops_per_sec.text(whole),
         rate.text(ratio),
+        if measured { String::new() } else { served.text(ratio) },
     ]);
     json!({
         "server": server,
@@ -171,6 +192,8 @@ fn row(
         "ours_ops_per_sec": ours.ops_per_sec.json(),
         "redis_benchmark_ops_per_sec": theirs.ops_per_sec.json(),
         "rate_ratio": rate.json(),
+        "ours_server_ns_per_op": (!measured).then(|| ours.server_ns_per_op.json()),
+        "redis_benchmark_server_ns_per_op": (!measured).then(|| theirs.server_ns_per_op.json()),
     })
 }
 

@@ -150,6 +150,15 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// CPU time of its main thread so far, in nanoseconds: the first field of
+    /// /proc/PID/task/PID/schedstat.
+    pub(super) fn main_cpu_ns(&self) -> anyhow::Result<u64> {
+        let id = self.process.id();
+        let text = std::fs::read_to_string(format!("/proc/{id}/task/{id}/schedstat"))?;
+        let used_ns = text.split_whitespace().next().and_then(|field| field.parse().ok());
+        used_ns.with_context(|| format!("the schedstat of process {id} is {text:?}"))
+    }
+
     pub(super) fn wait_until_open(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(20);
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
