@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::effort::Effort;
 use super::figures::{Sample, ratio, tenth, whole};
-use super::programs::{CONNECTIONS, KEYS, Programs, Server, client_cpu, number};
+use super::programs::{CONNECTIONS, Driven, KEYS, Programs, Server, client_cpu, number};
 use super::publish::{Table, publish};
 use crate::child;
 use crate::{install, shell};
@@ -127,7 +127,11 @@ fn drive(
     let flags =
         format!("--pipeline {pipeline} --conns {CONNECTIONS} --duration {seconds}s --warmup 0s");
     let flags: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
-    let driven = programs.drive(server.port, &flags)?;
+    // All of it on one core, as redis-benchmark is: left to itself, what it does beside its requests
+    // goes to the other cores, and with two of them that is the server's (0.8 % of it here).
+    let pinned = ["taskset", "-c", &client_cpu()?.to_string()].map(str::to_owned);
+    let words = [&pinned[..], &programs.drive_words(server.port, &flags)?].concat();
+    let driven = Driven::of(&child::run(&words)?)?;
     Ok(Turn {
         ns_per_op: driven.process_ns_per_op,
         ops_per_sec: driven.number("/ops_per_sec")?,
