@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         device: args.device.clone(),
     };
     chaos::check(action, &parameters).map_err(Failure::usage)?;
-    let target = target(&args.place)?;
+    let target = args.place.lab_target()?;
     let interrupt = Interrupt::on_signals().context("cannot handle Ctrl-C")?;
     let mut site =
         Site::connect(&target, &interrupt, args.allow_foreign).map_err(Failure::usage)?;
@@ -124,14 +124,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
         None => Ok(()),
         Some(text) => Err(anyhow::anyhow!(text).into()),
     }
-}
-
-fn target(place: &Place) -> Result<Target, Failure> {
-    if let Some(url) = &place.target {
-        return Target::parse(url).map_err(Failure::usage);
-    }
-    let (user, password) = (place.user.as_deref(), place.password());
-    Ok(Target::tcp(&place.host, place.port, user, password.as_deref()))
 }
 
 fn open_log(

@@ -63,6 +63,15 @@ impl Place {
     pub(crate) fn password(&self) -> Option<String> {
         self.pass.clone().or_else(|| std::env::var("REDISCLI_AUTH").ok())
     }
+
+    /// The same server, for those who ask it questions instead of driving it.
+    pub(crate) fn lab_target(&self) -> Result<stallion_lab::Target, Failure> {
+        if let Some(url) = &self.target {
+            return stallion_lab::Target::parse(url).map_err(Failure::usage);
+        }
+        let (user, password) = (self.user.as_deref(), self.password());
+        Ok(stallion_lab::Target::tcp(&self.host, self.port, user, password.as_deref()))
+    }
 }
 
 /// The server, and how to speak to it.

@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Invalid(String),
     /// Exit 99: the objective given with `--slo` was broken.
     SloBroken(String),
+    /// A verdict that was printed already, by its exit code.
+    Said(u8),
     /// Exit 141, as of a program that SIGPIPE ended: nobody reads what it prints any more.
     Unheard,
 }
@@ -40,6 +42,7 @@ impl From<anyhow::Error> for Failure {
 pub(crate) fn code(outcome: Outcome) -> ExitCode {
     let (code, text) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Said(code)) => return ExitCode::from(code),
         Err(Failure::Unheard) => return ExitCode::from(141),
         Err(Failure::Failed(error)) => (1, format!("error: {error:#}")),
         Err(Failure::Usage(error)) => (2, format!("error: {error:#}")),

@@ -20,6 +20,7 @@ mod lab;
 mod load;
 mod null;
 mod shell;
+mod triage;
 
 mod drive;
 mod probe;
@@ -55,6 +56,9 @@ enum Verb {
     Compare(compare::Args),
     /// Turn a run into the files of other tools: HdrHistogram, memtier, CSV, Perfetto, Parquet
     Export(export::Args),
+    /// Say why the hit rate fell: evictions, shorter times to live, renamed keys, a degraded cluster,
+    /// or resharding
+    Triage(triage::Args),
     /// Write down what clients ask a server (MONITOR), for drive --trace
     Capture(capture::Args),
     /// Run a scenario: servers, load, drive, chaos, probes and report by one command
@@ -82,6 +86,7 @@ fn run(verb: &Verb) -> exit::Outcome {
         Verb::Report(args) => report::run(args),
         Verb::Compare(args) => compare::run(args),
         Verb::Export(args) => export::run(args),
+        Verb::Triage(args) => triage::run(args),
         Verb::Capture(args) => capture::run(args),
         Verb::Lab(args) => lab::run(args),
         Verb::Null(args) => null::run(args),

@@ -44,6 +44,26 @@ impl Info {
     }
 }
 
+/// Numbers by field; of `cmdstat_get:calls=3,usec=5` the fields are `cmdstat_get.calls` and so on.
+pub type Numbers = BTreeMap<String, f64>;
+
+/// Every number in a text of INFO's form.
+#[must_use]
+pub fn numbers(text: &str) -> Numbers {
+    let mut numbers = Numbers::new();
+    for (name, value) in text.lines().filter_map(|line| line.trim_end().split_once(':')) {
+        if let Ok(number) = value.parse() {
+            numbers.insert(name.to_owned(), number);
+        }
+        for (part, value) in value.split(',').filter_map(|part| part.split_once('=')) {
+            if let Ok(number) = value.parse() {
+                numbers.insert(format!("{name}.{part}"), number);
+            }
+        }
+    }
+    numbers
+}
+
 /// The value of one configuration directive.
 ///
 /// # Errors
@@ -67,6 +87,8 @@ pub fn set_config(connection: &mut Connection, name: &str, value: &str) -> Redis
 pub struct SlowCommand {
     /// The server's running number.
     pub id: i64,
+    /// When it began, in seconds since 1970 by the server's clock.
+    pub at_unix_s: i64,
     /// Execution time in microseconds.
     pub duration_us: i64,
     /// The command's name in upper case.
@@ -86,7 +108,8 @@ fn slow_command(entry: &Value) -> Option<SlowCommand> {
     let Value::Array(fields) = entry else {
         return None;
     };
-    let [Value::Int(id), _, Value::Int(duration_us), Value::Array(words), ..] = fields.as_slice()
+    let [Value::Int(id), Value::Int(at), Value::Int(duration_us), Value::Array(words), ..] =
+        fields.as_slice()
     else {
         return None;
     };
@@ -95,6 +118,7 @@ fn slow_command(entry: &Value) -> Option<SlowCommand> {
     };
     Some(SlowCommand {
         id: *id,
+        at_unix_s: *at,
         duration_us: *duration_us,
         name: String::from_utf8_lossy(name).to_uppercase(),
     })
@@ -113,6 +137,13 @@ mod tests {
     }
 
     #[test]
+    fn fields_within_fields_are_read() {
+        let numbers = numbers("a:1\r\ncmdstat_get:calls=3,usec=5\r\nrole:master\r\n");
+        let expected = [("a", 1.0), ("cmdstat_get.calls", 3.0), ("cmdstat_get.usec", 5.0)];
+        assert_eq!(numbers, expected.map(|(name, value)| (name.to_owned(), value)).into());
+    }
+
+    #[test]
     fn slowlog_entries_of_another_form_are_left_out() {
         let word = |text: &str| Value::BulkString(text.as_bytes().to_vec());
         let entry = Value::Array(vec![
@@ -122,7 +153,10 @@ mod tests {
             Value::Array(vec![word("keys"), word("*")]),
         ]);
         let found = slow_command(&entry).unwrap();
-        assert_eq!((found.id, found.duration_us, found.name.as_str()), (7, 88, "KEYS"));
+        assert_eq!(
+            (found.id, found.at_unix_s, found.duration_us, found.name.as_str()),
+            (7, 1, 88, "KEYS")
+        );
         assert_eq!(slow_command(&Value::Array(vec![Value::Int(1)])), None);
     }
 }

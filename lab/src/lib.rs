@@ -16,6 +16,8 @@ pub mod info;
 
 pub mod members;
 
+pub mod survey;
+
 pub mod placement;
 
 pub mod stack;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use redis::{Connection, RedisResult};
 
 /// One node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Member {
     /// Its id, which it keeps for ever.
     pub id: String,
@@ -17,8 +17,12 @@ pub struct Member {
     pub is_primary: bool,
     /// It, or the cluster, thinks that it has failed.
     pub has_failed: bool,
+    /// The id of the primary that it follows.
+    pub follows: Option<String>,
     /// The slots that it serves.
     pub slots: Vec<RangeInclusive<u16>>,
+    /// Slots that are on their way to it or from it; only the node that was asked tells its own.
+    pub moving: Vec<u16>,
 }
 
 impl Member {
@@ -51,15 +55,20 @@ fn member(line: &str) -> Option<Member> {
     let address = words.next()?.split('@').next()?;
     let (host, port) = address.rsplit_once(':')?;
     let flags: Vec<&str> = words.next()?.split(',').collect();
+    let follows = words.next()?;
     // Slots on their way are in brackets: `[5-<-id]`.
-    let slots = words.skip(5).filter(|word| !word.starts_with('[')).filter_map(range);
+    let (moving, slots): (Vec<&str>, Vec<&str>) =
+        words.skip(4).partition(|word| word.starts_with('['));
+    let slot = |word: &&str| word.trim_start_matches('[').split('-').next()?.parse().ok();
     Some(Member {
         id,
         host: host.to_owned(),
         port: port.parse().ok()?,
         is_primary: flags.contains(&"master"),
         has_failed: flags.iter().any(|flag| flag.starts_with("fail")),
-        slots: slots.collect(),
+        follows: (follows != "-").then(|| follows.to_owned()),
+        slots: slots.into_iter().filter_map(range).collect(),
+        moving: moving.iter().filter_map(slot).collect(),
     })
 }
 
@@ -87,8 +96,10 @@ mod tests {
         assert_eq!(primary.slots, [0..=99, 7..=7]);
         assert!(primary.is_primary && !primary.has_failed && primary.serves(50));
         assert_eq!(primary.slot_count(), 101);
+        assert_eq!((primary.follows, primary.moving), (None, vec![5]));
         let gone = member("1 :7@17 slave,fail? e9 0 1 2 disconnected").unwrap();
         assert!(gone.host.is_empty() && gone.has_failed && !gone.is_primary);
+        assert_eq!(gone.follows.as_deref(), Some("e9"));
         for broken in ["", "x", "x y z", "1 a:b@c master - 0 0 0 connected"] {
             assert_eq!(member(broken), None, "{broken}");
         }

@@ -100,7 +100,10 @@ impl Target {
         Client::open(self.info.clone())
             .and_then(|client| client.get_connection_with_timeout(CONNECT_TIMEOUT))
             .and_then(|mut connection| {
+                // A server that is stopped accepts, and says nothing.
+                connection.set_read_timeout(Some(CONNECT_TIMEOUT))?;
                 redis::cmd("PING").query::<()>(&mut connection)?;
+                connection.set_read_timeout(None)?;
                 Ok(connection)
             })
             .map_err(|error| TargetError::Connect {

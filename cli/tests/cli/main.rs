@@ -39,4 +39,6 @@ mod aside;
 
 mod proxies;
 
+mod triage;
+
 mod stopped;

@@ -111,12 +111,9 @@ mod tests {
     #[test]
     fn all_have_the_same_in_the_end() {
         let member = |slots: RangeInclusive<u16>| Member {
-            id: String::new(),
-            host: String::new(),
-            port: 1,
             is_primary: true,
-            has_failed: false,
             slots: vec![slots],
+            ..Member::default()
         };
         let taken = fair(&[member(0..=8_191), member(8_192..=16_383)]);
         assert_eq!(taken, [0..=2_730, 8_192..=10_922]);

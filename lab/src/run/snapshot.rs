@@ -7,10 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::info::{self, Numbers};
 use crate::target::Target;
-
-/// Numbers by field; of `cmdstat_get:calls=3,usec=5` the fields are `cmdstat_get.calls` and so on.
-pub type Numbers = BTreeMap<String, f64>;
 
 /// The numbers of every server by its address.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -48,28 +46,13 @@ impl Snapshots {
 
 /// Asks every server that answers; one that is dead has no numbers.
 pub(super) fn ask(targets: &[Target]) -> BTreeMap<String, Numbers> {
-    targets.iter().filter_map(|target| Some((target.to_string(), numbers(target)?))).collect()
+    targets.iter().filter_map(|target| Some((target.to_string(), told(target)?))).collect()
 }
 
-fn numbers(target: &Target) -> Option<Numbers> {
+fn told(target: &Target) -> Option<Numbers> {
     let mut connection = target.connect().ok()?;
     let text: String = redis::cmd("INFO").arg("everything").query(&mut connection).ok()?;
-    Some(parse(&text))
-}
-
-fn parse(text: &str) -> Numbers {
-    let mut numbers = Numbers::new();
-    for (name, value) in text.lines().filter_map(|line| line.trim_end().split_once(':')) {
-        if let Ok(number) = value.parse() {
-            numbers.insert(name.to_owned(), number);
-        }
-        for (part, value) in value.split(',').filter_map(|part| part.split_once('=')) {
-            if let Ok(number) = value.parse() {
-                numbers.insert(format!("{name}.{part}"), number);
-            }
-        }
-    }
-    numbers
+    Some(info::numbers(&text))
 }
 
 #[cfg(test)]
@@ -77,10 +60,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_within_fields_are_read() {
-        let numbers = parse("a:1\r\ncmdstat_get:calls=3,usec=5\r\nrole:master\r\n");
-        let expected = [("a", 1.0), ("cmdstat_get.calls", 3.0), ("cmdstat_get.usec", 5.0)];
-        assert_eq!(numbers, expected.map(|(name, value)| (name.to_owned(), value)).into());
+    fn a_counter_grows_by_what_was_added() {
+        let numbers = Numbers::from([("a".to_owned(), 1.0)]);
         let after = BTreeMap::from([("s".to_owned(), numbers.clone())]);
         let before = BTreeMap::from([("s".to_owned(), Numbers::from([("a".to_owned(), 0.5)]))]);
         let both = Snapshots { before, after };
