@@ -19,6 +19,7 @@ mod export;
 mod lab;
 mod load;
 mod null;
+mod plan;
 mod shell;
 mod triage;
 
@@ -59,6 +60,8 @@ enum Verb {
     /// Say why the hit rate fell: evictions, shorter times to live, renamed keys, a degraded cluster,
     /// or resharding
     Triage(triage::Args),
+    /// How many shards, how much memory, how many connections: from what was measured, with formulas
+    Plan(Box<plan::Args>),
     /// Write down what clients ask a server (MONITOR), for drive --trace
     Capture(capture::Args),
     /// Run a scenario: servers, load, drive, chaos, probes and report by one command
@@ -87,6 +90,7 @@ fn run(verb: &Verb) -> exit::Outcome {
         Verb::Compare(args) => compare::run(args),
         Verb::Export(args) => export::run(args),
         Verb::Triage(args) => triage::run(args),
+        Verb::Plan(args) => plan::run(args),
         Verb::Capture(args) => capture::run(args),
         Verb::Lab(args) => lab::run(args),
         Verb::Null(args) => null::run(args),

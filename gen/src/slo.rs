@@ -72,6 +72,19 @@ impl Slo {
         }
     }
 
+    /// The name of its percentile in summaries, as `p99` or `p9999`.
+    #[must_use]
+    pub const fn percentile(&self) -> &'static str {
+        match self.percentile {
+            Percentile::P50 => "p50",
+            Percentile::P90 => "p90",
+            Percentile::P99 => "p99",
+            Percentile::P999 => "p999",
+            Percentile::P9999 => "p9999",
+            Percentile::Max => "max",
+        }
+    }
+
     /// Whether it is met.
     #[must_use]
     pub fn is_met(&self, response: &Percentiles) -> bool {

@@ -41,4 +41,6 @@ mod proxies;
 
 mod triage;
 
+mod plan;
+
 mod stopped;
