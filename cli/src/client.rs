@@ -10,6 +10,8 @@ mod aside;
 
 mod topology;
 
+mod tls;
+
 mod words;
 
 use std::io::IsTerminal;
@@ -27,6 +29,7 @@ use stallion_gen::workload::sizes::Sizes;
 use stallion_gen::workload::values::Content;
 
 pub(crate) use read::{CoreList, cores, duration, socket_address};
+pub(crate) use tls::Tls;
 pub(crate) use words::{error_lines, human_count, human_us, write_json};
 
 use read::{bits_per_s, shares, ttl_range};
@@ -36,8 +39,8 @@ use crate::exit::Failure;
 /// Which server, and who to be there.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Place {
-    /// Server, as redis://[user:password@]host[:port] or unix:///path; `drive` also takes null, the
-    /// null server, which it starts itself
+    /// Server, as redis://[user:password@]host[:port], rediss:// for TLS, or unix:///path; `drive`
+    /// also takes null, the null server, which it starts itself
     #[arg(long, value_name = "URL", conflicts_with_all = ["host", "port", "user", "pass"])]
     pub(crate) target: Option<String>,
     /// Host of the server
@@ -52,6 +55,8 @@ pub(crate) struct Place {
     /// Password; REDISCLI_AUTH in the environment hides it from `ps`
     #[arg(short = 'a', long)]
     pass: Option<String>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
     help: Option<bool>,
@@ -66,11 +71,22 @@ impl Place {
 
     /// The same server, for those who ask it questions instead of driving it.
     pub(crate) fn lab_target(&self) -> Result<stallion_lab::Target, Failure> {
-        if let Some(url) = &self.target {
-            return stallion_lab::Target::parse(url).map_err(Failure::usage);
-        }
-        let (user, password) = (self.user.as_deref(), self.password());
-        Ok(stallion_lab::Target::tcp(&self.host, self.port, user, password.as_deref()))
+        let target = match &self.target {
+            Some(url) => stallion_lab::Target::parse(url).map_err(Failure::usage)?,
+            None => {
+                let (user, password) = (self.user.as_deref(), self.password());
+                stallion_lab::Target::tcp(&self.host, self.port, user, password.as_deref())
+            }
+        };
+        Ok(match self.tls.lab(self.asks_for_tls())? {
+            Some(tls) => target.by_tls(&tls),
+            None => target,
+        })
+    }
+
+    /// Whether the address asks for TLS.
+    pub(crate) fn asks_for_tls(&self) -> bool {
+        self.target.as_deref().is_some_and(Target::wants_tls)
     }
 }
 
@@ -98,10 +114,16 @@ impl Server {
         self.place.target.as_deref() == Some("null")
     }
 
+    /// Whether TLS is asked for.
+    pub(crate) fn wants_tls(&self) -> Result<bool, Failure> {
+        Ok(self.place.tls.wanted(self.place.asks_for_tls())?.is_some())
+    }
+
     /// The same flags, with a server of ours.
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
         let target = Some(format!("redis://{address}"));
-        let place = Place { target, user: None, pass: None, ..self.place.clone() };
+        let tls = Tls::default();
+        let place = Place { target, user: None, pass: None, tls, ..self.place.clone() };
         Self { place, ..self.clone() }
     }
 
@@ -112,10 +134,15 @@ impl Server {
 
     pub(crate) fn resolve(&self) -> Result<(Target, Credentials), Failure> {
         let Place { target, host, port, user, .. } = &self.place;
+        let tls = self.place.tls.client(self.place.asks_for_tls())?;
         if let Some(url) = target {
-            return Target::parse(url).map_err(Failure::usage);
+            let (target, credentials) = Target::parse(url).map_err(Failure::usage)?;
+            if tls.is_some() && matches!(target, Target::Unix(_)) {
+                return Err(Failure::usage("a unix socket is without TLS: leave out --tls"));
+            }
+            return Ok((target, Credentials { tls, ..credentials }));
         }
-        let credentials = Credentials { user: user.clone(), password: self.place.password() };
+        let credentials = Credentials { user: user.clone(), password: self.place.password(), tls };
         if let Some(first) = self.shape.first() {
             return Ok((first, credentials));
         }

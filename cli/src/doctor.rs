@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use stallion_gen::audit::kernel_tls::KernelTls;
 use stallion_probes::capability::{Finding, Grade, Section, examine};
 use stallion_timeline::HostFacts;
 
@@ -18,8 +19,22 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// What the kernel has of TLS: nothing that is used, but worth a line.
+fn kernel_tls() -> Finding {
+    match KernelTls::of_this_host() {
+        found @ KernelTls::There => Finding::good("kernel TLS", found.words()),
+        found @ KernelTls::Missing(_) => {
+            let remedy = "nothing is lost: --tls seals and opens in user space";
+            Finding::bad("kernel TLS", Grade::Fair, found.words(), remedy)
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Outcome {
-    let sections = examine();
+    let mut sections = examine();
+    if let Some(client) = sections.first_mut() {
+        client.findings.push(kernel_tls());
+    }
     if args.json {
         println!("{}", to_json(&sections));
         return Ok(());

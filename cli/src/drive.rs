@@ -122,6 +122,9 @@ impl Args {
         if !self.server.is_null() {
             return Ok(None);
         }
+        if self.server.wants_tls()? {
+            return Err(Failure::usage("--target null is without TLS: leave out --tls"));
+        }
         let cores = match &self.null_cores {
             Some(list) => list.0.clone(),
             None => null::spare_core(&self.work.cores()),

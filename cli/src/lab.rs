@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde_json::Value;
+use stallion_gen::plan;
 use stallion_lab::experiment::{self, Request};
 use stallion_lab::run::{Finished, Options};
 use stallion_lab::scenario::{self, EMBEDDED};
@@ -11,6 +12,7 @@ use stallion_lab::stack::Registry;
 use stallion_lab::sweep::{self, Scale};
 use stallion_lab::{Interrupt, Scenario};
 
+use crate::client::Tls;
 use crate::exit::{Failure, Outcome};
 
 const EXAMPLES: &str = "\
@@ -75,6 +77,8 @@ struct RunArgs {
     /// its primaries; may be given again. What they hold under the scenario's keys is overwritten
     #[arg(long, value_name = "local|URL", default_value = "local")]
     stack: Vec<String>,
+    #[command(flatten)]
+    tls: Tls,
     /// Also disturb servers that Stallion did not start in ways that may harm others
     #[arg(long)]
     allow_foreign: bool,
@@ -129,6 +133,7 @@ fn run_scenario(args: &RunArgs) -> Outcome {
     let scale = if args.quick || args.scale == Size::Small { Scale::Small } else { Scale::Full };
     let sweep = sweep::read(&file, &source, scale, &args.set).map_err(Failure::usage)?;
     let default_out = || PathBuf::from("results").join(&sweep.scenario.name);
+    let urls: Vec<String> = args.stack.iter().filter(|url| *url != "local").cloned().collect();
     let options = Options {
         program: std::env::current_exe().context("cannot find this program's own file")?,
         tool: concat!("stallion ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -136,7 +141,8 @@ fn run_scenario(args: &RunArgs) -> Outcome {
         probes: !args.no_probes,
         source: sweep.text.clone(),
         registry: Registry::of_this_user(),
-        urls: args.stack.iter().filter(|url| *url != "local").cloned().collect(),
+        tls: args.tls.lab(urls.iter().any(|url| plan::Target::wants_tls(url)))?,
+        urls,
         allow_foreign: args.allow_foreign,
         quiet: sweep.scenario.is_experiment(),
     };

@@ -6,6 +6,8 @@ pub mod units;
 
 pub mod limits;
 
+pub mod tls;
+
 pub mod workload;
 
 pub mod resp;

@@ -19,8 +19,10 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::audit::host::Before;
+use crate::audit::kernel_tls::KernelTls;
 use crate::audit::link::{Link, Meter};
 use crate::audit::sockets::Limits;
+use crate::cluster::board::Board;
 use crate::control::info::{Poll, watch as watch_server};
 use crate::control::preflight::{Caller, Info, StartError, resolve};
 use crate::null::reply::MARK;
@@ -29,8 +31,10 @@ use crate::record::{Layout, Progress, Recorder, Source};
 use crate::resp::command::Encoder;
 use crate::resp::tree::Tree;
 use crate::shard::ring::WaitPolicy;
+use crate::shard::ring::socket::Address;
 use crate::strategy::Strategy;
 use crate::summary::Summary;
+use crate::tls::TlsFacts;
 use crate::units::Nanos;
 use crate::workload::arrivals::Schedule;
 
@@ -116,6 +120,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let (mut caller, info) = Caller::with_info(plan)?;
     let cluster = way::find(plan, &mut caller, &encoder)?;
     load_scripts(plan, &mut caller)?;
+    let tls = tls_facts(plan, &caller);
     drop(caller);
     let address = resolve(&plan.target)?;
     let peer = peer_clock(plan)?;
@@ -124,16 +129,12 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let site = Site { address: address.clone(), cluster: cluster.as_ref(), versions, store };
     let mut crew = Crew::open(plan, &site, &encoder, &schedule, &outputs.stop)?;
     let times = Times::of(plan, monotonic_ns() + LEAD_NS);
-    let writer = create_timeline(plan, outputs).map_err(RunError::Timeline)?;
+    let writer = create_timeline(plan, tls.as_ref(), outputs).map_err(RunError::Timeline)?;
     let (found, servers) = channel();
     let link = Link::towards(&address, plan.link_bits_per_s);
     let server_is_local = address.is_local();
-    let keeps_fresh = matches!(plan.topology, Topology::Cluster { .. });
-    let nodes = cluster.as_ref().map(way::Way::board);
-    let board = nodes.clone().filter(|_| keeps_fresh);
-    let (target, credentials) = (plan.target.clone(), plan.credentials.clone());
-    let follows_replicas = matches!(plan.strategy, Some(Strategy::ReplicaRead { .. }));
-    let poll = Poll { target, address, credentials, board: nodes, keeps_fresh, follows_replicas };
+    let poll = poll(plan, address, cluster.as_ref().map(way::Way::board));
+    let board = poll.board.clone().filter(|_| poll.keeps_fresh);
     let watcher = Watcher::start(poll, found).map_err(StartError::Thread)?;
     let layout = Layout {
         open: schedule.is_open(),
@@ -167,6 +168,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
         null_server: info.contains_key(MARK),
         timeline_cut: timeline_error.is_some(),
         board,
+        tls,
     };
     let summary = sum::up(plan, &schedule, &totals, around);
     if let Some(writer) = writer {
@@ -175,6 +177,18 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
         timeline_error = writer.finish(footer).err();
     }
     Ok(Finished { summary, info, interrupted, timeline_error })
+}
+
+/// What is asked of the server, or of the nodes on the board, while the run lasts.
+fn poll(plan: &Plan, address: Address, board: Option<Arc<Board>>) -> Poll {
+    Poll {
+        target: plan.target.clone(),
+        address,
+        credentials: plan.credentials.clone(),
+        board,
+        keeps_fresh: matches!(plan.topology, Topology::Cluster { .. }),
+        follows_replicas: matches!(plan.strategy, Some(Strategy::ReplicaRead { .. })),
+    }
 }
 
 /// Makes the server know every script of the mix; one that is wrong is told in its own words.
@@ -221,17 +235,38 @@ impl Times {
     }
 }
 
-fn create_timeline(plan: &Plan, outputs: &Outputs<'_>) -> io::Result<Option<Writer>> {
+/// What TLS came to with the first server, and that it is not the kernel's.
+fn tls_facts(plan: &Plan, caller: &Caller) -> Option<TlsFacts> {
+    let (client, (version, cipher)) = plan.credentials.tls.as_ref().zip(caller.agreed())?;
+    Some(TlsFacts {
+        version,
+        cipher,
+        checked: client.checked(),
+        client_certificate: client.has_certificate(),
+        resumes: client.resumes(),
+        kernel: KernelTls::of_this_host().words(),
+    })
+}
+
+fn create_timeline(
+    plan: &Plan,
+    tls: Option<&TlsFacts>,
+    outputs: &Outputs<'_>,
+) -> io::Result<Option<Writer>> {
     let Some(path) = &outputs.timeline else {
         return Ok(None);
     };
+    let mut asked = serde_json::to_value(plan).unwrap_or(Value::Null);
+    if let Some(tls) = tls {
+        asked["tls"] = json!(tls);
+    }
     let header = Header {
         schema: SCHEMA_VERSION,
         tool: concat!("stallion ", env!("CARGO_PKG_VERSION")).to_owned(),
         role: outputs.role,
         host: HostFacts::of_this_host(),
         clock: Clock::of_this_host(),
-        plan: serde_json::to_value(plan).unwrap_or(Value::Null),
+        plan: asked,
         target: plan.target.to_string(),
         probes: Vec::new(),
     };

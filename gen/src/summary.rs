@@ -17,6 +17,7 @@ use crate::audit::link::LinkUse;
 use crate::measure::histogram::Sum;
 use crate::measure::interval::Counts;
 use crate::measure::steady::Steadiness;
+use crate::tls::TlsFacts;
 use crate::verdict::Verdict;
 
 use cluster::ClusterSummary;
@@ -171,6 +172,9 @@ pub struct Summary {
     pub server_busy: Option<f64>,
     /// The network interface, and how much of it was used; none for a unix socket.
     pub link: Option<LinkUse>,
+    /// What TLS came to; none without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFacts>,
     /// Whether the run was the same from its beginning to its end.
     pub steadiness: Steadiness,
     /// By node and slot; none with a single server.

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs must be there")]
 
+mod tls;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{Read as _, Write as _};
@@ -17,9 +19,11 @@ use std::time::Duration;
 use stallion_gen::cluster::board::Board;
 use stallion_gen::cluster::map::{Node, Row, SlotMap};
 use stallion_gen::cluster::slots::RequestSlots;
+use stallion_gen::control::trust::{TlsFiles, read};
 use stallion_gen::resp::command::{Encoder, key_text, request};
 use stallion_gen::shard::ledger::{Ledger, Outlet};
 use stallion_gen::shard::ring::socket::Address;
+use stallion_gen::shard::ring::tls::Tls;
 use stallion_gen::shard::ring::uring::Uring;
 use stallion_gen::shard::ring::{Ring, WaitPolicy};
 use stallion_gen::shard::routing::Routing;
@@ -35,6 +39,8 @@ use stallion_gen::workload::keys::{Keys, Zipf};
 use stallion_gen::workload::mix::{Mix, Ttl};
 use stallion_gen::workload::values::{Content, Values};
 use stallion_gen::workload::{Traffic, Workload};
+
+use tls::Certificates;
 
 /// Counts what the thread asks for while it is watched.
 struct Counting;
@@ -171,19 +177,23 @@ fn routing(server: &Server) -> Routing {
     Routing { board, slots, primaries, connections: CONNECTIONS, retries, fixed, reads }
 }
 
-fn shard(
-    server: &Server,
+fn plain(address: Address, connections: usize, half_bytes: usize) -> Uring {
+    Uring::new(address, connections, half_bytes, WaitPolicy::Block).unwrap()
+}
+
+fn shard<R: Ring>(
+    make: impl FnOnce(Address, usize, usize) -> R,
+    port: u16,
     schedule: &Schedule,
-    commands: &Commands,
-    sizes: &str,
+    (commands, sizes): (&Commands, &str),
     (routing, aside): (Option<Routing>, Option<Aside>),
-) -> (Shard<Uring>, Outlet) {
+) -> (Shard<R>, Outlet) {
     let values = Values::new(SEED, sizes.parse().unwrap(), Content::Random);
     let encoder = Encoder::new(commands.clone(), "key:", values);
-    let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)));
+    let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let half_bytes = (encoder.longest() + ASKING.len()) * PIPELINE;
     let connections = routing.as_ref().map_or(CONNECTIONS, Routing::places);
-    let ring = Uring::new(address, connections, half_bytes, WaitPolicy::Block).unwrap();
+    let ring = make(address, connections, half_bytes);
     let ttl = Ttl { fraction: 0.5, min_s: 60, max_s: 3_600 };
     let keys = Keys::Zipfian(Box::new(Zipf::new(10_000, 1.1)));
     let traffic = Traffic::new(keys, Mix::new(&commands.list, ttl), SEED);
@@ -226,7 +236,7 @@ fn recycle(outlet: &mut Outlet) -> u64 {
 }
 
 /// Ticks until `wanted` more requests are answered; gives back the allocations of the ticks.
-fn drive(shard: &mut Shard<Uring>, outlet: &mut Outlet, wanted: u64) -> u64 {
+fn drive<R: Ring>(shard: &mut Shard<R>, outlet: &mut Outlet, wanted: u64) -> u64 {
     let stop = AtomicBool::new(false);
     let (mut answered, mut allocations) = (0, 0);
     while answered < wanted {
@@ -254,7 +264,12 @@ fn allocates_nothing_at(
     sizes: &str,
     routed: (Option<Routing>, Option<Aside>),
 ) {
-    let (mut shard, mut outlet) = shard(server, schedule, commands, sizes, routed);
+    let made = shard(plain, server.port, schedule, (commands, sizes), routed);
+    assert_eq!(allocations_in_a_run(made), 0, "{schedule:?}");
+}
+
+/// Those of a hundred thousand requests.
+fn allocations_in_a_run<R: Ring>((mut shard, mut outlet): (Shard<R>, Outlet)) -> u64 {
     let stop = AtomicBool::new(false);
     while shard.open_connections() < CONNECTIONS {
         shard.tick(&stop);
@@ -263,12 +278,35 @@ fn allocates_nothing_at(
     shard.begin(start, start, Nanos::NEVER);
     // From the first request on: there is no warm-up that could hide a growing queue.
     let allocations = drive(&mut shard, &mut outlet, 100_000);
-    assert_eq!(allocations, 0, "{schedule:?}");
     stop.store(true, std::sync::atomic::Ordering::Relaxed);
     while shard.stage() != Stage::Finished {
         shard.tick(&stop);
         recycle(&mut outlet);
     }
+    allocations
+}
+
+/// rustls makes a buffer for each record in each direction and frees it again. A pipeline goes out as one
+/// record, and so do its answers, so that a request at a pipeline of 8 allocates and frees half a time.
+#[test]
+fn tls_allocates_two_buffers_for_a_pipeline_and_its_answers() {
+    let (certificates, port) = (Certificates::new(), free_port());
+    let settings = certificates.settings("host", port, "no");
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let _server = Server::start_with(&settings);
+    let files = TlsFiles { ca: Some(certificates.certificate("authority")), ..TlsFiles::default() };
+    let client = read(&files).unwrap();
+    let make = |address, connections, half_bytes| {
+        let over = |address, connections, half_bytes| {
+            Ok(Box::new(plain(address, connections, half_bytes)) as Box<dyn Ring>)
+        };
+        Tls::over(client, address, (connections, half_bytes), over).unwrap()
+    };
+    let commands = Commands::reads_and_writes(1, 1);
+    let made = shard(make, port, &Schedule::Closed, (&commands, "100"), (None, None));
+    let each = allocations_in_a_run(made) as f64 / 100_000.0;
+    println!("{each} allocations and releases a request");
+    assert!((0.4..0.6).contains(&each), "{each} allocations and releases a request");
 }
 
 #[test]

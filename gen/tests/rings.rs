@@ -3,16 +3,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod tls;
+
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use stallion_gen::control::trust::{TlsFiles, read};
 use stallion_gen::resp::command::request;
 use stallion_gen::shard::ring::epoll::Epoll;
 use stallion_gen::shard::ring::socket::Address;
+use stallion_gen::shard::ring::tls::Tls;
 use stallion_gen::shard::ring::uring::{Features, TaskWork, Uring};
 use stallion_gen::shard::ring::{Completion, Reason, Ring, WaitPolicy};
+use stallion_gen::tls::{Checked, TlsClient};
 use stallion_gen::units::{ConnId, Nanos};
+
+use tls::Certificates;
 
 /// Larger than the socket buffers of both sides together: sends are cut into parts.
 const LARGE_BYTES: usize = 16 << 20;
@@ -27,11 +34,15 @@ struct Redis {
 
 impl Redis {
     fn start() -> Self {
-        let port = free_port();
+        Self::start_with(free_port(), &[])
+    }
+
+    fn start_with(port: u16, settings: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let process = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--save", "", "--dir"])
             .arg(folder.path())
+            .args(settings)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -211,4 +222,57 @@ fn waiting_ends_on_time() {
         assert!(ring.now().since(before) >= 25_000_000, "it did not sleep");
         assert!(late < 2_000_000, "the best of five was {late} ns late");
     }
+}
+
+/// TLS over one ring or the other.
+fn over(client: &TlsClient, port: u16, io_uring: bool) -> Tls {
+    let address = Address::resolve("127.0.0.1", port).unwrap();
+    let size = (CONNECTIONS, HALF_BYTES);
+    Tls::over(client.clone(), address, size, |address, connections, half_bytes| {
+        let block = WaitPolicy::Block;
+        Ok(if io_uring {
+            Box::new(Uring::new(address, connections, half_bytes, block)?)
+        } else {
+            Box::new(Epoll::new(address, connections, half_bytes, block)?)
+        })
+    })
+    .unwrap()
+}
+
+#[test]
+fn tls_works_over_both_rings_in_both_versions() {
+    let certificates = Certificates::new();
+    let client = |authority| {
+        let own = (certificates.certificate("client"), certificates.key("client"));
+        let ca = Some(certificates.certificate(authority));
+        read(&TlsFiles { ca, own: Some(own), ..TlsFiles::default() }).unwrap()
+    };
+    for version in ["TLSv1.3", "TLSv1.2"] {
+        let port = free_port();
+        let mut settings = certificates.settings("host", port, "yes");
+        settings.extend(["--tls-protocols".to_owned(), version.to_owned()]);
+        let _redis = Redis::start_with(free_port(), &settings);
+        for io_uring in [true, false] {
+            exercise(over(&client("authority"), port, io_uring));
+            let mut ring = over(&client("other"), port, io_uring);
+            let mut heard = vec![Heard::default(); CONNECTIONS];
+            ring.open(connection(0));
+            turn(&mut ring, &mut heard, |heard| !heard[0].closed.is_empty());
+            assert_eq!(heard[0].closed, [Reason::Refused(libc::EPROTO)]);
+            assert!(ring.trouble().contains("UnknownIssuer"), "{}", ring.trouble());
+        }
+    }
+}
+
+/// A server that wants a certificate and gets none lets TLS 1.3 come about on the client's side first.
+#[test]
+fn a_client_without_a_certificate_is_shown_out() {
+    let (certificates, port) = (Certificates::new(), free_port());
+    let _redis = Redis::start_with(free_port(), &certificates.settings("host", port, "yes"));
+    let client = read(&TlsFiles { checked: Checked::Nothing, ..TlsFiles::default() }).unwrap();
+    let mut ring = over(&client, port, true);
+    let mut heard = vec![Heard::default(); CONNECTIONS];
+    ring.open(connection(0));
+    turn(&mut ring, &mut heard, |heard| !heard[0].closed.is_empty());
+    assert!(ring.trouble().contains("CertificateRequired"), "{}", ring.trouble());
 }

@@ -45,4 +45,4 @@ pub use placement::Placement;
 pub use run::run;
 pub use scenario::Scenario;
 pub use stack::Stack;
-pub use target::Target;
+pub use target::{Target, Tls};

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use redis::{
-    Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
-    RedisError,
+    Client, ClientTlsConfig, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    RedisConnectionInfo, RedisError, RedisResult, TlsCertificates,
 };
 use thiserror::Error;
 
@@ -19,7 +19,7 @@ pub enum TargetError {
     /// The address makes no sense. It is not repeated: it may hold a password.
     #[error(
         "the target is no address of a server ({0}); \
-         write redis://[user:password@]host[:port][/db] or unix:///path/to/socket"
+         write redis://[user:password@]host[:port][/db], rediss:// for TLS, or unix:///path/to/socket"
     )]
     Address(String),
     /// Nobody answered, or the answer was a refusal.
@@ -34,14 +34,56 @@ pub enum TargetError {
     },
 }
 
+/// How TLS is spoken where an address asks for it. Files are here as their bytes, which are PEM.
+#[derive(Clone, Default)]
+pub struct Tls {
+    /// The authority to trust, instead of those of this host.
+    pub ca: Option<Vec<u8>>,
+    /// The client's certificate, and its key.
+    pub own: Option<(Vec<u8>, Vec<u8>)>,
+    /// Do not look at the name in the server's certificate.
+    pub any_name: bool,
+    /// Look at nothing of it.
+    pub insecure: bool,
+    /// The flags by which the other verbs of this program are told the same.
+    pub flags: Vec<String>,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("flags", &self.flags).finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    fn certificates(&self) -> TlsCertificates {
+        let own = |(client_cert, client_key)| ClientTlsConfig { client_cert, client_key };
+        TlsCertificates { client_tls: self.own.clone().map(own), root_cert: self.ca.clone() }
+    }
+
+    /// A client that may look less closely.
+    fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
+        let client = Client::build_with_tls(info, self.certificates())?;
+        let info = client.get_connection_info().clone();
+        let mut address = info.addr().clone();
+        address.set_danger_accept_invalid_hostnames(self.any_name);
+        if let ConnectionAddr::TcpTls { insecure, .. } = &mut address {
+            *insecure |= self.insecure;
+        }
+        Client::open(info.set_addr(address))
+    }
+}
+
 /// One server: its address, and how to log in.
 #[derive(Clone)]
 pub struct Target {
     info: ConnectionInfo,
+    /// How to speak TLS, if so.
+    tls: Option<Tls>,
 }
 
 impl Target {
-    /// Reads `redis://[user:password@]host[:port][/db]` or `unix:///path`.
+    /// Reads `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, or `unix:///path`.
     ///
     /// # Errors
     /// [`TargetError::Address`].
@@ -62,11 +104,31 @@ impl Target {
         }
     }
 
+    /// The same server by TLS, spoken so.
+    #[must_use]
+    pub fn by_tls(self, tls: &Tls) -> Self {
+        let address = match self.info.addr().clone() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                ConnectionAddr::TcpTls { host, port, insecure: tls.insecure, tls_params: None }
+            }
+            _ => return self,
+        };
+        Self { info: self.info.set_addr(address), tls: Some(tls.clone()) }
+    }
+
+    /// Whether it is reached by TLS.
+    #[must_use]
+    pub fn is_by_tls(&self) -> bool {
+        matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
+    }
+
     /// Its host and port; loopback and 0 for a unix socket.
     #[must_use]
     pub fn place(&self) -> (&str, u16) {
         match self.info.addr() {
-            ConnectionAddr::Tcp(host, port) => (host, *port),
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                (host, *port)
+            }
             _ => ("127.0.0.1", 0),
         }
     }
@@ -76,7 +138,11 @@ impl Target {
     pub fn beside(&self, host: &str, port: u16) -> Self {
         let login = self.info.redis_settings();
         let host = if host.is_empty() { self.place().0 } else { host };
-        Self::tcp(host, port, login.username(), login.password())
+        let other = Self::tcp(host, port, login.username(), login.password());
+        if !self.is_by_tls() {
+            return other;
+        }
+        other.by_tls(&self.tls.clone().unwrap_or_default())
     }
 
     fn of(info: ConnectionInfo, user: Option<&str>, password: Option<&str>) -> Self {
@@ -88,7 +154,7 @@ impl Target {
         if let Some(password) = password {
             login = login.set_password(password);
         }
-        Self { info: info.set_redis_settings(login) }
+        Self { info: info.set_redis_settings(login), tls: None }
     }
 
     /// Connects, logs in, and waits for the answer to a PING: a server that wants a password
@@ -97,7 +163,12 @@ impl Target {
     /// # Errors
     /// [`TargetError::Connect`] with a remedy.
     pub fn connect(&self) -> Result<Connection, TargetError> {
-        Client::open(self.info.clone())
+        let info = self.info.clone();
+        let client = match &self.tls {
+            None => Client::open(info),
+            Some(tls) => tls.client(info),
+        };
+        client
             .and_then(|client| client.get_connection_with_timeout(CONNECT_TIMEOUT))
             .and_then(|mut connection| {
                 // A server that is stopped accepts, and says nothing.
@@ -117,7 +188,7 @@ impl Target {
     #[must_use]
     pub fn is_local(&self) -> bool {
         match self.info.addr() {
-            ConnectionAddr::Tcp(host, _) => {
+            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => {
                 host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
             }
             ConnectionAddr::Unix(_) => true,
@@ -132,6 +203,10 @@ fn remedy(error: &RedisError) -> &'static str {
         Some("LOADING") => return "the server still loads its data: wait and try again",
         _ => {}
     }
+    if error.to_string().contains("certificate") {
+        return "give --tls-ca with the authority of the server's certificate, --tls-any-name if it is \
+                made for another name, or --tls-cert and --tls-key if it wants one of yours";
+    }
     if error.kind() == redis::ErrorKind::AuthenticationFailed {
         "give the right --user and -a/--pass"
     } else if error.is_io_error() || error.is_timeout() {
@@ -145,6 +220,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.info.addr() {
             ConnectionAddr::Unix(path) => write!(f, "unix://{}", path.display()),
+            address @ ConnectionAddr::TcpTls { .. } => write!(f, "rediss://{address}"),
             address => write!(f, "redis://{address}"),
         }
     }
@@ -166,6 +242,8 @@ mod tests {
         let flags = Target::tcp("10.0.0.1", 7000, Some("me"), Some("hunter2"));
         for target in [urls, flags] {
             assert_eq!(target.to_string(), "redis://10.0.0.1:7000");
+            let by_tls = target.clone().by_tls(&Tls::default()).beside("10.0.0.2", 7001);
+            assert_eq!(by_tls.to_string(), "rediss://10.0.0.2:7001");
             assert!(!format!("{target:?}").contains("hunter2"));
             assert!(!target.is_local());
         }

@@ -147,6 +147,9 @@ fn print_costs(summary: &Summary) {
     if let Some(busy) = summary.server_busy {
         println!("  server   main thread {:.0} % busy", busy * 100.0);
     }
+    if let Some(tls) = &summary.tls {
+        println!("  tls      {}, {}; kernel TLS: {}", tls.version, tls.cipher, tls.kernel);
+    }
     if let Some(link) = &summary.link {
         let share = link.share().map_or_else(String::new, |share| {
             format!(", {:.0} % of what it carries", share * 100.0)

@@ -7,6 +7,9 @@
 
 mod harness;
 
+#[path = "../../../gen/tests/tls/mod.rs"]
+mod certificates;
+
 mod usage;
 
 mod starved;
@@ -42,5 +45,7 @@ mod proxies;
 mod triage;
 
 mod plan;
+
+mod tls;
 
 mod stopped;

@@ -81,7 +81,7 @@ fn what_is_no_redis_is_not_measured() {
     let http = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
     for (fault, words) in [
         (at_once(http, Then::HangUp), &["does not speak RESP", "another program"][..]),
-        (to_ping(http, Then::GoOn), &["does not speak RESP", "wants TLS"]),
+        (to_ping(http, Then::GoOn), &["does not speak RESP", "wants --tls"]),
         (at_once("", Then::FallSilent), &["no answer in 5s", "is it stopped"]),
         (at_once("", Then::HangUp), &["accepted the connection and then", "not a Redis server"]),
         (at_once("", Then::Reset), &["reset by peer"]),

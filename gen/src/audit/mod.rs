@@ -6,3 +6,5 @@ pub mod link;
 pub mod sockets;
 
 pub mod host;
+
+pub mod kernel_tls;

@@ -54,19 +54,20 @@ impl SlotMap {
         Ok(Self::of(&rows))
     }
 
-    /// Reads the answer of CLUSTER SHARDS (Redis 7). Of several nodes of a shard that call
+    /// Reads the answer of CLUSTER SHARDS (Redis 7), with each node's port for TLS where `tls` is set
+    /// (CLUSTER SLOTS has the one that fits the connection). Of several nodes of a shard that call
     /// themselves its primary, as a failed one does until it is replaced, the first that is online
     /// counts. As [`SlotMap::read`] otherwise.
     ///
     /// # Errors
     /// [`MapError`] when it is no such answer.
-    pub fn read_shards(answer: &Tree, asked: &str) -> Result<Self, MapError> {
+    pub fn read_shards(answer: &Tree, asked: &str, tls: bool) -> Result<Self, MapError> {
         let Tree::List(shards) = answer else {
             return Err(MapError::Form(shortened(answer)));
         };
         let mut rows = Vec::new();
         for shard in shards {
-            rows.extend(shard_rows(shard, asked)?);
+            rows.extend(shard_rows(shard, asked, tls)?);
         }
         Ok(Self::of(&rows))
     }
@@ -186,14 +187,14 @@ fn ends(first: &Tree, last: &Tree) -> Option<Result<(usize, usize), MapError>> {
 }
 
 /// The ranges of one shard of CLUSTER SHARDS: `slots [first, last, ...] nodes [...]`, each a map.
-fn shard_rows(shard: &Tree, asked: &str) -> Result<Vec<Row>, MapError> {
+fn shard_rows(shard: &Tree, asked: &str, tls: bool) -> Result<Vec<Row>, MapError> {
     let form = || MapError::Form(shortened(shard));
     let slots = field(shard, "slots").ok_or_else(form)?;
     let mut members: Vec<Member> = field(shard, "nodes")
         .ok_or_else(form)?
         .list()
         .iter()
-        .map(|entry| member(entry, asked).ok_or_else(form))
+        .map(|entry| member(entry, asked, tls).ok_or_else(form))
         .collect::<Result<_, _>>()?;
     // Stable: the first primary that is online, then other primaries, then the rest.
     members.sort_by_key(|member| match (member.is_primary, member.is_online) {
@@ -224,8 +225,8 @@ struct Member {
     is_online: bool,
 }
 
-fn member(entry: &Tree, asked: &str) -> Option<Member> {
-    let port = field(entry, "port")?.integer();
+fn member(entry: &Tree, asked: &str, tls: bool) -> Option<Member> {
+    let port = field(entry, if tls { "tls-port" } else { "port" })?.integer();
     let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)?;
     // `endpoint` is what the cluster prefers; `ip` is always there.
     let named = |name| field(entry, name).and_then(Tree::text);
@@ -302,6 +303,7 @@ mod tests {
             map(vec![
                 ("id", text("x")),
                 ("port", Tree::Integer(7)),
+                ("tls-port", Tree::Integer(8)),
                 ("ip", text(host)),
                 ("endpoint", text(if host == "10.0.0.9" { "?" } else { host })),
                 ("role", text(role)),
@@ -327,18 +329,20 @@ mod tests {
             ]),
             map(vec![("slots", range(&[])), ("nodes", Tree::List(Vec::new()))]),
         ]);
-        let found = SlotMap::read_shards(&answer, "10.0.0.7").unwrap();
+        let found = SlotMap::read_shards(&answer, "10.0.0.7", false).unwrap();
         let at = |slot| found.primary(SlotId(slot)).map(|id| found.nodes[id.index()].host.clone());
         assert_eq!(at(0).as_deref(), Some("10.0.0.3"));
         assert_eq!(at(150).as_deref(), Some("10.0.0.9"));
         assert_eq!((found.primaries, found.unserved()), (2, 0));
         assert_eq!(found.replicas(SlotId(0)).len(), 1, "the failed primary is no replica");
+        let by_tls = SlotMap::read_shards(&answer, "10.0.0.7", true).unwrap();
+        assert_eq!((found.nodes[0].port, by_tls.nodes[0].port), (7, 8));
         for broken in [
             text("ERR"),
             Tree::List(vec![text("x")]),
             Tree::List(vec![map(vec![("slots", range(&[0])), ("nodes", Tree::List(Vec::new()))])]),
         ] {
-            assert!(SlotMap::read_shards(&broken, "a").is_err(), "{broken:?}");
+            assert!(SlotMap::read_shards(&broken, "a", false).is_err(), "{broken:?}");
         }
     }
 

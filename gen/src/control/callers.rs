@@ -44,7 +44,8 @@ impl Callers {
         let Topology::Cluster { .. } = plan.topology else {
             return Ok(Self { callers: vec![first], cluster: None, ring: None });
         };
-        let Found { board, primaries, .. } = topology::find(&plan.target, &mut first)?;
+        let Found { board, primaries, .. } =
+            topology::find(&plan.target, &plan.credentials, &mut first)?;
         let mut callers = Vec::new();
         for address in primaries.iter().filter_map(|node| board.address(*node)) {
             let target = Target::Tcp { host: address.ip().to_string(), port: address.port() };

@@ -1,7 +1,6 @@
 //! What clients ask a server, from its MONITOR, written down as a trace.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 
 use super::preflight::{Caller, StartError};
+use super::stream::Stream;
 use crate::limits::MAX_MONITOR_LINE_BYTES;
 use crate::plan::{Credentials, Target};
 use crate::trace::format::Writer;
@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const READ_BYTES: usize = 256 << 10;
 
 /// A connection in MONITOR, and what has come of it already.
-type Stream = (socket2::Socket, Vec<u8>);
+type Begun = (Stream, Vec<u8>);
 
 /// What to capture, and how much of it.
 #[derive(Debug, Clone)]
@@ -106,9 +106,7 @@ pub fn capture(plan: &Capture, path: &Path, stop: &AtomicBool) -> Result<Capture
                 take(&mut lines, &part[..length], &mut captured, &mut writer).map_err(wrong)?;
             }
             Err(error) if is_timeout(&error) => {}
-            Err(_) => {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
+            Err(_) => stream.shutdown(),
         }
         captured.bytes = writer.bytes();
         captured.full = captured.bytes >= plan.max_bytes;
@@ -122,7 +120,7 @@ fn is_timeout(error: &io::Error) -> bool {
         || error.kind() == io::ErrorKind::Interrupted
 }
 
-fn begin(plan: &Capture) -> Result<Stream, CaptureError> {
+fn begin(plan: &Capture) -> Result<Begun, CaptureError> {
     let mut caller = Caller::connect(&plan.target, &plan.credentials, false)?;
     match caller.ask(&[b"MONITOR"])? {
         crate::resp::tree::Tree::Error(reply) => {
@@ -133,7 +131,7 @@ fn begin(plan: &Capture) -> Result<Stream, CaptureError> {
 }
 
 /// Begins again after a break, as soon as the server lets us.
-fn resume(plan: &Capture, end: Instant, stop: &AtomicBool) -> Option<Stream> {
+fn resume(plan: &Capture, end: Instant, stop: &AtomicBool) -> Option<Begun> {
     while Instant::now() < end && !stop.load(Ordering::Relaxed) {
         if let Ok(stream) = begin(plan) {
             return Some(stream);

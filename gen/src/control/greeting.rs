@@ -63,6 +63,7 @@ mod tests {
         let who = |user: Option<&str>, password: Option<&str>| Credentials {
             user: user.map(str::to_owned),
             password: password.map(str::to_owned),
+            tls: None,
         };
         let text = |greeting: Greeting| String::from_utf8(greeting.bytes).unwrap();
         assert!(text(greeting(&who(None, None), false)).contains("PING"));

@@ -1,8 +1,9 @@
 //! A connection for control traffic that waits for many at once.
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 
 use super::greeting::greeting;
 use crate::plan::Credentials;
@@ -10,17 +11,15 @@ use crate::resp::command::request;
 use crate::resp::tree::Tree;
 use crate::shard::ring::socket::Address;
 
-/// A connection of tokio's.
-#[derive(Debug)]
-pub(super) struct Line {
-    stream: Stream,
-    input: BytesMut,
-}
+/// Bytes in and out, in the clear.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
-#[derive(Debug)]
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// A connection of tokio's.
+pub(super) struct Line {
+    stream: Box<dyn Stream>,
+    input: BytesMut,
 }
 
 impl Line {
@@ -29,9 +28,14 @@ impl Line {
         address: &Address,
         credentials: &Credentials,
     ) -> std::io::Result<Self> {
-        let stream = match address {
-            Address::Tcp(address) => Stream::Tcp(TcpStream::connect(address).await?),
-            Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
+        let stream: Box<dyn Stream> = match (address, &credentials.tls) {
+            (Address::Unix(path), _) => Box::new(UnixStream::connect(path).await?),
+            (Address::Tcp(address), None) => Box::new(TcpStream::connect(address).await?),
+            (Address::Tcp(address), Some(tls)) => {
+                let stream = TcpStream::connect(address).await?;
+                let connector = TlsConnector::from(tls.config());
+                Box::new(connector.connect(tls.name_of(*address), stream).await?)
+            }
         };
         let mut line = Self { stream, input: BytesMut::new() };
         line.exchange(&greeting(credentials, false).bytes).await?;
@@ -44,10 +48,8 @@ impl Line {
     }
 
     async fn exchange(&mut self, bytes: &[u8]) -> std::io::Result<Tree> {
-        match &mut self.stream {
-            Stream::Tcp(stream) => stream.write_all(bytes).await?,
-            Stream::Unix(stream) => stream.write_all(bytes).await?,
-        }
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await?;
         loop {
             let mut rest = &self.input[..];
             if let Some(tree) = Tree::read(&mut rest).map_err(std::io::Error::other)? {
@@ -56,11 +58,7 @@ impl Line {
                 let _ = self.input.split_to(read);
                 return Ok(tree);
             }
-            let length = match &mut self.stream {
-                Stream::Tcp(stream) => stream.read_buf(&mut self.input).await?,
-                Stream::Unix(stream) => stream.read_buf(&mut self.input).await?,
-            };
-            if length == 0 {
+            if self.stream.read_buf(&mut self.input).await? == 0 {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
             }
         }

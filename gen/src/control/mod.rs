@@ -2,6 +2,12 @@
 
 pub mod greeting;
 
+pub mod trust;
+
+mod stream;
+
+mod refused;
+
 mod line;
 
 pub mod preflight;

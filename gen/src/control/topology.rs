@@ -53,7 +53,11 @@ pub struct Found {
 ///
 /// # Errors
 /// [`StartError`] when it is no node of a cluster, or the cluster serves nothing.
-pub fn find(target: &Target, caller: &mut Caller) -> Result<Found, StartError> {
+pub fn find(
+    target: &Target,
+    credentials: &Credentials,
+    caller: &mut Caller,
+) -> Result<Found, StartError> {
     let name = target.to_string();
     let failed = |error: String| StartError::Topology { target: name.clone(), error };
     let Target::Tcp { host, .. } = target else {
@@ -64,11 +68,14 @@ pub fn find(target: &Target, caller: &mut Caller) -> Result<Found, StartError> {
             Tree::Error(reply) => return Err(StartError::NoCluster { target: name, reply }),
             slots => SlotMap::read(&slots, host),
         },
-        shards => SlotMap::read_shards(&shards, host),
+        shards => SlotMap::read_shards(&shards, host, credentials.tls.is_some()),
     };
     let map = map.map_err(|error| failed(error.to_string()))?;
     let resolve = |host: &str, port| match Address::resolve(host, port) {
-        Ok(Address::Tcp(address)) => Some(address),
+        Ok(Address::Tcp(address)) => {
+            credentials.note(address, host);
+            Some(address)
+        }
         _ => None,
     };
     let addresses: Vec<Option<SocketAddr>> =
@@ -151,7 +158,11 @@ async fn refresh(board: &Board, credentials: &Credentials, random: &mut Xoshiro2
         let Ok(Ok(Some(map))) = asked else { continue };
         let mut addresses = Vec::new();
         for node in &map.nodes {
-            addresses.push(resolve(&node.host, node.port).await);
+            let address = resolve(&node.host, node.port).await;
+            if let Some(address) = address {
+                credentials.note(address, &node.host);
+            }
+            addresses.push(address);
         }
         board.publish(&map, &addresses);
         return;
@@ -164,7 +175,7 @@ async fn ask(node: SocketAddr, credentials: &Credentials) -> std::io::Result<Opt
     let host = node.ip().to_string();
     let map = match line.ask(&SHARDS).await? {
         Tree::Error(_) => SlotMap::read(&line.ask(&SLOTS).await?, &host),
-        shards => SlotMap::read_shards(&shards, &host),
+        shards => SlotMap::read_shards(&shards, &host, credentials.tls.is_some()),
     };
     Ok(usable(map))
 }

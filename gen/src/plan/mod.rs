@@ -37,6 +37,7 @@ use crate::limits::{
 };
 use crate::resp::command::Encoder;
 use crate::resp::command::key_text;
+use crate::shard::ring::tls::Tls;
 use crate::shard::ring::{HALVES, Io, WaitPolicy};
 use crate::store::CacheAside;
 use crate::strategy::Strategy;
@@ -240,13 +241,7 @@ impl Plan {
         if !(1..=MAX_KEYS).contains(&self.keys) {
             return Err(PlanError::Keys(self.keys));
         }
-        let bytes = request_bytes
-            .checked_mul(self.pipeline)
-            .and_then(|bytes| bytes.checked_mul(conns_each * HALVES));
-        if bytes.is_none_or(|bytes| bytes > MAX_OUTGOING_BYTES) {
-            let (conns, pipeline) = (conns_each, self.pipeline);
-            return Err(PlanError::Memory { conns, pipeline, request_bytes });
-        }
+        self.check_memory(request_bytes, conns_each)?;
         if self.reconnect_every == Some(0) {
             return Err(PlanError::Reconnect);
         }
@@ -261,6 +256,21 @@ impl Plan {
         self.check_aside()?;
         self.check_times()?;
         check_cores(&self.cores)
+    }
+
+    /// Whether the requests in flight on `conns` connections fit into a shard's memory.
+    ///
+    /// # Errors
+    /// [`PlanError::Memory`].
+    pub fn check_memory(&self, request_bytes: usize, conns: usize) -> Result<(), PlanError> {
+        let pipeline = self.pipeline;
+        let half = request_bytes.checked_mul(pipeline).filter(|half| *half <= MAX_OUTGOING_BYTES);
+        let sealed = |half| if self.credentials.tls.is_some() { Tls::more_bytes(half) } else { 0 };
+        let bytes = half.and_then(|half| (half * HALVES + sealed(half)).checked_mul(conns));
+        if bytes.is_none_or(|bytes| bytes > MAX_OUTGOING_BYTES) {
+            return Err(PlanError::Memory { conns, pipeline, request_bytes });
+        }
+        Ok(())
     }
 
     fn check_commands(&self) -> Result<(), PlanError> {

@@ -1,10 +1,13 @@
 //! Which server, and who to be there.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Serialize;
 use thiserror::Error;
+
+use crate::tls::TlsClient;
 
 /// A server's place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,13 +24,24 @@ pub enum Target {
     Unix(PathBuf),
 }
 
-/// User and password. Its `Debug` shows neither.
+/// How to get in: user and password, and TLS. Its `Debug` shows nothing of it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// ACL user; none for `default`.
     pub user: Option<String>,
     /// Password.
     pub password: Option<String>,
+    /// By TLS, if so.
+    pub tls: Option<TlsClient>,
+}
+
+impl Credentials {
+    /// The server at this address is called so, which is what TLS holds its certificate against.
+    pub fn note(&self, address: SocketAddr, host: &str) {
+        if let Some(tls) = &self.tls {
+            tls.note(address, host);
+        }
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -40,18 +54,17 @@ impl fmt::Debug for Credentials {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TargetError {
     /// Another scheme.
-    #[error("--target {0}: give redis://[user:password@]host[:port] or unix:///path")]
+    #[error(
+        "--target {0}: give redis://[user:password@]host[:port], rediss:// for TLS, or unix:///path"
+    )]
     Scheme(String),
-    /// `rediss://`
-    #[error("--target {0}: TLS is not supported yet; put stunnel or a TLS-free port in between")]
-    Tls(String),
     /// The port is no number.
     #[error("--target {0}: the port is no number from 1 to 65535")]
     Port(String),
 }
 
 impl Target {
-    /// Reads a URL.
+    /// Reads a URL. That `rediss://` and `valkeys://` mean TLS is for [`Target::wants_tls`] to say.
     ///
     /// # Errors
     /// [`TargetError`]; its text never shows a password.
@@ -60,12 +73,9 @@ impl Target {
         if let Some(path) = url.strip_prefix("unix://") {
             return Ok((Self::Unix(PathBuf::from(path)), Credentials::default()));
         }
-        if url.starts_with("rediss://") {
-            return Err(TargetError::Tls(shown));
-        }
-        let rest = url
-            .strip_prefix("redis://")
-            .or_else(|| url.strip_prefix("valkey://"))
+        let rest = SCHEMES
+            .into_iter()
+            .find_map(|scheme| url.strip_prefix(scheme))
             .ok_or_else(|| TargetError::Scheme(shown.clone()))?;
         let (login, place) = rest.rsplit_once('@').map_or((None, rest), |(l, p)| (Some(l), p));
         let place = place.split('/').next().unwrap_or_default();
@@ -78,11 +88,22 @@ impl Target {
             Credentials {
                 user: (!user.is_empty()).then(|| user.to_owned()),
                 password: Some(password.to_owned()),
+                tls: None,
             }
         });
         Ok((Self::Tcp { host: host.to_owned(), port }, credentials))
     }
+
+    /// Whether a URL asks for TLS.
+    #[must_use]
+    pub fn wants_tls(url: &str) -> bool {
+        TLS_SCHEMES.iter().any(|scheme| url.starts_with(scheme))
+    }
 }
+
+const TLS_SCHEMES: [&str; 2] = ["rediss://", "valkeys://"];
+
+const SCHEMES: [&str; 4] = ["redis://", "valkey://", TLS_SCHEMES[0], TLS_SCHEMES[1]];
 
 /// `host:port`, `host`, `[v6]:port` or `[v6]`.
 fn split_port(place: &str) -> Option<(&str, u16)> {
@@ -130,6 +151,9 @@ mod tests {
         let (target, who) = Target::parse("redis://:secret@[::1]").unwrap();
         assert_eq!(target.to_string(), "redis://[::1]:6379");
         assert_eq!(who.user, None);
+        let (target, who) = Target::parse("rediss://:secret@h:6380").unwrap();
+        assert_eq!((target.to_string().as_str(), who.user), ("redis://h:6380", None));
+        assert!(Target::wants_tls("rediss://h") && !Target::wants_tls("redis://rediss://"));
         assert_eq!(
             Target::parse("unix:///run/r.sock").unwrap().0,
             Target::Unix("/run/r.sock".into())
@@ -144,7 +168,7 @@ mod tests {
             "redis://u:hidden@h:x",
             "u:hidden@h:7000",
             "redis://h:0",
-            "rediss://h",
+            "rediss://",
         ] {
             let error = Target::parse(url).unwrap_err().to_string();
             assert!(!error.contains("hidden") && error.contains("--target"), "{error}");

@@ -4,7 +4,7 @@ use crate::workload::command::{Command, built_in};
 fn plan() -> Plan {
     Plan {
         target: Target::Tcp { host: "localhost".to_owned(), port: 6379 },
-        credentials: Credentials { user: None, password: Some("secret".to_owned()) },
+        credentials: Credentials { user: None, password: Some("secret".to_owned()), tls: None },
         topology: Topology::Node,
         strategy: None,
         aside: None,

@@ -17,6 +17,7 @@ use crate::summary::mitigation::MitigationSummary;
 use crate::summary::ring::RingSummary;
 use crate::summary::store::StoreSummary;
 use crate::summary::{Accounting, Client, Percentiles, Summary};
+use crate::tls::TlsFacts;
 use crate::verdict::{Evidence, judge};
 use crate::workload::arrivals::Schedule;
 
@@ -35,6 +36,8 @@ pub(super) struct Around {
     pub(super) timeline_cut: bool,
     /// The nodes of the cluster, if it is one.
     pub(super) board: Option<Arc<Board>>,
+    /// What TLS came to.
+    pub(super) tls: Option<TlsFacts>,
 }
 
 pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Around) -> Summary {
@@ -84,6 +87,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         errors,
         server_busy: totals.server_busy(),
         link: around.link,
+        tls: around.tls,
         cluster: cluster_summary(totals, around.board.as_deref()),
         mitigation: plan
             .strategy

@@ -7,14 +7,11 @@ use crate::cluster::board::Board;
 use crate::cluster::slots::RequestSlots;
 use crate::control::preflight::{Caller, StartError, resolve};
 use crate::control::topology::{self, Found};
-use crate::limits::{
-    MAX_CONNECTIONS_PER_SHARD, MAX_ERRANDS, MAX_OUTGOING_BYTES, MAX_VERSIONED_KEYS, MAX_WAITING,
-};
+use crate::limits::{MAX_CONNECTIONS_PER_SHARD, MAX_ERRANDS, MAX_VERSIONED_KEYS, MAX_WAITING};
 use crate::plan::topology::place_of;
 use crate::plan::{OnError, Plan, PlanError, RingPlan, Target, Topology};
 use crate::resp::command::Encoder;
 use crate::shard::ASKING;
-use crate::shard::ring::HALVES;
 use crate::shard::ring::socket::Address;
 use crate::shard::routing::Routing;
 use crate::store::aside::Aside;
@@ -46,9 +43,9 @@ pub(super) fn find(
     encoder: &Encoder,
 ) -> Result<Option<Way>, RunError> {
     let found = match &plan.topology {
-        Topology::Cluster { .. } => topology::find(&plan.target, caller)?,
+        Topology::Cluster { .. } => topology::find(&plan.target, &plan.credentials, caller)?,
         // What goes on after its answer must be routed, also with a single server.
-        Topology::Ring(ring) => of_ring(ring)?,
+        Topology::Ring(ring) => of_ring(plan, ring)?,
         Topology::Node if plan.aside.is_some() => alone(&plan.target)?,
         Topology::Node => return Ok(None),
     };
@@ -59,10 +56,11 @@ pub(super) fn find(
 
 /// The servers of a ring, as a cluster that never changes: the slot of a request is the place of its
 /// server in the list.
-fn of_ring(ring: &RingPlan) -> Result<Found, StartError> {
+fn of_ring(plan: &Plan, ring: &RingPlan) -> Result<Found, StartError> {
     let mut addresses = Vec::new();
     for (host, port) in ring.nodes.iter().filter_map(|node| place_of(node)) {
-        if let Address::Tcp(address) = resolve(&Target::Tcp { host, port })? {
+        if let Address::Tcp(address) = resolve(&Target::Tcp { host: host.clone(), port })? {
+            plan.credentials.note(address, &host);
             addresses.push(address);
         }
     }
@@ -93,12 +91,7 @@ fn check(plan: &Plan, way: &Way, encoder: &Encoder) -> Result<(), RunError> {
     if places > MAX_CONNECTIONS_PER_SHARD {
         return Err(PlanError::Connections { conns: places * shards, shards }.into());
     }
-    let (pipeline, request_bytes) = (plan.pipeline, longest(encoder, true));
-    let bytes = (request_bytes * HALVES).checked_mul(pipeline * places);
-    if bytes.is_none_or(|bytes| bytes > MAX_OUTGOING_BYTES) {
-        return Err(PlanError::Memory { conns: places, pipeline, request_bytes }.into());
-    }
-    Ok(())
+    Ok(plan.check_memory(longest(encoder, true), places)?)
 }
 
 /// Where the requests of a plan lie.

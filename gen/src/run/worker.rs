@@ -12,11 +12,13 @@ use crate::resp::command::Encoder;
 use crate::shard::ledger::{Ledger, Outlet};
 use crate::shard::ring::epoll::Epoll;
 use crate::shard::ring::socket::Address;
+use crate::shard::ring::tls::Tls;
 use crate::shard::ring::uring::Uring;
 use crate::shard::ring::{Io, Ring, WaitPolicy};
 use crate::shard::routing::Routing;
 use crate::shard::{Settings, Shard, Stage};
 use crate::strategy::versions::Versions;
+use crate::tls::TlsClient;
 use crate::units::Nanos;
 use crate::workload::arrivals::{Arrivals, Schedule};
 use crate::workload::keys::{Keys, Zipf};
@@ -36,10 +38,6 @@ pub(super) struct Opened {
     pub(super) tid: u32,
     pub(super) first_connection: u32,
 }
-
-/// Makes a ring on the thread that will use it: address, connections, bytes of half an outgoing
-/// buffer, and how to wait.
-type MakeRing<R> = fn(Address, usize, usize, WaitPolicy) -> std::io::Result<R>;
 
 /// The word to begin.
 pub(super) struct Start {
@@ -69,6 +67,7 @@ pub(super) struct Worker {
     wanted: usize,
     half_bytes: usize,
     io: Io,
+    tls: Option<TlsClient>,
     wait: WaitPolicy,
     settings: Settings,
     interval_ns: u64,
@@ -102,6 +101,7 @@ impl Worker {
             wanted: conns,
             half_bytes: (longest * plan.pipeline).max(greeting.bytes.len()),
             io: plan.io,
+            tls: plan.credentials.tls.clone(),
             wait: plan.wait,
             settings: Settings {
                 connections,
@@ -131,15 +131,29 @@ impl Worker {
         started: &Receiver<Start>,
         finished: &Sender<usize>,
     ) {
-        match self.io {
-            Io::Uring => self.work_on(Uring::new, ready, started, finished),
-            Io::Epoll => self.work_on(Epoll::new, ready, started, finished),
-        }
+        let Some(tls) = self.tls.clone() else {
+            return match self.io {
+                Io::Uring => self.work_on(Uring::new, ready, started, finished),
+                Io::Epoll => self.work_on(Epoll::new, ready, started, finished),
+            };
+        };
+        let io = self.io;
+        let make = |address, connections, half_bytes, wait| {
+            Tls::over(tls, address, (connections, half_bytes), |address, connections, half| {
+                Ok(match io {
+                    Io::Uring => Box::new(Uring::new(address, connections, half, wait)?),
+                    Io::Epoll => Box::new(Epoll::new(address, connections, half, wait)?),
+                })
+            })
+        };
+        self.work_on(make, ready, started, finished);
     }
 
+    /// Makes a ring on this thread, which will use it, for an address, connections, bytes of half an
+    /// outgoing buffer, and a way to wait; and works on it.
     fn work_on<R: Ring>(
         self,
-        make: MakeRing<R>,
+        make: impl FnOnce(Address, usize, usize, WaitPolicy) -> std::io::Result<R>,
         ready: &Sender<Result<Opened, StartError>>,
         started: &Receiver<Start>,
         finished: &Sender<usize>,
@@ -164,7 +178,10 @@ impl Worker {
         let _ = finished.send(index);
     }
 
-    fn open<R: Ring>(self, make: MakeRing<R>) -> Result<(Shard<R>, Opened), StartError> {
+    fn open<R: Ring>(
+        self,
+        make: impl FnOnce(Address, usize, usize, WaitPolicy) -> std::io::Result<R>,
+    ) -> Result<(Shard<R>, Opened), StartError> {
         super::aside::forward();
         if let Some(id) = self.cpu {
             core_affinity::set_for_current(core_affinity::CoreId { id });
@@ -237,6 +254,7 @@ fn refusal<R: Ring>(shard: &Shard<R>, target: &str, wanted: usize) -> StartError
         opened: shard.open_connections(),
         wanted,
         reason: match errno {
+            _ if !shard.ring().trouble().is_empty() => format!("TLS: {}", shard.ring().trouble()),
             0 => "the server closed them at once".to_owned(),
             errno => std::io::Error::from_raw_os_error(errno).to_string(),
         },

@@ -6,7 +6,7 @@ use crate::info::{Info, set_config};
 use crate::placement::{Placement, Reserved};
 use crate::scenario::{LoadPlan, Scenario};
 use crate::stack::{Relay, Stack, StackError, StackPlan};
-use crate::target::Target;
+use crate::target::{Target, Tls};
 
 use super::{Options, RunError};
 
@@ -25,8 +25,8 @@ pub struct Bench {
 #[derive(Debug)]
 enum Servers {
     Ours(Stack),
-    /// The addresses as they were given, passwords included, and as targets.
-    Theirs(Vec<(String, Target)>),
+    /// The addresses as they were given, passwords included, and as targets; and how TLS is spoken.
+    Theirs(Vec<(String, Target)>, Option<Tls>),
 }
 
 impl Bench {
@@ -46,7 +46,7 @@ impl Bench {
         let servers = if options.urls.is_empty() {
             Servers::Ours(Stack::start(plan, &placement, &options.registry)?)
         } else {
-            Servers::Theirs(theirs(&options.urls)?)
+            Servers::Theirs(theirs(options)?, options.tls.clone())
         };
         let reserved = placement
             .leave_the_server_alone()
@@ -63,7 +63,7 @@ impl Bench {
     /// keys, and nothing that disturbs them.
     #[must_use]
     pub fn fits(&self, scenario: &Scenario) -> bool {
-        let theirs = matches!(self.servers, Servers::Theirs(_));
+        let theirs = matches!(self.servers, Servers::Theirs(..));
         let same = self.plan == scenario.stack && scenario.chaos.is_empty();
         theirs || (same && self.loaded.as_ref().is_some_and(|load| *load == scenario.load))
     }
@@ -77,7 +77,7 @@ impl Bench {
     pub(super) fn relay(&self) -> Option<Relay> {
         match &self.servers {
             Servers::Ours(stack) => stack.relay().cloned(),
-            Servers::Theirs(_) => None,
+            Servers::Theirs(..) => None,
         }
     }
 
@@ -85,7 +85,7 @@ impl Bench {
     pub(super) fn logs(&self) -> Option<Vec<std::path::PathBuf>> {
         match &self.servers {
             Servers::Ours(stack) => Some(stack.logs()),
-            Servers::Theirs(_) => None,
+            Servers::Theirs(..) => None,
         }
     }
 
@@ -93,7 +93,7 @@ impl Bench {
     pub(super) fn targets(&self) -> Vec<Target> {
         match &self.servers {
             Servers::Ours(stack) => stack.targets(),
-            Servers::Theirs(all) => all.iter().map(|(_, target)| target.clone()).collect(),
+            Servers::Theirs(all, _) => all.iter().map(|(_, target)| target.clone()).collect(),
         }
     }
 
@@ -101,7 +101,7 @@ impl Bench {
     pub(super) fn target(&self) -> Target {
         match &self.servers {
             Servers::Ours(stack) => stack.target(),
-            Servers::Theirs(all) => all.first().map_or_else(
+            Servers::Theirs(all, _) => all.first().map_or_else(
                 || Target::tcp("127.0.0.1", 0, None, None),
                 |(_, target)| target.clone(),
             ),
@@ -115,9 +115,10 @@ impl Bench {
                 let port = stack.relay().map_or_else(|| stack.port(), Relay::port).to_string();
                 ["--host", "127.0.0.1", "--port", &port].map(str::to_owned).to_vec()
             }
-            Servers::Theirs(all) => {
+            Servers::Theirs(all, tls) => {
                 let url = all.first().map(|(url, _)| url.clone()).unwrap_or_default();
-                vec!["--target".to_owned(), url]
+                let flags = tls.iter().flat_map(|tls| tls.flags.clone());
+                ["--target".to_owned(), url].into_iter().chain(flags).collect()
             }
         }
     }
@@ -157,10 +158,14 @@ impl Bench {
     }
 }
 
-fn theirs(urls: &[String]) -> Result<Vec<(String, Target)>, RunError> {
+fn theirs(options: &Options) -> Result<Vec<(String, Target)>, RunError> {
     let mut all = Vec::new();
-    for url in urls {
+    for url in &options.urls {
         let target = Target::parse(url).map_err(lost)?;
+        let target = match &options.tls {
+            Some(tls) => target.by_tls(tls),
+            None => target,
+        };
         target.connect().map_err(lost)?;
         all.push((url.clone(), target));
     }

@@ -48,7 +48,7 @@ use crate::duration::text;
 use crate::interrupt::Interrupt;
 use crate::scenario::{CeilingPlan, Rate, Scenario};
 use crate::stack::{Registry, Relay, StackKind};
-use crate::target::Target;
+use crate::target::{Target, Tls};
 
 /// eBPF programs are loaded and verified one by one; on a slow host that takes seconds.
 const PROBES_READY_WITHIN: Duration = Duration::from_secs(30);
@@ -75,6 +75,8 @@ pub struct Options {
     pub registry: Registry,
     /// The user's own servers, which are driven instead of started ones.
     pub urls: Vec<String>,
+    /// How those speak TLS, if they do.
+    pub tls: Option<Tls>,
     /// Whether those may be harmed.
     pub allow_foreign: bool,
     /// Whether the output of `load` and `drive` goes to files beside the results.

@@ -96,6 +96,7 @@ impl Play {
             source: text.to_owned(),
             registry: self.registry.clone(),
             urls: Vec::new(),
+            tls: None,
             allow_foreign: false,
             quiet: false,
         };

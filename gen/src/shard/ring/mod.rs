@@ -12,6 +12,8 @@ pub mod uring;
 
 pub mod epoll;
 
+pub mod tls;
+
 pub mod simulated;
 
 use std::net::SocketAddr;
@@ -138,6 +140,11 @@ pub trait Ring {
 
     /// The next completion of those that [`Ring::wait`] found.
     fn next(&mut self) -> Option<Completion<'_>>;
+
+    /// What a connection failed of last, where an error number of the system cannot say it.
+    fn trouble(&self) -> &str {
+        ""
+    }
 
     /// What the thread has used so far.
     fn usage(&mut self) -> Usage;

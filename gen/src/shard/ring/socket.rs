@@ -36,6 +36,15 @@ impl Address {
         matches!(self, Self::Tcp(_))
     }
 
+    /// Host and port, if it is reached by TCP.
+    #[must_use]
+    pub const fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// Whether the server is on this host, as far as the address tells.
     #[must_use]
     pub const fn is_local(&self) -> bool {
