@@ -280,7 +280,7 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         Dist::Gaussian => Distribution::Gaussian { deviation: traffic.deviation },
         Dist::Sequential => Distribution::Sequential,
     };
-    let (aside, commands) = (traffic.store.read(), traffic.commands.read()?);
+    let (aside, commands) = (traffic.store.read()?, traffic.commands.read()?);
     Ok(Plan {
         target,
         credentials,

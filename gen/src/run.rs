@@ -125,7 +125,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let address = resolve(&plan.target)?;
     let peer = peer_clock(plan)?;
     let versions = way::versions(plan);
-    let store = way::SharedStore::open(plan);
+    let store = way::SharedStore::open(plan)?;
     let site = Site { address: address.clone(), cluster: cluster.as_ref(), versions, store };
     let mut crew = Crew::open(plan, &site, &encoder, &schedule, &outputs.stop)?;
     let times = Times::of(plan, monotonic_ns() + LEAD_NS);
@@ -169,6 +169,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
         timeline_cut: timeline_error.is_some(),
         board,
         tls,
+        store_trouble: site.store.as_ref().and_then(way::SharedStore::trouble),
     };
     let summary = sum::up(plan, &schedule, &totals, around);
     if let Some(writer) = writer {

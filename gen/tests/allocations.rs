@@ -331,8 +331,9 @@ fn nor_do_those_to_a_cluster() {
 fn nor_do_those_to_a_cache_before_a_store() {
     let server = Server::start();
     for coalesce in [false, true] {
+        let law = Law::Exponential { mean_ns: 200_000 };
         let plan = CacheAside {
-            source: Source::StandIn { law: Law::Exponential { mean_ns: 200_000 } },
+            source: Source::StandIn { law },
             servers: 16,
             queue: 10_000,
             stampede: Stampede { coalesce, ..Stampede::default() },
@@ -340,7 +341,6 @@ fn nor_do_those_to_a_cache_before_a_store() {
             jitter: 0.5,
         };
         let servers = Arc::new(Servers::new(plan.servers, plan.queue));
-        let Source::StandIn { law } = plan.source;
         let store = Store::StandIn(StandIn::new(servers, law, 10_000, SEED));
         let ids = (CommandId(0), CommandId(1));
         let aside = Aside::new(&plan, (store, Arc::default()), ids, 10_000, SEED);

@@ -21,6 +21,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         install::ensure_apt(&["redis-server", "nutcracker"])?;
     }
     install::ensure_apt(&["prometheus", "prometheus-redis-exporter"])?;
+    install::ensure_apt(&["postgresql"])?;
     install::ensure_python()?;
     install::ensure_java()?;
     let features = features()?;

@@ -2,20 +2,28 @@
 
 use std::time::Duration;
 
-use stallion_gen::store::law::Law;
-use stallion_gen::store::{CacheAside, Source, Stampede};
+use stallion_gen::store::{CacheAside, PostgresPlan, Source, Stampede};
 
 use super::read::duration;
+use crate::exit::Failure;
 
 /// Cache-aside: a GET that finds nothing reads a store, and writes what it says into the cache.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Store {
-    /// Treat the server as a cache before a store that is asked when a GET finds nothing. The store
-    /// is built in and queues like one; this is how long one read keeps one of its servers busy:
-    /// fixed:5ms, exponential:5ms, lognormal:5ms:0.8
-    #[arg(long, value_name = "LAW")]
-    store: Option<Law>,
-    /// Reads that the store serves at the same time; the others wait
+    /// Treat the server as a cache before a store that is asked when a GET finds nothing: a PostgreSQL
+    /// as postgresql://[user[:password]@]host[:port]/database (PGPASSWORD in the environment hides the
+    /// password from `ps`), or the built-in store, which queues like one, by how long one read keeps
+    /// one of its servers busy: fixed:5ms, exponential:5ms, lognormal:5ms:0.8
+    #[arg(long, value_name = "URL|LAW")]
+    store: Option<String>,
+    /// Query by which a PostgreSQL is asked; $1 is the key's name as text, or its number as bigint
+    /// [default: SELECT value FROM stallion_store WHERE key = $1]
+    #[arg(long, value_name = "SQL", requires = "store")]
+    store_query: Option<String>,
+    /// Make the table stallion_store of a PostgreSQL anew first, with a value for every key
+    #[arg(long, requires = "store", conflicts_with = "store_query")]
+    store_fill: bool,
+    /// Reads that the store serves at the same time (connections to a PostgreSQL); the others wait
     #[arg(long, value_name = "N", default_value_t = 16, requires = "store")]
     store_servers: usize,
     /// Reads that may wait for the store; what is more fails
@@ -55,12 +63,12 @@ enum Against {
 }
 
 impl Store {
-    pub(crate) fn read(&self) -> Option<CacheAside> {
-        let law = self.store?;
+    pub(crate) fn read(&self) -> Result<Option<CacheAside>, Failure> {
+        let Some(text) = &self.store else { return Ok(None) };
         let has = |against| self.stampede.contains(&against);
         let stale_ns = self.stale_for.as_nanos() as u64;
-        Some(CacheAside {
-            source: Source::StandIn { law },
+        Ok(Some(CacheAside {
+            source: self.source(text)?,
             servers: self.store_servers,
             queue: self.store_queue,
             stampede: Stampede {
@@ -70,6 +78,23 @@ impl Store {
             },
             ttl_ns: self.ttl.as_nanos() as u64,
             jitter: self.ttl_jitter,
-        })
+        }))
+    }
+
+    /// Errors are ours and not clap's, which shows what it was given: there may be a password in it.
+    fn source(&self, text: &str) -> Result<Source, Failure> {
+        let wrong = |error: String| Failure::usage(format!("--store: {error}"));
+        if PostgresPlan::is_meant(text) {
+            let password = std::env::var("PGPASSWORD").ok();
+            let plan = PostgresPlan::parse(text, password).map_err(wrong)?;
+            let (query, fill) = (self.store_query.clone(), self.store_fill);
+            return Ok(Source::Postgres(PostgresPlan { query, fill, ..plan }));
+        }
+        if self.store_query.is_some() || self.store_fill {
+            let text = "--store-query and --store-fill are about a PostgreSQL: give --store \
+                        postgresql://…";
+            return Err(Failure::usage(text));
+        }
+        Ok(Source::StandIn { law: text.parse().map_err(wrong)? })
     }
 }

@@ -40,6 +40,8 @@ mod mitigation;
 
 mod aside;
 
+mod postgres;
+
 mod proxies;
 
 mod triage;

@@ -21,3 +21,5 @@ pub mod callers;
 pub mod capture;
 
 pub mod info;
+
+pub mod postgres;

@@ -143,6 +143,16 @@ pub enum StartError {
         "{0} is of a cluster without replicas that are online: --mitigation replica-read has none to read"
     )]
     NoReplicas(String),
+    /// The store behind the cache cannot be asked.
+    #[error("--store {place}: {reason}; {remedy}")]
+    Store {
+        /// Where it is.
+        place: String,
+        /// In its own words.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The prober's clock cannot be asked.
     #[error(
         "--clock {peer}: {error}; is `stallion probe --listen` running on the server's host, and is \

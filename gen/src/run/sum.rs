@@ -38,6 +38,8 @@ pub(super) struct Around {
     pub(super) board: Option<Arc<Board>>,
     /// What TLS came to.
     pub(super) tls: Option<TlsFacts>,
+    /// What the first read that the store behind the cache failed failed of.
+    pub(super) store_trouble: Option<String>,
 }
 
 pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Around) -> Summary {
@@ -56,6 +58,8 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
     let mut verdict = judge(&evidence(plan, open, totals, &around, accounting));
     verdict.warnings.extend(around.sockets);
     verdict.warnings.extend(around.host.warnings);
+    let failed = |trouble| format!("the store failed reads, the first of them so: {trouble}");
+    verdict.warnings.extend(around.store_trouble.map(failed));
     let per_op = |sum: u64| (sum as f64 / counts.answered.max(1) as f64 * 10.0).round() / 10.0;
     Summary {
         model: if open { "open" } else { "closed" },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::RunError;
 use crate::cluster::board::Board;
 use crate::cluster::slots::RequestSlots;
+use crate::control::postgres::{Postgres, Wanted};
 use crate::control::preflight::{Caller, StartError, resolve};
 use crate::control::topology::{self, Found};
 use crate::limits::{MAX_CONNECTIONS_PER_SHARD, MAX_ERRANDS, MAX_VERSIONED_KEYS, MAX_WAITING};
@@ -16,6 +17,7 @@ use crate::shard::ring::socket::Address;
 use crate::shard::routing::Routing;
 use crate::store::aside::Aside;
 use crate::store::herd::Herds;
+use crate::store::law::Law;
 use crate::store::stand_in::{Servers, StandIn};
 use crate::store::{Source, Store};
 use crate::strategy::versions::Versions;
@@ -148,25 +150,55 @@ pub(super) fn versions(plan: &Plan) -> Option<Versions> {
 /// The store behind the cache, as the shards of a run share it.
 pub(super) struct SharedStore {
     herds: Arc<Herds>,
-    servers: Arc<Servers>,
+    behind: Behind,
+}
+
+/// What is behind the cache.
+enum Behind {
+    StandIn(Arc<Servers>, Law),
+    Postgres(Postgres),
 }
 
 impl SharedStore {
     /// The store of a plan, if it has one.
-    pub(super) fn open(plan: &Plan) -> Option<Self> {
-        let aside = plan.aside.as_ref()?;
-        let servers = Arc::new(Servers::new(aside.servers, aside.queue));
-        Some(Self { herds: Arc::default(), servers })
+    pub(super) fn open(plan: &Plan) -> Result<Option<Self>, StartError> {
+        let Some(aside) = &plan.aside else { return Ok(None) };
+        let behind = match &aside.source {
+            Source::StandIn { law } => {
+                Behind::StandIn(Arc::new(Servers::new(aside.servers, aside.queue)), *law)
+            }
+            Source::Postgres(store) => Behind::Postgres(Postgres::open(&Wanted {
+                plan: store,
+                servers: aside.servers,
+                queue: aside.queue,
+                shards: plan.shards(),
+                key_prefix: &plan.key_prefix,
+                keys: plan.keys,
+                values: &plan.values(),
+            })?),
+        };
+        Ok(Some(Self { herds: Arc::default(), behind }))
     }
 
     /// What a shard needs of it.
-    pub(super) fn of_shard(&self, plan: &Plan, seed: u64) -> Option<Aside> {
+    pub(super) fn of_shard(&self, plan: &Plan, shard: usize, seed: u64) -> Option<Aside> {
         let aside = plan.aside.as_ref()?;
         let commands = plan.aside_commands()?;
-        let Source::StandIn { law } = aside.source;
-        let servers = Arc::clone(&self.servers);
-        let store = Store::StandIn(StandIn::new(servers, law, MAX_ERRANDS, seed));
+        let store = match &self.behind {
+            Behind::StandIn(servers, law) => {
+                Store::StandIn(StandIn::new(Arc::clone(servers), *law, MAX_ERRANDS, seed))
+            }
+            Behind::Postgres(postgres) => Store::Remote(postgres.of_shard(shard)?),
+        };
         let shared = (store, Arc::clone(&self.herds));
         Some(Aside::new(aside, shared, commands, MAX_ERRANDS, seed ^ 0x5e1f))
+    }
+
+    /// What the first read that failed failed of.
+    pub(super) fn trouble(&self) -> Option<String> {
+        match &self.behind {
+            Behind::StandIn(..) => None,
+            Behind::Postgres(postgres) => postgres.trouble(),
+        }
     }
 }

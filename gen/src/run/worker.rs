@@ -116,7 +116,10 @@ impl Worker {
                 timeout_ns: plan.timeout_ns,
                 slow_ns: plan.slow_threshold_ns,
                 strategist: way::strategist(plan, site.versions.as_ref(), seed ^ 0x57a7),
-                aside: site.store.as_ref().and_then(|store| store.of_shard(plan, seed ^ 0xa51de)),
+                aside: site
+                    .store
+                    .as_ref()
+                    .and_then(|store| store.of_shard(plan, index, seed ^ 0xa51de)),
                 routing,
             },
             interval_ns: plan.interval_ns,

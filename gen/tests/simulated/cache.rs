@@ -41,7 +41,7 @@ pub(crate) fn alone(connections: usize, slots: &RequestSlots) -> Routing {
 
 /// A plan's store; GET and SET are the first commands of every mix.
 pub(crate) fn aside(plan: &CacheAside, places: usize, seed: u64) -> Aside {
-    let Source::StandIn { law } = plan.source;
+    let Source::StandIn { law } = plan.source else { panic!("another store") };
     let servers = Arc::new(Servers::new(plan.servers, plan.queue));
     let store = Store::StandIn(StandIn::new(servers, law, places, seed));
     Aside::new(plan, (store, Arc::default()), (CommandId(0), CommandId(1)), places, seed)
