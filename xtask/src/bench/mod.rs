@@ -36,6 +36,8 @@ mod cluster;
 
 mod hotkey;
 
+mod tls;
+
 use anyhow::bail;
 
 use effort::{FULL, QUICK};
@@ -54,9 +56,10 @@ pub(crate) fn run(name: &str, quick: bool) -> anyhow::Result<()> {
         "probes" => probes::run(effort),
         "cluster" => cluster::run(effort),
         "hotkey" => hotkey::run(effort),
+        "tls" => tls::run(effort),
         _ => bail!(
             "`{name}` is no benchmark: there are engine, peers, pacing, hot, link, load, scale, \
-             ceiling, probes, cluster and hotkey"
+             ceiling, probes, cluster, hotkey and tls"
         ),
     }
 }
