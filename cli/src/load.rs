@@ -142,11 +142,16 @@ fn print_filled(plan: &Plan, filled: &Filled, finished: &Finished) {
             .server_busy
             .map_or_else(String::new, |busy| format!(", server {:.0} % busy", busy * 100.0))
     );
+    let count = |keys: Option<u64>| {
+        keys.map_or_else(|| "unknown".to_owned(), |keys| human_count(keys as f64))
+    };
+    let used = filled
+        .used_memory_bytes
+        .map_or_else(String::new, |bytes| format!(", {:.2} GB used", bytes as f64 / 1e9));
     println!(
-        "DBSIZE {} (before: {}), {:.2} GB used; {} keys read back: {} absent, {} wrong",
-        human_count(filled.dbsize_after as f64),
-        human_count(filled.dbsize_before as f64),
-        filled.used_memory_bytes as f64 / 1e9,
+        "DBSIZE {} (before: {}){used}; {} keys read back: {} absent, {} wrong",
+        count(filled.dbsize_after),
+        count(filled.dbsize_before),
         filled.sampled,
         filled.absent,
         filled.wrong

