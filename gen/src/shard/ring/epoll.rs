@@ -10,9 +10,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use socket2::{SockAddr, Socket};
 use stallion_timeline::clock::monotonic_ns;
 
+use super::outgoing::Outgoing;
 use super::socket::{Address, place_of, places};
 use super::told::Told;
-use super::{Completion, HALVES, Reason, Ring, Usage, WaitPolicy, thread};
+use super::{Completion, Reason, Ring, Usage, WaitPolicy, thread};
 use crate::limits::RECEIVE_BUFFER_BYTES;
 use crate::shard::token::{Purpose, Token};
 use crate::units::{ConnId, Nanos};
@@ -29,8 +30,7 @@ pub struct Epoll {
     /// Where connections go: the ring's own server first.
     places: Vec<(Address, SockAddr)>,
     slots: Vec<Slot>,
-    outgoing: Box<[u8]>,
-    half_bytes: usize,
+    outgoing: Outgoing,
     input: Box<[u8]>,
     events: Box<[libc::epoll_event]>,
     /// Of `events`, those of the last wait that are not yet understood.
@@ -83,8 +83,7 @@ impl Epoll {
             epoll: unsafe { OwnedFd::from_raw_fd(epoll) },
             places: places(address)?,
             slots: (0..connections).map(|_| Slot::default()).collect(),
-            outgoing: vec![0; connections * HALVES * half_bytes].into(),
-            half_bytes,
+            outgoing: Outgoing::new(connections, half_bytes),
             input: vec![0; RECEIVE_BUFFER_BYTES].into(),
             events: vec![libc::epoll_event { events: 0, u64: 0 }; EVENTS].into(),
             left: 0..0,
@@ -192,7 +191,7 @@ impl Epoll {
     fn send_some(&mut self, connection: ConnId, mut rest: Rest) -> io::Result<Rest> {
         let file = file_of(&self.slots[connection.index()]);
         while rest.at < rest.end {
-            let bytes = &self.outgoing[rest.at..rest.end];
+            let bytes = &self.outgoing.memory()[rest.at..rest.end];
             self.syscalls += 1;
             // SAFETY: `bytes` lives through the call.
             let sent = unsafe {
@@ -297,13 +296,12 @@ impl Ring for Epoll {
 
     #[inline]
     fn outgoing(&mut self, connection: ConnId, half: usize) -> &mut [u8] {
-        let start = (connection.index() * HALVES + half) * self.half_bytes;
-        &mut self.outgoing[start..start + self.half_bytes]
+        self.outgoing.half(connection, half)
     }
 
     #[inline]
     fn send(&mut self, connection: ConnId, half: usize, length: usize, notify: bool) {
-        let at = (connection.index() * HALVES + half) * self.half_bytes;
+        let at = self.outgoing.start(connection, half);
         let end = at + length;
         self.push(connection, Rest { at, end, notify });
     }

@@ -8,6 +8,8 @@ mod told;
 
 pub mod buffers;
 
+mod outgoing;
+
 pub mod uring;
 
 pub mod epoll;

@@ -18,7 +18,8 @@ use std::ops::Range;
 
 use rand::RngExt;
 
-use super::{Completion, HALVES, Reason, Ring, Usage};
+use super::outgoing::Outgoing;
+use super::{Completion, Reason, Ring, Usage};
 use crate::resp::tree::Tree;
 use crate::units::{ConnId, Nanos};
 use crate::workload::values::Values;
@@ -34,8 +35,7 @@ pub struct Simulated {
     now: Nanos,
     server: Server,
     peers: Vec<Peer>,
-    outgoing: Vec<u8>,
-    half_bytes: usize,
+    outgoing: Outgoing,
     events: BinaryHeap<Reverse<(Nanos, u64, Event)>>,
     numbered: u64,
     done: VecDeque<Done>,
@@ -100,8 +100,7 @@ impl Simulated {
             now: Nanos(1_000_000),
             server: Server::new(seed, faults, values),
             peers: (0..connections).map(|_| Peer::default()).collect(),
-            outgoing: vec![0; connections * HALVES * half_bytes],
-            half_bytes,
+            outgoing: Outgoing::new(connections, half_bytes),
             events: BinaryHeap::new(),
             numbered: 0,
             done: VecDeque::new(),
@@ -181,8 +180,8 @@ impl Simulated {
         } else {
             end
         };
-        let base = (connection.index() * HALVES + half) * self.half_bytes;
-        let part = self.outgoing[base + at..base + upto].to_vec();
+        let base = self.outgoing.start(connection, half);
+        let part = self.outgoing.memory()[base + at..base + upto].to_vec();
         self.peers[connection.index()].input.extend(part);
         if upto < end {
             self.later(connection, Action::Transfer { half, at: upto, end, notify });
@@ -292,8 +291,7 @@ impl Ring for Simulated {
     }
 
     fn outgoing(&mut self, connection: ConnId, half: usize) -> &mut [u8] {
-        let start = (connection.index() * HALVES + half) * self.half_bytes;
-        &mut self.outgoing[start..start + self.half_bytes]
+        self.outgoing.half(connection, half)
     }
 
     fn send(&mut self, connection: ConnId, half: usize, length: usize, notify: bool) {

@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use rustls::Error;
 
+use super::outgoing::Outgoing;
 use super::socket::Address;
 use super::told::Told;
 use super::{Completion, HALVES, Reason, Ring, Usage};
@@ -36,8 +37,7 @@ pub struct Tls {
     client: TlsClient,
     lines: Vec<Line>,
     /// Requests in the clear.
-    outgoing: Box<[u8]>,
-    half_bytes: usize,
+    outgoing: Outgoing,
     /// Answers in the clear, of the last receive.
     clear: Vec<u8>,
     work: Vec<u8>,
@@ -84,8 +84,7 @@ impl Tls {
             client,
             lines: (0..connections).map(line).collect(),
             inner: make(address, connections, sealed_half(half_bytes))?,
-            outgoing: vec![0; connections * HALVES * half_bytes].into(),
-            half_bytes,
+            outgoing: Outgoing::new(connections, half_bytes),
             clear: Vec::with_capacity(RECEIVED_BYTES),
             work: Vec::with_capacity(RECEIVED_BYTES),
             told: VecDeque::with_capacity(connections * 2),
@@ -244,13 +243,12 @@ impl Ring for Tls {
 
     #[inline]
     fn outgoing(&mut self, connection: ConnId, half: usize) -> &mut [u8] {
-        let start = (connection.index() * HALVES + half) * self.half_bytes;
-        &mut self.outgoing[start..start + self.half_bytes]
+        self.outgoing.half(connection, half)
     }
 
     fn send(&mut self, connection: ConnId, half: usize, length: usize, notify: bool) {
-        let start = (connection.index() * HALVES + half) * self.half_bytes;
-        let clear = &self.outgoing[start..start + length];
+        let start = self.outgoing.start(connection, half);
+        let clear = &self.outgoing.memory()[start..start + length];
         let Some(session) = &mut self.lines[connection.index()].session else { return };
         match session.seal(clear, self.inner.outgoing(connection, half)) {
             Ok(sealed) => self.inner.send(connection, half, sealed, notify),

@@ -25,9 +25,10 @@ use socket2::{SockAddr, Socket};
 use stallion_timeline::clock::monotonic_ns;
 
 use super::buffers::{Buffers, GROUP};
+use super::outgoing::Outgoing;
 use super::socket::{Address, place_of, places};
 use super::told::Told;
-use super::{Completion, HALVES, Reason, Ring, Usage, WaitPolicy, thread};
+use super::{Completion, Reason, Ring, Usage, WaitPolicy, thread};
 use crate::limits::{RECEIVE_BUFFER_BYTES, SUBMISSION_QUEUE};
 use crate::measure::histogram::Recording;
 use crate::shard::token::{Purpose, Token};
@@ -45,8 +46,7 @@ pub struct Uring {
     ring: IoUring,
     buffers: Buffers,
     features: Features,
-    outgoing: Box<[u8]>,
-    half_bytes: usize,
+    outgoing: Outgoing,
     /// Where connections go: the ring's own server first. It never moves: the kernel reads it.
     places: Vec<(Address, SockAddr)>,
     slots: Vec<Slot>,
@@ -117,8 +117,7 @@ impl Uring {
             ring,
             buffers,
             features,
-            outgoing: vec![0; connections * HALVES * half_bytes].into(),
-            half_bytes,
+            outgoing: Outgoing::new(connections, half_bytes),
             places: places(address)?,
             slots: (0..connections).map(|_| Slot::default()).collect(),
             failed: VecDeque::with_capacity(connections),
@@ -163,8 +162,8 @@ impl Uring {
     }
 
     fn push_send(&mut self, connection: ConnId, sending: Sending, notify: bool) {
-        let start = (connection.index() * HALVES + sending.half) * self.half_bytes + sending.at;
-        let bytes = &self.outgoing[start..start + sending.length];
+        let start = self.outgoing.start(connection, sending.half) + sending.at;
+        let bytes = &self.outgoing.memory()[start..start + sending.length];
         // MSG_WAITALL: without it a full socket takes a part and reports success (seen: 3.9 of
         // 16 MiB), which a silent send would never tell.
         let entry = opcode::Send::new(Fixed(connection.0), bytes.as_ptr(), bytes.len() as u32)
@@ -301,8 +300,7 @@ impl Ring for Uring {
 
     #[inline]
     fn outgoing(&mut self, connection: ConnId, half: usize) -> &mut [u8] {
-        let start = (connection.index() * HALVES + half) * self.half_bytes;
-        &mut self.outgoing[start..start + self.half_bytes]
+        self.outgoing.half(connection, half)
     }
 
     #[inline]
