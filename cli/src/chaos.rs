@@ -19,8 +19,8 @@ Examples:
   stallion chaos --action reshard -p 7000 --slots 0-999 --to 127.0.0.1:7001 --for 20s --allow-foreign
 
 With --out the disturbance is a timeline that `stallion report` joins with those of drive and
-probe. Actions that may harm others (all but bgsave, aof-rewrite, bigkey-on and bigkey-cure) act only on
-servers that Stallion itself started, unless --allow-foreign.";
+probe. Actions that may harm others (all but bgsave, aof-rewrite, bigkey-on, bigkey-cure, contend, replica-lag
+and try-commands) act only on servers that Stallion itself started, unless --allow-foreign.";
 
 /// The flags of `chaos`.
 #[derive(Debug, clap::Args)]
@@ -39,19 +39,21 @@ pub(crate) struct Args {
     lasts: Option<Duration>,
     /// A word that the action knows: an appendfsync (fsync-policy), a maxmemory-policy (maxmemory),
     /// same, jitter or lazy (expiry-storm), kept or overflowed (replica-cut), force or takeover
-    /// (failover)
+    /// (failover), empty or snapshot (restart), left or killed (long-script), none, wait or min-replicas
+    /// (lose-primary)
     #[arg(long, value_name = "WORD")]
     policy: Option<String>,
     /// Elements of the big key that is made (bigkey-on, bigkey-cure)
     #[arg(long, value_name = "N")]
     fields: Option<u64>,
-    /// Which big key: keys, hgetall, lrange, smembers, zrange or del (bigkey-on, bigkey-cure)
+    /// Which big key: keys, hgetall, lrange, smembers, zrange or del (bigkey-on, bigkey-cure); how clients
+    /// add: incr, get-set, multi-set, multi-incr, watch or evalsha (contend)
     #[arg(long, value_name = "COMMAND")]
     kind: Option<String>,
-    /// Keys that are made (expiry-storm, defrag)
+    /// Keys that are made (expiry-storm, defrag), or added to (contend)
     #[arg(long, value_name = "N")]
     keys: Option<u64>,
-    /// Connections to open (client-flood), or processes to start (cpu-hog)
+    /// Connections to open (client-flood, contend), or processes to start (cpu-hog)
     #[arg(long, value_name = "N")]
     count: Option<u64>,
     /// Limit of memory, as 100mb, or as a share of what is used, 80% (maxmemory)
@@ -61,10 +63,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "A-B")]
     slots: Option<String>,
     /// The primary to move them to, by default the one with the fewest slots (reshard), or the empty
-    /// server that joins (add-node)
+    /// server that joins (add-node), or the proxy (try-commands)
     #[arg(long, value_name = "HOST:PORT")]
     to: Option<String>,
-    /// How much later packets arrive (net-delay)
+    /// How much later packets arrive (net-delay); how long the replica is cut off before the crash
+    /// (lose-primary)
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     delay: Option<Duration>,
     /// Share of the packets that is lost, 0 to 1 (net-loss)

@@ -26,7 +26,10 @@ Examples:
   stallion lab render results
 
 The servers are started on free ports of the loopback in a temporary folder, and are gone at the
-end, also after Ctrl-C. A sweep that was interrupted goes on where it was. The probes need root.";
+end, also after Ctrl-C. A sweep that was interrupted goes on where it was. The probes need root.
+
+The exit code is 1 when a disturbance failed or did not begin, 99 when a claim of the scenario does
+not hold, and 0 also when what others have published does not hold here: that is a finding.";
 
 /// The flags of `lab`.
 #[derive(Debug, clap::Args)]
@@ -193,7 +196,23 @@ fn conclude(done: &experiment::Done) -> Outcome {
     if done.interrupted {
         return Err(anyhow::anyhow!("interrupted; run it again to go on from here").into());
     }
-    Ok(())
+    all_done(&done.undone)?;
+    if done.broken.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::SloBroken(format!(
+        "{} of the claims: {}",
+        done.broken.len(),
+        done.broken.join("; ")
+    )))
+}
+
+/// What a disturbance should have shown was not seen when it failed.
+fn all_done(undone: &[String]) -> Outcome {
+    if undone.is_empty() {
+        return Ok(());
+    }
+    Err(anyhow::anyhow!("not all disturbances were done: {}", undone.join("; ")).into())
 }
 
 fn print(finished: &Finished) {
@@ -213,6 +232,7 @@ fn end(finished: &Finished) -> Outcome {
     if finished.interrupted {
         return Err(anyhow::anyhow!("interrupted; the report covers what was measured").into());
     }
+    all_done(&finished.undone)?;
     if finished.invalid {
         let text = "the client was the bottleneck or missed its rate; the report says why";
         return Err(Failure::Invalid(text.to_owned()));

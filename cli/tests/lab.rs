@@ -129,6 +129,12 @@ fn a_killed_sweep_leaves_nothing_for_long_and_goes_on_where_it_was() {
     assert!(here.join("results/rate.svg").is_file());
     let data = fs::read_to_string(here.join("results/data.json")).unwrap();
     assert!(data.contains("ceiling_ops_per_sec"), "{data}");
+    // What is claimed is no part of a run: it is checked anew.
+    let broken = "claim.0.holds=p99 < 1ns at 50% of ceiling";
+    let output = run(here, &["--set", broken]).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(99), "{error}");
+    assert!(error.contains("does not hold in 2 of 2 runs"), "{error}");
     // A plan that was changed is not the same run.
     let output =
         run(here, &["--set", "sweep.drive.pipeline=[2]", "--set", "ceiling.step=\"100ms\""]);
@@ -139,6 +145,44 @@ fn a_killed_sweep_leaves_nothing_for_long_and_goes_on_where_it_was() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!((stacks_within(here), processes_within(here).len()), (0, 0));
+}
+
+/// A run that is finished but for its disturbance is not finished.
+#[test]
+fn a_disturbance_that_fails_is_seen_in_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let scenario = "name = \"sick\"\nquestion = \"Is it told?\"\n[load]\nkeys = 10\nvalue_size = 1\n\
+                    [drive]\nrate = 100\nconns = 1\nduration = \"300ms\"\n[probe]\nenabled = false\n\
+                    [[chaos]]\nat = \"0s\"\naction = \"replica-cut\"\n[sweep]\ndrive.pipeline = [1]\n";
+    fs::write(here.join("sick.toml"), scenario).unwrap();
+    for _ in 0..2 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stallion"));
+        command.args(["lab", "run", "sick.toml", "--out", "results"]).current_dir(here);
+        let output = command.env("TMPDIR", here).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("replica-cut") && error.contains("has no replica"), "{error}");
+    }
+}
+
+/// Two of the runs of an embedded scenario, as short as they can be: on a busy host a claim may break,
+/// and nothing else.
+#[test]
+fn a_proxy_is_compared_with_what_is_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stallion"));
+    command.args(["lab", "run", "proxy", "--scale", "small", "--set", "drive.duration=500ms"]);
+    command.args(["--set", "load.keys=1000", "--set", "sweep.drive.rate=[2000]"]);
+    command.args(["--set", "sweep.drive.pipeline=[4]"]).current_dir(folder.path());
+    let output = command.env("TMPDIR", folder.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!([Some(0), Some(99)].contains(&output.status.code()), "{text}{error}");
+    for part in ["the hop makes", "these do not: ", "MULTI", "Confirms “Transactions, blocking"] {
+        assert!(text.contains(part), "{part} is not in: {text}{error}");
+    }
+    assert_eq!(processes_within(folder.path()).len(), 0);
 }
 
 #[test]

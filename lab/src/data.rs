@@ -12,7 +12,7 @@ use crate::scenario::{Claim, Rate, Settings};
 pub const FORMAT: u32 = 1;
 
 /// Everything that an experiment came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Data {
     /// [`FORMAT`] of the writer.
     pub format: u32,
@@ -52,6 +52,9 @@ pub struct PointData {
     /// What should be known before its figures are believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Disturbances that failed or did not begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<String>,
     /// Figures by name; the unit is in the name.
     pub figures: BTreeMap<String, f64>,
     /// Words by name.
@@ -97,6 +100,33 @@ impl Course {
         };
         let pairs = self.rows.iter().filter_map(|row| Some((*row.first()?, *row.get(at)?)));
         pairs.filter(|(_, value)| value.is_finite()).collect()
+    }
+}
+
+impl Data {
+    /// What a claim is about: its figure in each run that it applies to.
+    #[must_use]
+    pub fn claimed(&self, claim: &Claim, filter: &Settings) -> Vec<(f64, &PointData)> {
+        let points = self.points.iter().filter(|point| point.matches(filter));
+        let figure = |point: &PointData| {
+            let value = point.claimed(claim)?;
+            match &claim.of {
+                None => Some(value),
+                Some(name) => {
+                    let base = self.base(point, name)?.claimed(claim)?;
+                    (base != 0.0).then_some(value / base)
+                }
+            }
+        };
+        points.filter_map(|point| Some((figure(point)?, point))).collect()
+    }
+
+    /// The other run that differs in one setting, which has this value there.
+    fn base(&self, point: &PointData, name: &str) -> Option<&PointData> {
+        self.points.iter().find(|other| {
+            let mut differ = point.at.keys().filter(|at| point.at.get(*at) != other.at.get(*at));
+            differ.next().is_some_and(|at| other.word(at) == name) && differ.next().is_none()
+        })
     }
 }
 
@@ -183,5 +213,28 @@ mod tests {
         assert_eq!(claimed("p99 < 1ms at 80 % of ceiling"), Some(700.0));
         assert_eq!(claimed("p99 < 1ms at 90 % of ceiling"), None);
         assert_eq!(claimed("p99 < 1ms at BGSAVE"), Some(9_000.0));
+    }
+
+    #[test]
+    fn a_figure_may_be_a_multiple_of_that_of_another_run() {
+        let run = |case: &str, depth: u64, ops: f64| PointData {
+            at: Settings::from([
+                ("case".to_owned(), Value::from(case)),
+                ("drive.pipeline".to_owned(), Value::from(depth)),
+            ]),
+            figures: BTreeMap::from([("ops_per_sec".to_owned(), ops)]),
+            ..PointData::default()
+        };
+        let points = vec![
+            run("direct", 1, 100.0),
+            run("direct", 8, 500.0),
+            run("proxy", 1, 50.0),
+            run("proxy", 8, 400.0),
+        ];
+        let data = Data { points, ..Data::default() };
+        let claim = Claim::parse("ops_per_sec > 60% of direct").unwrap();
+        let found = data.claimed(&claim, &Settings::new());
+        let found: Vec<f64> = found.iter().map(|(value, _)| *value).collect();
+        assert_eq!(found, [0.5, 0.8]);
     }
 }

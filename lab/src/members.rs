@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use redis::{Connection, RedisResult};
+use redis::{Connection, RedisResult, Value};
 
 /// One node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Member {
     pub has_failed: bool,
     /// The id of the primary that it follows.
     pub follows: Option<String>,
+    /// The cluster agrees that it has failed.
+    pub is_down: bool,
     /// The slots that it serves.
     pub slots: Vec<RangeInclusive<u16>>,
     /// Slots that are on their way to it or from it; only the node that was asked tells its own.
@@ -48,6 +50,24 @@ pub fn members(connection: &mut Connection) -> RedisResult<Vec<Member>> {
     Ok(text.lines().filter_map(member).collect())
 }
 
+/// Whether a node of a cluster believes that all others serve: it hears of how far replicas are only
+/// about once a second. Servers before Redis 7 do not say.
+///
+/// # Errors
+/// The client's.
+pub fn all_online(connection: &mut Connection) -> RedisResult<bool> {
+    let shards: Value = redis::cmd("CLUSTER").arg("SHARDS").query(connection)?;
+    Ok(!mentions(&shards, b"loading"))
+}
+
+fn mentions(value: &Value, word: &[u8]) -> bool {
+    match value {
+        Value::BulkString(text) => text == word,
+        Value::Array(all) => all.iter().any(|one| mentions(one, word)),
+        _ => false,
+    }
+}
+
 /// `id host:port@bus[,name] flags primary ping pong epoch link slot...`
 fn member(line: &str) -> Option<Member> {
     let mut words = line.split_whitespace();
@@ -65,6 +85,7 @@ fn member(line: &str) -> Option<Member> {
         host: host.to_owned(),
         port: port.parse().ok()?,
         is_primary: flags.contains(&"master"),
+        is_down: flags.contains(&"fail"),
         has_failed: flags.iter().any(|flag| flag.starts_with("fail")),
         follows: (follows != "-").then(|| follows.to_owned()),
         slots: slots.into_iter().filter_map(range).collect(),
@@ -98,7 +119,7 @@ mod tests {
         assert_eq!(primary.slot_count(), 101);
         assert_eq!((primary.follows, primary.moving), (None, vec![5]));
         let gone = member("1 :7@17 slave,fail? e9 0 1 2 disconnected").unwrap();
-        assert!(gone.host.is_empty() && gone.has_failed && !gone.is_primary);
+        assert!(gone.host.is_empty() && gone.has_failed && !gone.is_down && !gone.is_primary);
         assert_eq!(gone.follows.as_deref(), Some("e9"));
         for broken in ["", "x", "x y z", "1 a:b@c master - 0 0 0 connected"] {
             assert_eq!(member(broken), None, "{broken}");

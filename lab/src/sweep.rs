@@ -13,7 +13,8 @@ const MOST_POINTS: usize = 2_000;
 pub const CASE: &str = "case";
 
 /// What a point does not need: it is one run.
-const NOT_OF_A_POINT: [&str; 7] = ["sweep", "case", "small", "plot", "claim", "finding", "quick"];
+const NOT_OF_A_POINT: [&str; 8] =
+    ["sweep", "case", "small", "plot", "claim", "published", "finding", "quick"];
 
 /// How large a scenario is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

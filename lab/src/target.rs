@@ -163,6 +163,16 @@ impl Target {
     /// # Errors
     /// [`TargetError::Connect`] with a remedy.
     pub fn connect(&self) -> Result<Connection, TargetError> {
+        let mut connection = self.connect_unasked()?;
+        Self::ping(&mut connection).map_err(|error| self.failed(error))?;
+        Ok(connection)
+    }
+
+    /// Connects and logs in to a server that may refuse every other command, a PING among them.
+    ///
+    /// # Errors
+    /// [`TargetError::Connect`] with a remedy.
+    pub fn connect_unasked(&self) -> Result<Connection, TargetError> {
         let info = self.info.clone();
         let client = match &self.tls {
             None => Client::open(info),
@@ -170,18 +180,18 @@ impl Target {
         };
         client
             .and_then(|client| client.get_connection_with_timeout(CONNECT_TIMEOUT))
-            .and_then(|mut connection| {
-                // A server that is stopped accepts, and says nothing.
-                connection.set_read_timeout(Some(CONNECT_TIMEOUT))?;
-                redis::cmd("PING").query::<()>(&mut connection)?;
-                connection.set_read_timeout(None)?;
-                Ok(connection)
-            })
-            .map_err(|error| TargetError::Connect {
-                target: self.to_string(),
-                remedy: remedy(&error),
-                error,
-            })
+            .map_err(|error| self.failed(error))
+    }
+
+    /// A server that is stopped accepts, and says nothing.
+    fn ping(connection: &mut Connection) -> Result<(), RedisError> {
+        connection.set_read_timeout(Some(CONNECT_TIMEOUT))?;
+        redis::cmd("PING").query::<()>(connection)?;
+        connection.set_read_timeout(None)
+    }
+
+    fn failed(&self, error: RedisError) -> TargetError {
+        TargetError::Connect { target: self.to_string(), remedy: remedy(&error), error }
     }
 
     /// Whether the server is on this host, so that its process can be one of ours.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::reshard::Move;
 use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
+use crate::info::Info;
 use crate::members::{Member, SLOTS, members};
 
 const KNOWN_WITHIN: Duration = Duration::from_secs(40);
@@ -70,7 +71,10 @@ fn meet(site: &mut Site, host: &str, port: u16) -> Result<(), ChaosError> {
     let mut newcomer = site.target.beside(host, port).connect()?;
     loop {
         let all = members(&mut site.connection)?;
-        let mut known = members(&mut newcomer)?.len() == all.len();
+        let text: String = redis::cmd("CLUSTER").arg("INFO").query(&mut newcomer)?;
+        // For a moment a newcomer thinks that the cluster is down, and takes no keys.
+        let mut known = Info::parse(&text).text("cluster_state") == "ok";
+        known &= members(&mut newcomer)?.len() == all.len();
         for member in all.iter().filter(|member| !member.has_failed) {
             let mut other = site.target.beside(&member.host, member.port).connect()?;
             known &= members(&mut other)?.iter().any(|one| one.port == port);

@@ -11,7 +11,7 @@ use stallion_timeline::clock::monotonic_ns;
 
 use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
 use crate::info::Info;
-use crate::members::members;
+use crate::members::{Member, members};
 
 /// How long the cluster may take to replace it: its node time-out (15 s by default), the vote, and
 /// the news of it.
@@ -52,40 +52,86 @@ impl Action for KillMaster {
         for member in survivors {
             witnesses.push(site.target.beside(&member.host, member.port).connect()?);
         }
+        let epoch_before = epoch(&mut witnesses)?;
         let killed_ns = monotonic_ns();
         kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).map_err(|errno| {
             ChaosError::Failed(format!("cannot kill process {pid}: {errno}; run as its user"))
         })?;
         let patience = parameters.lasts.unwrap_or(DEFAULT_PATIENCE);
-        let replaced_ns = await_heir(site, &mut witnesses, &id, slots, patience)?;
+        let seen = await_heir(site, &mut witnesses, &id, slots, patience)?;
+        let ms = |at_ns: u64| json!(at_ns.saturating_sub(killed_ns) as f64 / 1e6);
         Ok(Detail::from_iter([
             ("pid".to_owned(), json!(pid)),
             ("node".to_owned(), json!(id)),
             ("slots".to_owned(), json!(slots)),
             ("killed_ns".to_owned(), json!(killed_ns)),
-            ("replaced_ns".to_owned(), json!(replaced_ns)),
-            ("outage_ms".to_owned(), json!((replaced_ns - killed_ns) as f64 / 1e6)),
+            ("replaced_ns".to_owned(), json!(seen.replaced_ns)),
+            ("suspected_ms".to_owned(), ms(seen.suspected_ns)),
+            ("agreed_ms".to_owned(), ms(seen.agreed_ns)),
+            ("promoted_ms".to_owned(), ms(seen.promoted_ns)),
+            ("outage_ms".to_owned(), ms(seen.replaced_ns)),
+            ("epoch_before".to_owned(), json!(epoch_before)),
+            ("epoch_after".to_owned(), json!(epoch(&mut witnesses)?)),
         ]))
     }
 }
 
+/// When the first of those that are left saw what; a step that nobody saw has the time of the next.
+#[derive(Debug, Default)]
+struct Seen {
+    suspected_ns: u64,
+    agreed_ns: u64,
+    promoted_ns: u64,
+    replaced_ns: u64,
+}
+
+impl Seen {
+    /// The victim as one of the others sees it; none when that forgot it.
+    fn look(&mut self, victim: Option<&Member>) {
+        let now_ns = monotonic_ns();
+        let note = |is_so: bool, at_ns: &mut u64| {
+            if is_so && *at_ns == 0 {
+                *at_ns = now_ns;
+            }
+        };
+        let promoted = victim.is_none_or(|victim| victim.slot_count() == 0);
+        let agreed = promoted || victim.is_some_and(|victim| victim.is_down);
+        note(agreed || victim.is_some_and(|victim| victim.has_failed), &mut self.suspected_ns);
+        note(agreed, &mut self.agreed_ns);
+        note(promoted, &mut self.promoted_ns);
+    }
+}
+
+/// The highest epoch that anybody knows: each election has one of its own.
+fn epoch(witnesses: &mut [Connection]) -> Result<i64, ChaosError> {
+    let mut highest = 0;
+    for witness in witnesses {
+        let text: String = redis::cmd("CLUSTER").arg("INFO").query(witness)?;
+        let epoch = Info::parse(&text).number("cluster_current_epoch");
+        highest = highest.max(epoch.unwrap_or(0));
+    }
+    Ok(highest)
+}
+
 /// Waits until every primary that is left says that others serve the victim's slots and that the
-/// cluster is well; gives the time.
+/// cluster is well; gives what was seen when.
 fn await_heir(
     site: &Site,
     witnesses: &mut [Connection],
     victim: &str,
     slots: usize,
     patience: Duration,
-) -> Result<u64, ChaosError> {
+) -> Result<Seen, ChaosError> {
     let start = Instant::now();
+    let mut seen = Seen::default();
     while start.elapsed() < patience {
         let mut all_agree = true;
         for witness in &mut *witnesses {
-            all_agree &= is_replaced(witness, victim)?;
+            all_agree &= is_replaced(witness, victim, &mut seen)?;
         }
         if all_agree {
-            return Ok(monotonic_ns());
+            seen.replaced_ns = monotonic_ns();
+            return Ok(seen);
         }
         site.wait(LOOK_EVERY)?;
     }
@@ -93,9 +139,14 @@ fn await_heir(
     Err(ChaosError::Failed(text))
 }
 
-fn is_replaced(witness: &mut Connection, victim: &str) -> Result<bool, ChaosError> {
+fn is_replaced(
+    witness: &mut Connection,
+    victim: &str,
+    seen: &mut Seen,
+) -> Result<bool, ChaosError> {
     let all = members(witness)?;
     let dead = all.iter().find(|member| member.id == victim);
+    seen.look(dead);
     if dead.is_some_and(|member| member.slot_count() > 0) {
         return Ok(false);
     }

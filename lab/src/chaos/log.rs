@@ -74,9 +74,9 @@ pub fn line(record: &Chaos) -> String {
         let _ = match value {
             Value::Null => Ok(()),
             // A command of its own, with SLOWLOG's word on it.
-            Value::Object(command) => match &command["slowlog_us"] {
-                Value::Null => Ok(()),
-                slowlog_us => write!(text, ", {name} {slowlog_us} us by SLOWLOG"),
+            Value::Object(command) => match command.get("slowlog_us") {
+                None | Some(Value::Null) => Ok(()),
+                Some(slowlog_us) => write!(text, ", {name} {slowlog_us} us by SLOWLOG"),
             },
             value => write!(text, ", {name} {value}"),
         };

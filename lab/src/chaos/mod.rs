@@ -33,6 +33,22 @@ mod failover;
 
 mod add_node;
 
+mod restart;
+
+mod long_script;
+
+mod contend;
+
+mod try_commands;
+
+mod replica_lag;
+
+mod ledger;
+
+mod lose_primary;
+
+mod isolation;
+
 mod maxmemory;
 
 mod replica_cut;
@@ -62,7 +78,7 @@ pub use self::site::Site;
 use crate::target::TargetError;
 
 /// Every action, in the order in which they are listed to users.
-pub const ACTIONS: [&dyn Action; 19] = [
+pub const ACTIONS: [&dyn Action; 25] = [
     &bgsave::BGSAVE,
     &aof_rewrite::AOF_REWRITE,
     &bigkey::BigKeyOn,
@@ -70,6 +86,12 @@ pub const ACTIONS: [&dyn Action; 19] = [
     &expiry_storm::ExpiryStorm,
     &pause::Pause,
     &fsync_policy::FsyncPolicy,
+    &restart::Restart,
+    &long_script::LongScript,
+    &contend::Contend,
+    &try_commands::TryCommands,
+    &replica_lag::ReplicaLag,
+    &lose_primary::LosePrimary,
     &maxmemory::MaxMemory,
     &defrag::Defrag,
     &client_flood::ClientFlood,

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::isolation::isolate;
 use super::link::{device, meanwhile};
 use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
 
@@ -13,7 +14,8 @@ impl Action for Partition {
     }
 
     fn about(&self) -> &'static str {
-        "takes the network device `device` down for `for`; without one cuts the scenario's relay"
+        "takes the network device `device` down for `for`; without one cuts the scenario's relay, or a \
+         primary off from the rest of its cluster, and counts what it was told alone and lost"
     }
 
     fn parameters(&self) -> &'static [Parameter] {
@@ -31,6 +33,9 @@ impl Action for Partition {
             relay.cut(false);
             waited?;
             return Ok(Detail::from_iter([("by".to_owned(), json!("relay"))]));
+        }
+        if !site.links.nodes.is_empty() && parameters.device.is_none() {
+            return isolate(site, parameters);
         }
         let device = device(self.name(), parameters)?;
         let set = ["ip", "link", "set", "dev", &device];

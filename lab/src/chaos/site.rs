@@ -8,7 +8,7 @@ use redis::Connection;
 use super::ChaosError;
 use crate::info::Info;
 use crate::interrupt::Interrupt;
-use crate::stack::{Registry, Relay};
+use crate::stack::{Links, Registry, Relay};
 use crate::target::Target;
 
 /// A server, a connection to it, and what may be done there.
@@ -19,6 +19,8 @@ pub struct Site {
     pub connection: Connection,
     /// The link through which its clients come, when it is one of ours.
     pub relay: Option<Relay>,
+    /// What its servers hear each other through, when these links are ours.
+    pub links: Links,
     interrupt: Interrupt,
     allow_foreign: bool,
 }
@@ -37,6 +39,7 @@ impl Site {
             target: target.clone(),
             connection: target.connect()?,
             relay: None,
+            links: Links::default(),
             interrupt: interrupt.clone(),
             allow_foreign,
         })

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::claims::published;
 use super::{ExperimentError, read, render};
 use crate::finding::sentences;
 use crate::plot::svg;
@@ -12,7 +13,9 @@ const HEAD: &str = "\
 # What was found
 
 Each part is one experiment: its question, its curve, what was found, and the command that makes it
-again. The sentences are made from the data beside them by code (`stallion lab render results`).
+again. The sentences are made from the data beside them by code (`stallion lab render results`),
+and so are the verdicts on what others have published: the data confirms it, refines it (by the runs
+in which it does not hold) or contradicts it, on this host and at this size.
 Absolute figures are those of the host that each page names, with server and client on one core
 each; ratios carry further. `cargo xtask truth` holds the probes to what was done to a server on
 purpose: [truth](truth/README.md). The client's own figures are in
@@ -53,6 +56,9 @@ fn part(folder: &Path, name: &str) -> Result<String, ExperimentError> {
     text.push('\n');
     for sentence in sentences(&scenario, &data) {
         text += &format!("- {sentence}\n");
+    }
+    for verdict in published(&scenario, &data) {
+        text += &format!("- {verdict}\n");
     }
     text += &format!("\n```sh\n{}\n```\n", data.command);
     Ok(text)

@@ -1,6 +1,8 @@
 //! An experiment: all runs of a scenario, and what they come to. Each run that is finished is a
 //! file, so that an interrupted sweep goes on where it was.
 
+mod claims;
+
 mod page;
 
 mod index;
@@ -13,7 +15,7 @@ use stallion_timeline::HostFacts;
 use thiserror::Error;
 
 pub use self::index::index;
-pub use self::page::{checked, render};
+pub use self::page::{Rendered, render};
 use crate::data::{Data, FORMAT, PointData};
 use crate::figures;
 use crate::info::Info;
@@ -73,6 +75,10 @@ pub struct Request {
 pub struct Done {
     /// The finding and the claims, in lines.
     pub lines: Vec<String>,
+    /// The scenario's claims that do not hold.
+    pub broken: Vec<String>,
+    /// Disturbances that failed or did not begin, with their runs.
+    pub undone: Vec<String>,
     /// The page.
     pub page: PathBuf,
     /// What should be known before the figures are believed.
@@ -143,32 +149,40 @@ fn run_point(
     if interrupt.raised() {
         return Ok(None);
     }
-    let data = figures_of(folder, point, request, evaluated.warnings);
+    let data = figures_of(folder, point, request, evaluated.warnings, evaluated.undone);
     let text = serde_json::to_vec(&data).map_err(|error| RunError::Results(error.into()))?;
     fs::write(folder.join("point.json"), text).map_err(RunError::Results)?;
     Ok(Some(data))
 }
 
 /// The figures of a run, with what its plan says of it.
-fn figures_of(folder: &Path, point: &Point, request: &Request, warnings: Vec<String>) -> PointData {
+fn figures_of(
+    folder: &Path,
+    point: &Point,
+    request: &Request,
+    warnings: Vec<String>,
+    undone: Vec<String>,
+) -> PointData {
     let mut data = figures::of(folder);
     data.label = point.label.clone();
     data.digest = digest(point, request);
     data.at = point.at.clone();
     data.rate = point.scenario.drive.rate.to_string();
     data.warnings = warnings;
+    data.undone = undone;
+    figures::derived::add(&mut data, &point.scenario);
     let commands = point.scenario.drive.tx.unwrap_or(0).max(1);
     data.figures.insert("commands_per_request".to_owned(), commands as f64);
     data
 }
 
-/// A run of the same plan that is finished. Its figures are read anew: this program may know more of
-/// them than the one that ran it.
+/// A run of the same plan that is finished: one whose disturbances failed is not. Its figures are
+/// read anew: this program may know more of them than the one that ran it.
 fn finished(folder: &Path, point: &Point, request: &Request) -> Option<PointData> {
     let text = fs::read(folder.join("point.json")).ok().filter(|_| !request.fresh)?;
     let data: PointData = serde_json::from_slice(&text).ok()?;
-    let same = data.digest == digest(point, request);
-    same.then(|| figures_of(folder, point, request, data.warnings))
+    let done = data.digest == digest(point, request) && data.undone.is_empty();
+    done.then(|| figures_of(folder, point, request, data.warnings, Vec::new()))
 }
 
 /// The same plan with and without probes is not the same.
@@ -201,6 +215,11 @@ fn write(
             warnings.push(warning.clone());
         }
     }
+    let undone = points.iter().flat_map(|point| {
+        let run = if point.label.is_empty() { "the run" } else { &point.label };
+        point.undone.iter().map(move |what| format!("{run}: {what}"))
+    });
+    let undone = undone.collect();
     let data = Data {
         format: FORMAT,
         scenario: scenario.name.clone(),
@@ -217,8 +236,8 @@ fn write(
     fs::write(&path, text).map_err(ExperimentError::file(&path))?;
     let path = out.join("scenario.toml");
     fs::write(&path, &request.sweep.text).map_err(ExperimentError::file(&path))?;
-    let lines = render(out)?;
-    Ok(Done { lines, page: out.join("README.md"), warnings, interrupted })
+    let Rendered { lines, broken } = render(out)?;
+    Ok(Done { lines, broken, undone, page: out.join("README.md"), warnings, interrupted })
 }
 
 /// The data with a line for each run: what changes is then seen in a diff.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use super::claims::{checked, published};
 use super::{ExperimentError, read};
 use crate::data::Data;
 use crate::finding::sentences;
@@ -13,12 +14,20 @@ use crate::scenario::{Claim, Scenario};
 /// Figures that stand in the table whatever is plotted.
 const ALWAYS: [&str; 2] = ["ops_per_sec", "p99_us"];
 
-/// Writes plots and page of a results' folder from its data and scenario; gives the lines for the
-/// terminal.
+/// What a page says, for the terminal and for the exit code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// The finding and the claims, in lines.
+    pub lines: Vec<String>,
+    /// The scenario's claims that do not hold.
+    pub broken: Vec<String>,
+}
+
+/// Writes plots and page of a results' folder from its data and scenario.
 ///
 /// # Errors
 /// [`ExperimentError`], when a file is missing or wrong.
-pub fn render(folder: &Path) -> Result<Vec<String>, ExperimentError> {
+pub fn render(folder: &Path) -> Result<Rendered, ExperimentError> {
     let (scenario, text, data) = read(folder)?;
     let mut pictures = Vec::new();
     for plot in &scenario.plots {
@@ -30,87 +39,46 @@ pub fn render(folder: &Path) -> Result<Vec<String>, ExperimentError> {
     let told = sentences(&scenario, &data);
     let claims = checked(&scenario, &data);
     let path = folder.join("README.md");
-    let page = page(&scenario, &text, &data, &told, &claims, &pictures);
-    fs::write(&path, page).map_err(ExperimentError::file(&path))?;
-    Ok(told.into_iter().chain(claims).collect())
-}
-
-/// Each claim with how often it holds.
-#[must_use]
-pub fn checked(scenario: &Scenario, data: &Data) -> Vec<String> {
-    scenario.claims.iter().map(|plan| check(plan, data)).collect()
-}
-
-fn check(plan: &crate::scenario::ClaimPlan, data: &Data) -> String {
-    let text = plan.holds.as_ref();
-    // Checked when the scenario was read.
-    let Ok(claim) = Claim::parse(text) else { return format!("`{text}` is no claim") };
-    let found: Vec<(f64, &str)> = data
-        .points
-        .iter()
-        .filter(|point| point.matches(&plan.filter))
-        .filter_map(|point| Some((point.claimed(&claim)?, point.label.as_str())))
-        .collect();
-    let broken: Vec<String> = found
-        .iter()
-        .filter(|(value, _)| !claim.holds(*value))
-        .map(|(value, label)| match *label {
-            "" => human(*value),
-            label => format!("{} with {label}", human(*value)),
-        })
-        .collect();
-    match (found.len(), broken.len()) {
-        (0, _) => format!("`{text}`: not measured"),
-        (_, 0) => {
-            let values = found.iter().map(|(value, _)| *value);
-            let (low, high) =
-                (values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max));
-            format!("`{text}`: holds ({} to {} in {} runs)", human(low), human(high), found.len())
-        }
-        (all, some) => {
-            format!("`{text}`: does not hold in {some} of {all} runs ({})", broken.join("; "))
-        }
-    }
-}
-
-fn page(
-    scenario: &Scenario,
-    text: &str,
-    data: &Data,
-    told: &[String],
-    claims: &[String],
-    pictures: &[(String, String)],
-) -> String {
+    let judged = published(&scenario, &data);
     let mut page = format!("# {}\n\n*{}*\n\n", scenario.name, scenario.question);
-    let mut add = |lines: &str| page.push_str(lines);
-    for sentence in told {
-        add(&format!("- {sentence}\n"));
-    }
-    add(&format!("\n```sh\n{}\n```\n", data.command));
-    for (name, title) in pictures {
-        add(&format!("\n![{title}]({name}.svg)\n"));
-    }
-    if !claims.is_empty() {
-        add("\n## Claims\n\n");
-        for claim in claims {
-            add(&format!("- {claim}\n"));
-        }
-    }
-    add(&table(scenario, data));
-    add(&surroundings(data));
-    add(&format!(
-        "\n<details><summary>The plan</summary>\n\n```toml\n{}\n```\n\n</details>\n",
-        text.trim_end()
-    ));
-    page
+    page += &found(&told, &data.command, &pictures);
+    page += &list("Claims", claims.iter().map(|claim| claim.text.as_str()));
+    page += &list("What others have published", judged.iter().map(String::as_str));
+    page += &table(&scenario, &data);
+    page += &surroundings(&data);
+    page += &plan(&text);
+    fs::write(&path, page).map_err(ExperimentError::file(&path))?;
+    let broken = claims.iter().filter(|claim| claim.broken);
+    let broken = broken.map(|claim| claim.text.clone()).collect();
+    let claims = claims.into_iter().map(|claim| claim.text);
+    Ok(Rendered { lines: told.into_iter().chain(claims).chain(judged).collect(), broken })
+}
+
+fn found(told: &[String], command: &str, pictures: &[(String, String)]) -> String {
+    let sentences: String = told.iter().map(|sentence| format!("- {sentence}\n")).collect();
+    let pictures: String =
+        pictures.iter().map(|(name, title)| format!("\n![{title}]({name}.svg)\n")).collect();
+    format!("{sentences}\n```sh\n{command}\n```\n{pictures}")
+}
+
+/// A part with a line for each; nothing for none.
+fn list<'a>(title: &str, lines: impl Iterator<Item = &'a str>) -> String {
+    let lines: String = lines.map(|line| format!("- {line}\n")).collect();
+    if lines.is_empty() { lines } else { format!("\n## {title}\n\n{lines}") }
+}
+
+fn plan(text: &str) -> String {
+    let text = text.trim_end();
+    format!("\n<details><summary>The plan</summary>\n\n```toml\n{text}\n```\n\n</details>\n")
 }
 
 /// A row for each run: its settings, what is plotted, and what is claimed.
 fn table(scenario: &Scenario, data: &Data) -> String {
     let mut figures: Vec<String> = ALWAYS.map(str::to_owned).to_vec();
     let plotted = scenario.plots.iter().filter(|plot| plot.x != "time");
-    let claimed =
-        scenario.claims.iter().filter_map(|claim| Claim::parse(claim.holds.as_ref()).ok());
+    let own = scenario.claims.iter().map(|claim| &claim.holds);
+    let holds = own.chain(scenario.published.iter().map(|claim| &claim.holds));
+    let claimed = holds.filter_map(|holds| Claim::parse(holds.as_ref()).ok());
     let more = plotted.flat_map(|plot| [plot.x.clone(), plot.y.clone()]);
     for name in more.chain(claimed.map(|claim| claim.figure)) {
         let is_there = data.points.iter().any(|point| point.figure(&name).is_some());

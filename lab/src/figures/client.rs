@@ -41,12 +41,43 @@ pub(super) fn summary(sink: &mut Sink<'_>, drive: &Value) {
     sink.0.valid = drive["verdict"]["valid"].as_bool().unwrap_or(false);
     sink.word("bound", drive["verdict"]["bound"].as_str());
     cluster(sink, &drive["cluster"]);
+    // What was sent again and answered then is an error, and no loss.
+    let unanswered = ["failed", "timeouts", "lost"].map(|name| number(&drive["accounting"][name]));
+    sink.maybe("unanswered", unanswered.into_iter().sum::<Option<f64>>());
+    sink.maybe("reconnects", number(&drive["reconnects"]));
+    sink.maybe("connect_p50_us", number(&drive["connect_us"]["p50"]));
+    sink.maybe("connect_p99_us", number(&drive["connect_us"]["p99"]));
+    behind(sink, "mitigation", &drive["mitigation"]);
+    behind(sink, "store", &drive["store"]);
+    ring(sink, &drive["ring"]);
     let mitigation = &drive["mitigation"];
     for name in ["offload", "write_amplification", "stale_share"] {
         sink.maybe(name, number(&mitigation[name]));
     }
     sink.maybe("stale_behind_p99_us", number(&mitigation["behind_us"]["p99"]));
     sink.maybe("invalidation_p99_us", number(&mitigation["invalidation_us"]["p99"]));
+}
+
+/// What stood between the clients and the server, or behind it: all its numbers by their names.
+fn behind(sink: &mut Sink<'_>, name: &str, value: &Value) {
+    for (field, value) in value.as_object().into_iter().flatten() {
+        let name = format!("{name}.{field}");
+        match value {
+            Value::Object(_) => behind(sink, &name, value),
+            _ => sink.maybe(name, value.as_f64()),
+        }
+    }
+}
+
+fn ring(sink: &mut Sink<'_>, ring: &Value) {
+    sink.maybe("moved_without_last", ring["moved_without_last"].as_f64());
+    sink.maybe("moved_to_compared", ring["moved_to_compared"].as_f64());
+    let nodes = ring["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+    let shares = nodes.iter().filter_map(|node| node["ops_share"].as_f64());
+    let Some(most) = shares.clone().reduce(f64::max) else { return };
+    sink.put("hottest_server_share", most);
+    sink.maybe("coldest_server_share", shares.reduce(f64::min));
+    sink.put("hottest_server_by_fair", most * nodes.len() as f64);
 }
 
 fn cluster(sink: &mut Sink<'_>, cluster: &Value) {

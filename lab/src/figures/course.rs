@@ -29,6 +29,8 @@ pub(super) fn windows(sink: &mut Sink<'_>, path: &Path, chaos: &[Chaos]) {
         })
         .collect();
     around(sink, &intervals, chaos);
+    sink.maybe("mean_us", mean_us(&intervals, |one| &one.response_hdr));
+    sink.maybe("service_mean_us", mean_us(&intervals, |one| &one.service_hdr));
     let servers: Vec<&Server> = timeline
         .records
         .iter()
@@ -64,6 +66,15 @@ fn measured(timeline: &Timeline, name: PhaseName) -> Option<u64> {
         Record::Phase(phase) if phase.name == name => Some(phase.start_ns),
         _ => None,
     })
+}
+
+/// The mean of all requests: Little's law is about means.
+fn mean_us(intervals: &[&Interval], times: impl Fn(&Interval) -> &str) -> Option<f64> {
+    let mut all = empty();
+    for interval in intervals {
+        all.add(decode(times(interval)).ok()?).ok()?;
+    }
+    (!all.is_empty()).then(|| all.mean() / 1e3)
 }
 
 fn row(intervals: &[&Interval], start_ns: u64) -> Option<Vec<f64>> {

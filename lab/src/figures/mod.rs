@@ -8,6 +8,8 @@ mod server;
 
 mod report;
 
+pub(crate) mod derived;
+
 use std::fs;
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use super::{Sink, name_of};
 use crate::run::snapshot::Snapshots;
 
 /// Counters of INFO whose growth over the run is kept.
-const COUNTERS: [&str; 20] = [
+const COUNTERS: [&str; 26] = [
     "evicted_keys",
     "expired_keys",
     "keyspace_hits",
@@ -28,12 +28,20 @@ const COUNTERS: [&str; 20] = [
     "cmdstat_get.calls",
     "cmdstat_set.calls",
     "cmdstat_evalsha.calls",
+    "cmdstat_auth.calls",
+    "db0.keys",
+    "rejected_connections",
+    "total_connections_received",
+    "total_net_input_bytes",
+    "total_net_output_bytes",
     "sync_full",
     "sync_partial_ok",
 ];
 
 /// Gauges that are kept as they are at the end, summed over the servers.
-const GAUGES: [&str; 6] = [
+const GAUGES: [&str; 8] = [
+    "tracking_total_keys",
+    "tracking_total_prefixes",
     "used_memory",
     "maxmemory",
     "used_memory_rss",

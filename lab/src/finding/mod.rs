@@ -22,6 +22,42 @@ mod reshard;
 
 mod expiry;
 
+mod stampede;
+
+mod cold_start;
+
+mod pool;
+
+mod churn;
+
+mod connections;
+
+mod client_cache;
+
+mod atomicity;
+
+mod long_script;
+
+mod proxy;
+
+mod growth;
+
+mod growth_live;
+
+mod sharding;
+
+mod failover_timeout;
+
+mod partition;
+
+mod replica_reads;
+
+mod replica_lag;
+
+mod resync;
+
+mod lost_writes;
+
 use crate::data::Data;
 use crate::scenario::Scenario;
 
@@ -39,6 +75,24 @@ pub fn sentences(scenario: &Scenario, data: &Data) -> Vec<String> {
         Some("big-key") => big_key::tell(data),
         Some("reshard") => reshard::tell(data),
         Some("expiry") => expiry::tell(data),
+        Some("stampede") => stampede::tell(data),
+        Some("cold-start") => cold_start::tell(data),
+        Some("pool") => pool::tell(data),
+        Some("churn") => churn::tell(data),
+        Some("connections") => connections::tell(data),
+        Some("client-cache") => client_cache::tell(data),
+        Some("atomicity") => atomicity::tell(data),
+        Some("long-script") => long_script::tell(data),
+        Some("proxy") => proxy::tell(data),
+        Some("growth") => growth::tell(data),
+        Some("growth-live") => growth_live::tell(data),
+        Some("sharding") => sharding::tell(data),
+        Some("failover-timeout") => failover_timeout::tell(data),
+        Some("partition") => partition::tell(data),
+        Some("replica-reads") => replica_reads::tell(data),
+        Some("replica-lag") => replica_lag::tell(data),
+        Some("resync") => resync::tell(data),
+        Some("lost-writes") => lost_writes::tell(data),
         _ => general::tell(scenario, data),
     };
     told.extend(general::doubts(data));

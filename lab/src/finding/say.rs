@@ -43,7 +43,8 @@ pub(super) fn bytes(value: f64) -> String {
     match value {
         _ if value >= 1e9 => format!("{} GB", human(value / 1e9)),
         _ if value >= 1e6 => format!("{} MB", human(value / 1e6)),
-        _ => format!("{} kB", human(value / 1e3)),
+        _ if value >= 1e3 => format!("{} kB", human(value / 1e3)),
+        _ => format!("{value:.0} B"),
     }
 }
 

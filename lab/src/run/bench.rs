@@ -1,14 +1,21 @@
 //! The servers of one or more runs: those that the scenario starts, or the user's.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use crate::info::{Info, set_config};
+use crate::interrupt::Interrupt;
+use crate::members::all_online;
 use crate::placement::{Placement, Reserved};
 use crate::scenario::{LoadPlan, Scenario};
-use crate::stack::{Relay, Stack, StackError, StackPlan};
+use crate::stack::{Links, Relay, Stack, StackError, StackKind, StackPlan};
 use crate::target::{Target, Tls};
 
 use super::{Options, RunError};
+
+/// Nodes of a cluster tell each other about once a second.
+const REPLICAS_KNOWN_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Servers that are up, and what they hold.
 #[derive(Debug)]
@@ -81,6 +88,27 @@ impl Bench {
         }
     }
 
+    /// What the servers hear each other through.
+    pub(super) fn links(&self) -> Links {
+        match &self.servers {
+            Servers::Ours(stack) => stack.links().clone(),
+            Servers::Theirs(..) => Links::default(),
+        }
+    }
+
+    /// What scenarios can name: servers that could join (`spare`, `spare-2` …), and the proxy.
+    pub(super) fn places(&self) -> Vec<(String, String)> {
+        let Servers::Ours(stack) = &self.servers else { return Vec::new() };
+        let ports = stack.ports();
+        let spares = ports.iter().skip(ports.len() - usize::from(self.plan.spares)).enumerate();
+        let spares = spares.map(|(number, port)| match number {
+            0 => ("spare".to_owned(), *port),
+            _ => (format!("spare-{}", number + 1), *port),
+        });
+        let proxy = stack.proxy_port().map(|port| ("proxy".to_owned(), port));
+        spares.chain(proxy).map(|(name, port)| (name, format!("127.0.0.1:{port}"))).collect()
+    }
+
     /// The logs of servers of ours.
     pub(super) fn logs(&self) -> Option<Vec<std::path::PathBuf>> {
         match &self.servers {
@@ -108,12 +136,18 @@ impl Bench {
         }
     }
 
-    /// The flags by which a verb finds the first server.
-    pub(super) fn flags(&self) -> Vec<String> {
+    /// The flags by which a verb finds the first server. `load` finds neither the spares of a ring nor
+    /// the proxy, which could not say what is there; both share keys out in the same way.
+    pub(super) fn flags(&self, for_load: bool) -> Vec<String> {
         match &self.servers {
             Servers::Ours(stack) => {
-                let port = stack.relay().map_or_else(|| stack.port(), Relay::port).to_string();
-                ["--host", "127.0.0.1", "--port", &port].map(str::to_owned).to_vec()
+                let proxy = stack.proxy_port().filter(|_| !for_load);
+                if self.plan.kind == StackKind::Ring && proxy.is_none() {
+                    return self.ring(&stack.ports(), for_load);
+                }
+                let relay = stack.relay().map(Relay::port);
+                let port = proxy.or(relay).unwrap_or_else(|| stack.port());
+                ["--host", "127.0.0.1", "--port", &port.to_string()].map(str::to_owned).to_vec()
             }
             Servers::Theirs(all, tls) => {
                 let url = all.first().map(|(url, _)| url.clone()).unwrap_or_default();
@@ -121,6 +155,24 @@ impl Bench {
                 ["--target".to_owned(), url].into_iter().chain(flags).collect()
             }
         }
+    }
+
+    fn ring(&self, ports: &[u16], for_load: bool) -> Vec<String> {
+        let list = |ports: &[u16]| {
+            let names: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+            names.join(",")
+        };
+        let (old, spares) = ports.split_at(ports.len() - usize::from(self.plan.spares));
+        let nodes = list(if for_load { old } else { ports });
+        let points = self.plan.ring_points.to_string();
+        let hash = self.plan.ring_hash.word();
+        let mut flags = vec!["--topology", "ring", "--ring-nodes", &nodes, "--ring-hash", hash];
+        flags.extend(["--ring-points", &points]);
+        let before = list(old);
+        if !for_load && !spares.is_empty() {
+            flags.extend(["--ring-compare", &before]);
+        }
+        flags.into_iter().map(str::to_owned).collect()
     }
 
     /// With `working_set`, the limit at which what is there is so many times what may be there.
@@ -132,6 +184,21 @@ impl Bench {
             set_config(&mut connection, "maxmemory", &limit.to_string()).map_err(lost)?;
         }
         Ok(limit)
+    }
+
+    /// Waits, for a while, until a cluster knows that its replicas have what was loaded: before that
+    /// clients do not read them.
+    pub(super) fn await_replicas(&self, interrupt: &Interrupt) {
+        if self.plan.kind != StackKind::Cluster || self.plan.replicas == 0 {
+            return;
+        }
+        let start = Instant::now();
+        while start.elapsed() < REPLICAS_KNOWN_WITHIN {
+            let known = self.target().connect().map(|mut one| all_online(&mut one).unwrap_or(true));
+            if known.unwrap_or(true) || !interrupt.sleep(LOOK_EVERY) {
+                return;
+            }
+        }
     }
 
     fn used_bytes(&self) -> Result<i64, RunError> {

@@ -11,14 +11,16 @@ use stallion_timeline::clock::monotonic_ns;
 use crate::chaos::{self, ChaosError, Site};
 use crate::interrupt::Interrupt;
 use crate::scenario::ChaosPlan;
-use crate::stack::Relay;
+use crate::stack::{Links, Relay};
 use crate::target::Target;
 
 /// When actions begin, and what ends them.
 pub(super) struct Schedule<'a> {
     pub(super) target: &'a Target,
-    /// A server of ours that is not of the cluster yet.
-    pub(super) spare: Option<String>,
+    /// Servers of ours that scenarios name, with their addresses.
+    pub(super) places: &'a [(String, String)],
+    /// What the servers hear each other through.
+    pub(super) links: &'a Links,
     /// The link through which the load goes.
     pub(super) relay: Option<Relay>,
     /// The start of the measured phase, from which all times count.
@@ -81,8 +83,10 @@ impl Schedule<'_> {
             let mut site = Site::connect(self.target, self.interrupt, self.allow_foreign)?;
             site.relay.clone_from(&self.relay);
             let mut parameters = plan.parameters();
-            if parameters.to.as_deref() == Some("spare") {
-                parameters.to.clone_from(&self.spare);
+            site.links.clone_from(self.links);
+            let named = self.places.iter().find(|(name, _)| parameters.to.as_ref() == Some(name));
+            if let Some((_, address)) = named {
+                parameters.to = Some(address.clone());
             }
             chaos::perform(action, &mut site, &parameters)
         });

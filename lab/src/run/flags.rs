@@ -12,6 +12,8 @@ use crate::stack::StackKind;
 pub(super) struct Plan<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) placement: &'a Placement,
+    /// The flags by which `load` finds the first server.
+    pub(super) loaded: Vec<String>,
     /// The flags by which the first server is found.
     pub(super) server: Vec<String>,
     /// Ports of the servers that can be probed.
@@ -21,31 +23,35 @@ pub(super) struct Plan<'a> {
 
 impl Plan<'_> {
     pub(super) fn load(&self) -> Vec<String> {
-        let mut flags = self.work("load");
+        let mut flags = self.work("load", &self.loaded);
         flags.maybe("--cores", self.placement.client);
         flags.0
     }
 
     /// What `load`, `ceiling` and `drive` have in common.
-    fn work(&self, verb: &str) -> Flags {
+    fn work(&self, verb: &str, server: &[String]) -> Flags {
         let load = &self.scenario.load;
         let mut flags = Flags::verb(verb);
-        flags.0.extend(self.server.iter().cloned());
+        flags.0.extend(server.iter().cloned());
         if self.scenario.stack.kind == StackKind::Cluster {
             flags.add("--topology", "cluster");
         }
         flags.add("--keys", load.keys);
         flags.add("--value-size", load.value_size);
         flags.maybe("--seed", load.seed);
-        flags.maybe("--ttl-frac", load.ttl_frac);
-        flags.maybe("--ttl-range", load.ttl_range.as_ref());
+        // What comes from a store has a time to live of its own.
+        let stored = self.scenario.drive.args.iter().any(|word| word == "--store");
+        if verb == "load" || !stored {
+            flags.maybe("--ttl-frac", load.ttl_frac);
+            flags.maybe("--ttl-range", load.ttl_range.as_ref());
+        }
         flags
     }
 
     /// What `ceiling` and `drive` have in common.
     fn traffic(&self, verb: &str) -> Flags {
         let drive = &self.scenario.drive;
-        let mut flags = self.work(verb);
+        let mut flags = self.work(verb, &self.server);
         flags.maybe("--arrivals", drive.arrivals.as_ref());
         flags.add("--conns", drive.conns);
         flags.maybe("--pipeline", drive.pipeline.map(|depth| depth.max(1)));
@@ -148,6 +154,7 @@ mod tests {
         let plan = Plan {
             scenario: &scenario,
             placement: &placement,
+            loaded: server.clone(),
             server,
             ports: vec![7001],
             out: Path::new("results/demo"),

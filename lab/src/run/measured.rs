@@ -14,6 +14,7 @@ pub struct Measured {
     pub(super) servers: Vec<String>,
     pub(super) invalid: bool,
     pub(super) warnings: Vec<String>,
+    pub(super) undone: Vec<String>,
 }
 
 impl Measured {
@@ -42,6 +43,7 @@ impl Measured {
             invalid: self.invalid,
             interrupted: interrupt.raised(),
             warnings: self.warnings,
+            undone: self.undone,
         })
     }
 }

@@ -32,6 +32,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stallion_timeline::clock::monotonic_ns;
 
 pub use self::bench::Bench;
 use self::disturb::{Schedule, disturb};
@@ -47,7 +48,7 @@ use crate::chaos::{Log, log};
 use crate::duration::text;
 use crate::interrupt::Interrupt;
 use crate::scenario::{CeilingPlan, Rate, Scenario};
-use crate::stack::{Registry, Relay, StackKind};
+use crate::stack::{Links, Registry, Relay, StackKind};
 use crate::target::{Target, Tls};
 
 /// eBPF programs are loaded and verified one by one; on a slow host that takes seconds.
@@ -119,7 +120,8 @@ impl Bench {
         let plan = Plan {
             scenario,
             placement: &self.placement,
-            server: self.flags(),
+            loaded: self.flags(true),
+            server: self.flags(false),
             ports: local.map(|target| target.place().1).collect(),
             out: &options.out,
         };
@@ -130,6 +132,8 @@ impl Bench {
             target,
             targets,
             relay: self.relay(),
+            links: self.links(),
+            places: self.places(),
             allow_foreign,
             results,
             options,
@@ -138,19 +142,20 @@ impl Bench {
         };
         if self.loaded.as_ref() != Some(&scenario.load) {
             stage.load()?;
+            self.await_replicas(interrupt);
             if let Some(times) = scenario.stack.working_set {
                 let limit = self.limit_memory(times)?;
                 say(&format!("maxmemory {limit}: what was loaded is {times} times of it"));
             }
         }
-        let mut warnings = Vec::new();
+        let (mut warnings, mut undone) = (Vec::new(), Vec::new());
         let rate = stage.rate(&mut warnings)?;
         let prober = stage.start_probe(&mut warnings)?;
         let logs = self.logs().filter(|_| scenario.stack.kind == StackKind::Cluster);
         if logs.is_some() {
             warnings.extend(testimony::begin(&self.targets()).err());
         }
-        let status = stage.drive(rate, &mut warnings)?;
+        let status = stage.drive(rate, &mut warnings, &mut undone)?;
         let mut servers = Vec::new();
         if let Some(logs) = logs {
             let (summary, out) = (results.drive_summary(), results.servers());
@@ -164,7 +169,7 @@ impl Bench {
         self.loaded = Some(scenario.load.clone());
         let invalid = status.code() == Some(INVALID);
         let results = Results::of(&options.out);
-        Ok(Measured { results, report, servers, invalid, warnings })
+        Ok(Measured { results, report, servers, invalid, warnings, undone })
     }
 }
 
@@ -174,6 +179,9 @@ struct Stage<'a> {
     target: Target,
     targets: Vec<Target>,
     relay: Option<Relay>,
+    links: Links,
+    /// Servers that scenarios name, with their addresses.
+    places: Vec<(String, String)>,
     /// The servers are ours, or their owner allowed harm.
     allow_foreign: bool,
     results: &'a Results,
@@ -271,8 +279,13 @@ impl Stage<'_> {
         Ok(None)
     }
 
-    /// Drives and disturbs; gives how `drive` ended.
-    fn drive(&self, rate: Rate, warnings: &mut Vec<String>) -> Result<ExitStatus, RunError> {
+    /// Drives and disturbs; gives how `drive` ended. `undone` gets what disturbance failed.
+    fn drive(
+        &self,
+        rate: Rate,
+        warnings: &mut Vec<String>,
+        undone: &mut Vec<String>,
+    ) -> Result<ExitStatus, RunError> {
         let drive = &self.plan.scenario.drive;
         (self.say)(&format!(
             "driving {rate} requests/s for {} after {} of warm-up",
@@ -285,6 +298,10 @@ impl Stage<'_> {
         let timeline = self.results.drive_timeline();
         let start_ns = wait_for(&mut verb, within, self.interrupt, || measure_start_ns(&timeline))
             .map_err(failed("drive", None))?;
+        // The phase is written down when the warm-up begins.
+        let until_ns = start_ns.unwrap_or(0).saturating_sub(monotonic_ns());
+        // An interrupt is heeded below.
+        let _ = self.interrupt.sleep(Duration::from_nanos(until_ns));
         let mut snapshots =
             Snapshots { before: snapshot::ask(&self.targets), ..Default::default() };
         let over = &self.interrupt.inner();
@@ -298,7 +315,7 @@ impl Stage<'_> {
         snapshots.after = snapshot::ask(&self.targets);
         snapshots.write(&self.results.counters()).map_err(RunError::Results)?;
         match disturbed {
-            Some(Ok(result)) => warnings.extend(result.map_err(RunError::Results)?),
+            Some(Ok(result)) => undone.extend(result.map_err(RunError::Results)?),
             Some(Err(panic)) => std::panic::resume_unwind(panic),
             None => {}
         }
@@ -314,22 +331,18 @@ impl Stage<'_> {
         }
     }
 
-    /// Does the scenario's chaos; gives what went otherwise than planned.
+    /// Does the scenario's chaos; gives what failed and what did not begin.
     fn disturb(&self, start_ns: u64, over: &Interrupt) -> io::Result<Vec<String>> {
         let plans = &self.plan.scenario.chaos;
         let path = self.results.chaos_timeline();
         let plan = json!({ "scenario": self.plan.scenario.name });
         let mut log = Log::create(&path, &self.options.tool, &self.target, plan)?;
-        let mut warnings = Vec::new();
+        let mut undone = Vec::new();
         let mut done = 0;
-        let spares = self.plan.scenario.stack.spares > 0;
-        let spare = self.targets.last().filter(|_| spares).map(|target| {
-            let (host, port) = target.place();
-            format!("{host}:{port}")
-        });
         let schedule = Schedule {
             target: &self.target,
-            spare,
+            places: &self.places,
+            links: &self.links,
             relay: self.relay.clone(),
             start_ns,
             over,
@@ -340,16 +353,16 @@ impl Stage<'_> {
             done += 1;
             (self.say)(&log::line(&record));
             if record.outcome != "ok" {
-                warnings.push(format!("{}: {}", record.action, record.outcome));
+                undone.push(format!("{}: {}", record.action, record.outcome));
             }
             log.append(record)
         })?;
         log.finish(self.interrupt.raised())?;
         if done < plans.len() {
             let (left, all) = (plans.len() - done, plans.len());
-            warnings.push(format!("{left} of {all} disturbances did not begin: the run was over"));
+            undone.push(format!("{left} of {all} disturbances did not begin: the run was over"));
         }
-        Ok(warnings)
+        Ok(undone)
     }
 
     fn log_of(&self, verb: &str) -> Option<PathBuf> {

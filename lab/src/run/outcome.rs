@@ -17,6 +17,8 @@ pub struct Finished {
     pub html: Option<PathBuf>,
     /// What the user should know before he believes the figures.
     pub warnings: Vec<String>,
+    /// Disturbances that failed or did not begin.
+    pub undone: Vec<String>,
     /// `drive` itself said that its figures must not be believed.
     pub invalid: bool,
     /// The user interrupted.

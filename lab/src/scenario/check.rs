@@ -30,9 +30,10 @@ pub(super) fn check(scenario: &mut Scenario) -> Result<(), Wrong> {
         chaos::check(action, &plan.parameters())
             .map_err(|error| wrong(&plan.action, "chaos.action", &error.to_string()))?;
     }
-    for plan in &scenario.claims {
-        Claim::parse(plan.holds.as_ref())
-            .map_err(|text| wrong(&plan.holds, "claim.holds", &text))?;
+    let claims = scenario.claims.iter().map(|plan| (&plan.holds, "claim.holds"));
+    let published = scenario.published.iter().map(|plan| (&plan.holds, "published.holds"));
+    for (holds, field) in claims.chain(published) {
+        Claim::parse(holds.as_ref()).map_err(|text| wrong(holds, field, &text))?;
     }
     if let Some(finding) = scenario.finding.as_ref().filter(|one| !is_known(one.as_ref())) {
         let text =

@@ -1,4 +1,4 @@
-//! A claim in a sentence: `p99 < 1ms at 80% of ceiling`.
+//! A claim in a sentence: `p99 < 1ms at 80% of ceiling`, `ops_per_sec > 90% of direct`.
 
 use crate::duration;
 
@@ -9,8 +9,10 @@ pub struct Claim {
     pub figure: String,
     /// How it compares.
     pub comparison: Comparison,
-    /// The value in the figure's unit.
+    /// The value in the figure's unit; a multiple with [`Claim::of`].
     pub value: f64,
+    /// The case, or the value of a swept setting, whose run the figure is divided by.
+    pub of: Option<String>,
     /// The phase or load, in its own words; none for the whole run.
     pub at: Option<String>,
 }
@@ -37,14 +39,16 @@ const COMPARISONS: [(&str, Comparison); 4] = [
 ];
 
 impl Claim {
-    /// Reads `FIGURE < VALUE [at PHASE]`. A value may be a number, a share (`90%`) or a time.
+    /// Reads `FIGURE < VALUE [of CASE] [at PHASE]`. A value may be a number, a share (`90%`) or a
+    /// time; with CASE it is a multiple of the same figure in the run of that case.
     ///
     /// # Errors
     /// A sentence for people.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "`{text}` is no claim; write FIGURE < VALUE [at PHASE], as `p99 < 1ms at BGSAVE`"
+                "`{text}` is no claim; write FIGURE < VALUE [of CASE] [at PHASE], as `p99 < 1ms at \
+                 BGSAVE` or `ops_per_sec > 90% of direct`"
             )
         };
         let found = COMPARISONS.iter().find(|(word, _)| text.contains(word)).ok_or_else(wrong)?;
@@ -54,11 +58,16 @@ impl Claim {
             None => (rest, None),
         };
         let figure = in_full(figure.trim());
-        let value = number(value.trim(), &figure).ok_or_else(wrong)?;
+        let (value, of) = match value.split_once(" of ") {
+            // A multiple has no unit.
+            Some((value, of)) => (number(value.trim(), ""), Some(of.trim().to_owned())),
+            None => (number(value.trim(), &figure), None),
+        };
+        let value = value.ok_or_else(wrong)?;
         if figure.is_empty() || figure.contains(' ') {
             return Err(wrong());
         }
-        Ok(Self { figure, comparison: found.1, value, at })
+        Ok(Self { figure, comparison: found.1, value, of, at })
     }
 
     /// Whether a figure is as claimed.
@@ -108,7 +117,10 @@ mod tests {
         let claim = Claim::parse("hit_rate >= 90%").unwrap();
         assert_eq!((claim.value, claim.at.clone()), (0.9, None));
         assert!(claim.holds(0.9));
-        for wrong in ["", "p99", "p99 < fast", "< 3", "hit_rate > 1ms", "a b < 3"] {
+        let claim = Claim::parse("p99 < 2 of direct at BGSAVE").unwrap();
+        assert_eq!((claim.value, claim.of.as_deref()), (2.0, Some("direct")));
+        for wrong in ["", "p99", "p99 < fast", "< 3", "hit_rate > 1ms", "a b < 3", "p99 < 1ms of x"]
+        {
             assert!(Claim::parse(wrong).unwrap_err().contains("no claim"), "{wrong}");
         }
     }

@@ -96,11 +96,29 @@ pub enum PlotKind {
     Bar,
 }
 
+/// What others have published, and what our figures would have to be if that held here:
+/// `[[published]]`. It is confirmed, refined (by the runs in which it does not hold) or contradicted.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedPlan {
+    /// Who says so, and where.
+    pub source: String,
+    /// What is said, in a sentence.
+    pub says: String,
+    /// As in `[[claim]]`.
+    #[schemars(with = "String")]
+    pub holds: Spanned<String>,
+    /// As in `[[claim]]`.
+    #[serde(default, rename = "where")]
+    pub filter: Settings,
+}
+
 /// What is claimed of the results, and checked: `[[claim]]`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimPlan {
-    /// For example `p99 < 1ms at 80% of ceiling`, `hit_rate > 90%`, `p999 < 5ms at BGSAVE`.
+    /// For example `p99 < 1ms at 80% of ceiling`, `hit_rate > 90%`, `p999 < 5ms at BGSAVE`,
+    /// `ops_per_sec > 90% of direct` (the run of that case).
     #[schemars(with = "String")]
     pub holds: Spanned<String>,
     /// Only for the points whose settings have these values.

@@ -21,13 +21,15 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub use self::claim::Claim;
-pub use self::experiment::{CasePlan, CeilingPlan, ClaimPlan, PlotKind, PlotPlan, Settings};
+pub use self::experiment::{
+    CasePlan, CeilingPlan, ClaimPlan, PlotKind, PlotPlan, PublishedPlan, Settings,
+};
 pub use self::plan::{ChaosPlan, DrivePlan, LoadPlan, PhasePlan, ProbePlan, QuickPlan};
 pub use self::rate::Rate;
 use crate::stack::StackPlan;
 
 /// The scenarios that every binary carries: name and text.
-pub const EMBEDDED: [(&str, &str); 12] = [
+pub const EMBEDDED: [(&str, &str); 30] = [
     ("demo", include_str!("../../scenarios/demo.toml")),
     ("ceiling", include_str!("../../scenarios/ceiling.toml")),
     ("pipelining", include_str!("../../scenarios/pipelining.toml")),
@@ -38,12 +40,30 @@ pub const EMBEDDED: [(&str, &str); 12] = [
     ("big-key", include_str!("../../scenarios/big-key.toml")),
     ("live-reshard", include_str!("../../scenarios/live-reshard.toml")),
     ("expiry", include_str!("../../scenarios/expiry.toml")),
+    ("stampede", include_str!("../../scenarios/stampede.toml")),
+    ("cold-start", include_str!("../../scenarios/cold-start.toml")),
+    ("pool", include_str!("../../scenarios/pool.toml")),
+    ("churn", include_str!("../../scenarios/churn.toml")),
+    ("connections", include_str!("../../scenarios/connections.toml")),
+    ("client-cache", include_str!("../../scenarios/client-cache.toml")),
+    ("atomicity", include_str!("../../scenarios/atomicity.toml")),
+    ("long-script", include_str!("../../scenarios/long-script.toml")),
+    ("proxy", include_str!("../../scenarios/proxy.toml")),
+    ("growth", include_str!("../../scenarios/growth.toml")),
+    ("growth-live", include_str!("../../scenarios/growth-live.toml")),
+    ("sharding", include_str!("../../scenarios/sharding.toml")),
+    ("failover-timeout", include_str!("../../scenarios/failover-timeout.toml")),
+    ("partition", include_str!("../../scenarios/partition.toml")),
+    ("replica-reads", include_str!("../../scenarios/replica-reads.toml")),
+    ("replica-lag", include_str!("../../scenarios/replica-lag.toml")),
+    ("resync", include_str!("../../scenarios/resync.toml")),
+    ("lost-writes", include_str!("../../scenarios/lost-writes.toml")),
     ("reshard", include_str!("../../scenarios/reshard.toml")),
     ("failover", include_str!("../../scenarios/failover.toml")),
 ];
 
 /// What can make sentences of data, by name.
-pub const FINDINGS: [&str; 9] = [
+pub const FINDINGS: [&str; 27] = [
     "ceiling",
     "pipelining",
     "hot-key",
@@ -53,6 +73,24 @@ pub const FINDINGS: [&str; 9] = [
     "big-key",
     "reshard",
     "expiry",
+    "stampede",
+    "cold-start",
+    "pool",
+    "churn",
+    "connections",
+    "client-cache",
+    "atomicity",
+    "long-script",
+    "proxy",
+    "growth",
+    "growth-live",
+    "sharding",
+    "failover-timeout",
+    "partition",
+    "replica-reads",
+    "replica-lag",
+    "resync",
+    "lost-writes",
 ];
 
 /// Why a scenario could not be read.
@@ -155,6 +193,9 @@ pub struct Scenario {
     /// What is claimed and checked.
     #[serde(default, rename = "claim")]
     pub claims: Vec<ClaimPlan>,
+    /// What others have published of it.
+    #[serde(default)]
+    pub published: Vec<PublishedPlan>,
     /// What `--scale small` sets instead.
     #[serde(default)]
     pub small: Settings,

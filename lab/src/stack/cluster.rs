@@ -15,7 +15,12 @@ const JOINED_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Makes a cluster of servers that are empty; the first `primaries` of them serve the slots evenly.
-pub(super) fn join(targets: &[Target], primaries: usize) -> Result<(), StackError> {
+/// `ports` are where the others reach each: its port for clients, and its bus.
+pub(super) fn join(
+    targets: &[Target],
+    ports: &[(u16, u16)],
+    primaries: usize,
+) -> Result<(), StackError> {
     let mut nodes = Vec::new();
     for target in targets {
         nodes.push(target.connect().map_err(|error| StackError::Cluster(error.to_string()))?);
@@ -32,15 +37,16 @@ pub(super) fn join(targets: &[Target], primaries: usize) -> Result<(), StackErro
             slots.query::<()>(node).map_err(refused)?;
         }
     }
-    for target in &targets[1..] {
-        let (host, port) = target.place();
+    for (target, (port, bus)) in targets.iter().zip(ports).skip(1) {
+        let (host, _) = target.place();
         let mut meet = redis::cmd("CLUSTER");
-        meet.arg("MEET").arg(host).arg(port).query::<()>(&mut nodes[0]).map_err(refused)?;
+        meet.arg("MEET").arg(host).arg(port).arg(bus);
+        meet.query::<()>(&mut nodes[0]).map_err(refused)?;
     }
     let count = nodes.len();
     let start = Instant::now();
     wait(start, &mut nodes, "they do not meet", |node| Ok(members(node)?.len() == count))?;
-    follow(&mut nodes, primaries).map_err(refused)?;
+    follow(start, &mut nodes, primaries)?;
     wait(start, &mut nodes, "its state is not ok, or a replica does not follow", |node| {
         let text: String = redis::cmd("CLUSTER").arg("INFO").query(node)?;
         let replication = Info::ask(node, "replication")?;
@@ -64,11 +70,15 @@ pub(super) fn await_links(replicas: &[Target]) -> Result<(), StackError> {
 }
 
 /// Each further node becomes the replica of a primary, in turn.
-fn follow(nodes: &mut [Connection], primaries: usize) -> RedisResult<()> {
+fn follow(start: Instant, nodes: &mut [Connection], primaries: usize) -> Result<(), StackError> {
     for number in primaries..nodes.len() {
         let primary = &mut nodes[number % primaries];
-        let id: String = redis::cmd("CLUSTER").arg("MYID").query(primary)?;
-        redis::cmd("CLUSTER").arg("REPLICATE").arg(id).query::<()>(&mut nodes[number])?;
+        let id: RedisResult<String> = redis::cmd("CLUSTER").arg("MYID").query(primary);
+        let id = id.map_err(|error| StackError::Cluster(error.to_string()))?;
+        // Until their hand-shake is over it knows the primary by another name.
+        wait(start, &mut nodes[number..=number], "a replica does not know its primary", |node| {
+            redis::cmd("CLUSTER").arg("REPLICATE").arg(&id).query::<()>(node).map(|()| true)
+        })?;
     }
     Ok(())
 }

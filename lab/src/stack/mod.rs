@@ -5,15 +5,19 @@
 //! (PR_SET_PDEATHSIG); and whatever a killed runner left, forked children and the folder, the
 //! next start sweeps away (see [`Registry`]).
 
+mod relay;
+
+mod links;
+
 pub mod plan;
 
 mod process;
 
 mod cluster;
 
-mod registry;
+mod proxy;
 
-mod relay;
+mod registry;
 
 use std::fs;
 use std::io;
@@ -23,9 +27,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+pub use self::links::{Links, NodeLinks};
 pub use self::plan::{StackKind, StackPlan};
 use self::process::ServerProcess;
 pub(crate) use self::process::die_with_parent;
+use self::proxy::Proxy;
 use self::registry::Claim;
 pub use self::registry::Registry;
 pub use self::relay::Relay;
@@ -89,7 +95,9 @@ impl StackError {
 pub struct Stack {
     // Dropped in this order: first the processes, then the folder they write to.
     servers: Vec<ServerProcess>,
+    proxy: Option<Proxy>,
     relay: Option<Relay>,
+    links: Links,
     claim: Claim,
 }
 
@@ -108,31 +116,43 @@ impl Stack {
         registry.sweep()?;
         let program = process::program()?;
         let claim = registry.claim()?;
-        let mut servers = Vec::new();
+        let (mut servers, mut links) = (Vec::new(), Links::default());
         for number in 0..plan.servers() {
             let folder = match plan.kind {
                 StackKind::Single => claim.folder().to_owned(),
-                StackKind::Cluster | StackKind::Replicated => {
-                    claim.folder().join(format!("node-{number}"))
-                }
+                _ => claim.folder().join(format!("node-{number}")),
             };
             fs::create_dir_all(&folder).map_err(StackError::io(folder.display().to_string()))?;
-            let follows = servers.first().map(ServerProcess::port);
-            let follows = follows.filter(|_| plan.kind == StackKind::Replicated);
-            servers.push(start_server(program, plan, follows, &folder, placement)?);
+            let follows = followed(plan, &servers, &mut links)?;
+            servers.push(start_server(program, plan, follows, &folder, placement, &mut links)?);
         }
-        let first = servers.first().map(ServerProcess::port).filter(|_| plan.relay);
+        let single = plan.relay && plan.kind == StackKind::Single;
+        let first = servers.first().map(ServerProcess::port).filter(|_| single);
         let relay = first.map(Relay::to).transpose().map_err(StackError::io("the relay"))?;
-        let stack = Self { servers, relay, claim };
-        if plan.kind == StackKind::Cluster {
-            let all = stack.targets();
-            let members = all.len() - usize::from(plan.spares);
-            cluster::join(&all[..members], usize::from(plan.primaries.max(1)))?;
-        }
-        if plan.kind == StackKind::Replicated {
-            cluster::await_links(&stack.targets()[1..])?;
+        let mut stack = Self { servers, proxy: None, relay, links, claim };
+        stack.join(plan)?;
+        if plan.proxy {
+            stack.proxy = Some(Proxy::start(plan, &stack.ports(), stack.folder())?);
         }
         Ok(stack)
+    }
+
+    /// What makes more of the servers than each is alone.
+    fn join(&self, plan: &StackPlan) -> Result<(), StackError> {
+        let all = self.targets();
+        if plan.kind == StackKind::Cluster {
+            let members = all.len() - usize::from(plan.spares);
+            let known = |(number, port): (usize, &u16)| match self.links.nodes.get(number) {
+                Some(links) => (links.clients.port(), links.bus.port()),
+                None => (*port, *port + BUS_OFFSET),
+            };
+            let ports: Vec<(u16, u16)> = self.ports().iter().enumerate().map(known).collect();
+            cluster::join(&all[..members], &ports[..members], usize::from(plan.primaries.max(1)))?;
+        }
+        if plan.kind == StackKind::Replicated {
+            cluster::await_links(&all[1..])?;
+        }
+        Ok(())
     }
 
     /// Where the server listens; of a cluster the first node.
@@ -172,6 +192,18 @@ impl Stack {
         self.relay.as_ref()
     }
 
+    /// What the servers hear each other through, when the plan wants relays there.
+    #[must_use]
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// Where the proxy before the servers listens, when the plan wants one.
+    #[must_use]
+    pub fn proxy_port(&self) -> Option<u16> {
+        self.proxy.as_ref().map(Proxy::port)
+    }
+
     /// The server's process id; of a cluster that of the first node.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -191,24 +223,51 @@ impl Stack {
     }
 }
 
+/// The port at which a further server hears the one that it follows, through a relay where the plan
+/// wants one.
+fn followed(
+    plan: &StackPlan,
+    servers: &[ServerProcess],
+    links: &mut Links,
+) -> Result<Option<u16>, StackError> {
+    let followed = if plan.chain { servers.last() } else { servers.first() };
+    let Some(server) = followed.filter(|_| plan.kind == StackKind::Replicated) else {
+        return Ok(None);
+    };
+    if !plan.relay {
+        return Ok(Some(server.port()));
+    }
+    let relay = Relay::to(server.port()).map_err(StackError::io("a relay"))?;
+    links.replicas.push(relay.clone());
+    Ok(Some(relay.port()))
+}
+
 fn start_server(
     program: &'static str,
     plan: &StackPlan,
     primary: Option<u16>,
     folder: &Path,
     placement: &Placement,
+    links: &mut Links,
 ) -> Result<ServerProcess, StackError> {
     let mut attempt = 1;
     loop {
         let port = free_port(plan.kind).map_err(StackError::io("no free port on loopback"))?;
-        let text = plan.configuration(port, primary, folder, placement);
+        let number = links.nodes.len() as u16;
+        let relayed = plan.relay && plan.kind == StackKind::Cluster;
+        let own = relayed.then(|| NodeLinks::before(number, port, port + BUS_OFFSET)).transpose();
+        let own = own.map_err(StackError::io("the relays"))?;
+        let text = plan.configuration(port, primary, own.as_ref(), folder, placement);
         match ServerProcess::start(program, &text, port, folder, plan.huge_pages) {
             Err(StackError::Ended { log, .. })
                 if attempt < START_ATTEMPTS && log.contains("Address already in use") =>
             {
                 attempt += 1;
             }
-            ended => return ended,
+            ended => {
+                links.nodes.extend(own);
+                return ended;
+            }
         }
     }
 }

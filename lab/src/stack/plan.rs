@@ -7,6 +7,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::links::NodeLinks;
 use crate::placement::Placement;
 
 /// Which servers, and how they are set up; the table `[stack]` of a scenario.
@@ -37,9 +38,17 @@ pub struct StackPlan {
     pub replicas: u16,
     /// Servers that could be of the cluster, and are not: for `add-node` to `spare`.
     pub spares: u16,
-    /// Whether clients come through a relay, which `net-delay` and `partition` can make slow or cut;
-    /// for a single server.
+    /// Whether there are relays that can be made slow or cut: before a single server for its clients,
+    /// between a primary and its replicas for these, before each node of a cluster for the others.
     pub relay: bool,
+    /// Whether each replica of a primary follows the one before it, not the primary itself.
+    pub chain: bool,
+    /// How a ring shares out the keys among its servers.
+    pub ring_hash: RingHash,
+    /// Points of each server on the circle of a ring.
+    pub ring_points: u32,
+    /// Whether clients come through nutcracker (twemproxy), which shares the keys out itself.
+    pub proxy: bool,
     /// Whether the server's heap asks the kernel for huge pages (jemalloc's `thp:always`).
     pub huge_pages: bool,
     /// Any further directive of redis.conf.
@@ -62,6 +71,10 @@ impl Default for StackPlan {
             replicas: 1,
             spares: 0,
             relay: false,
+            chain: false,
+            ring_hash: RingHash::Ketama,
+            ring_points: 160,
+            proxy: false,
             huge_pages: false,
             config: BTreeMap::new(),
         }
@@ -78,6 +91,30 @@ pub enum StackKind {
     Replicated,
     /// A cluster of `primaries` with `replicas` each.
     Cluster,
+    /// `primaries` servers that know nothing of each other; clients, or `proxy`, share the keys out.
+    /// `spares` join for the measured load, and have nothing then.
+    Ring,
+}
+
+/// How the keys of a ring are shared out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RingHash {
+    /// By libketama's circle.
+    Ketama,
+    /// By the hash modulo the number of servers.
+    Modulo,
+}
+
+impl RingHash {
+    /// The word of `--ring-hash`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ketama => "ketama",
+            Self::Modulo => "modulo",
+        }
+    }
 }
 
 /// When the append-only file is forced to the disk.
@@ -120,16 +157,19 @@ impl StackPlan {
         match self.kind {
             StackKind::Single => 1,
             StackKind::Replicated => 1 + self.replicas,
+            StackKind::Ring => self.primaries.max(1) + self.spares,
             StackKind::Cluster => self.primaries.max(1) * (self.replicas + 1) + self.spares,
         }
     }
 
-    /// The text of the server's redis.conf. A `primary` is the port of the server that it follows.
+    /// The text of the server's redis.conf. A `primary` is the port of the server that it follows,
+    /// `links` what the other nodes of its cluster reach it through.
     #[must_use]
     pub fn configuration(
         &self,
         port: u16,
         primary: Option<u16>,
+        links: Option<&NodeLinks>,
         folder: &Path,
         placement: &Placement,
     ) -> String {
@@ -152,8 +192,10 @@ impl StackPlan {
             ("slowlog-log-slower-than", self.slowlog_slower_than_us.to_string()),
             ("slowlog-max-len", "1024".to_owned()),
         ];
-        if let Some(primary) = primary {
+        if self.kind == StackKind::Replicated {
             directives.push(("repl-diskless-sync-delay", "0".to_owned()));
+        }
+        if let Some(primary) = primary {
             directives.push(("replicaof", format!("127.0.0.1 {primary}")));
         }
         if self.huge_pages {
@@ -162,6 +204,7 @@ impl StackPlan {
         if self.kind == StackKind::Cluster {
             directives.extend(CLUSTER.map(|(name, value)| (name, value.to_owned())));
         }
+        directives.extend(links.map(NodeLinks::directives).unwrap_or_default());
         directives.extend(pinning(placement));
         directives.extend(self.config.iter().map(|(name, value)| (name.as_str(), value.clone())));
         directives.iter().fold(String::new(), |mut text, (name, value)| {
@@ -207,7 +250,7 @@ mod tests {
             config: BTreeMap::from([("notify-keyspace-events".to_owned(), "a \"b\"".to_owned())]),
             ..StackPlan::default()
         };
-        let text = plan.configuration(7001, None, Path::new("/tmp/a b"), &placement);
+        let text = plan.configuration(7001, None, None, Path::new("/tmp/a b"), &placement);
         for line in [
             "port \"7001\"",
             "dir \"/tmp/a b\"",

@@ -24,11 +24,14 @@ const LOG_LINES: usize = 5;
 
 /// The first server program that is in the PATH.
 pub(super) fn program() -> Result<&'static str, StackError> {
+    let found = ["redis-server", "valkey-server"].into_iter().find(|one| file_of(one).is_some());
+    found.ok_or(StackError::NoServer)
+}
+
+/// Where a program of the PATH is: a server that shall start itself again must know.
+fn file_of(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    ["redis-server", "valkey-server"]
-        .into_iter()
-        .find(|program| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
-        .ok_or(StackError::NoServer)
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 /// A server that is up. Dropping it kills it and all it forked.
@@ -58,7 +61,7 @@ impl ServerProcess {
         let log = log_of(folder);
         let output = File::create(&log).map_err(StackError::io(log.display().to_string()))?;
         let errors = output.try_clone().map_err(StackError::io(program))?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(file_of(program).ok_or(StackError::NoServer)?);
         command
             .arg(&conf)
             // The folder is also how a sweep tells whose process it is.

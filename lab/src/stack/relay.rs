@@ -1,10 +1,10 @@
 //! A link that can be slow or cut, where the kernel has nothing for that: passes bytes on between
-//! clients and a server, holds them back when it is told to, and needs no rights.
+//! clients and a server, holds them back or loses them when it is told to, and needs no rights.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +22,17 @@ pub struct Relay {
 struct State {
     delay_us: AtomicU64,
     cut: AtomicBool,
+    /// The address of those who alone are cut off, in bits; 0 is nobody's.
+    cut_from: AtomicU32,
+    /// How often everything that was on its way was lost.
+    severed: AtomicU64,
+}
+
+impl State {
+    fn holds(&self, source: Ipv4Addr) -> bool {
+        let from = self.cut_from.load(Ordering::Relaxed);
+        self.cut.load(Ordering::Relaxed) || from != 0 && from == source.to_bits()
+    }
 }
 
 impl Relay {
@@ -35,6 +46,10 @@ impl Relay {
         let state = Arc::clone(&relay.state);
         thread::spawn(move || {
             for client in listener.incoming().filter_map(Result::ok) {
+                let source = match client.peer_addr().map(|address| address.ip()) {
+                    Ok(IpAddr::V4(source)) => source,
+                    _ => continue,
+                };
                 let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else {
                     continue;
                 };
@@ -42,7 +57,7 @@ impl Relay {
                 let (Ok(answers), Ok(requests)) = pair else { continue };
                 for (from, to) in [(client, requests), (server, answers)] {
                     let state = Arc::clone(&state);
-                    thread::spawn(move || pass(from, to, &state));
+                    thread::spawn(move || pass(from, to, source, &state));
                 }
             }
         });
@@ -65,18 +80,31 @@ impl Relay {
     pub fn cut(&self, cut: bool) {
         self.state.cut.store(cut, Ordering::Relaxed);
     }
+
+    /// Whose bytes alone do not pass from now on, in both directions; none for nobody's.
+    pub fn cut_from(&self, source: Option<Ipv4Addr>) {
+        let bits = source.map_or(0, Ipv4Addr::to_bits);
+        self.state.cut_from.store(bits, Ordering::Relaxed);
+    }
+
+    /// Breaks all connections; what was on its way is lost.
+    pub fn sever(&self) {
+        self.state.severed.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, state: &State) {
+fn pass(mut from: TcpStream, mut to: TcpStream, source: Ipv4Addr, state: &State) {
     // Only a matter of speed.
     let _ = to.set_nodelay(true);
+    let severed = state.severed.load(Ordering::Relaxed);
+    let is_severed = || state.severed.load(Ordering::Relaxed) != severed;
     let mut part = [0; PART];
     while let Ok(length @ 1..) = from.read(&mut part) {
         thread::sleep(Duration::from_micros(state.delay_us.load(Ordering::Relaxed)));
-        while state.cut.load(Ordering::Relaxed) {
+        while state.holds(source) && !is_severed() {
             thread::sleep(LOOK_EVERY);
         }
-        if to.write_all(&part[..length]).is_err() {
+        if is_severed() || to.write_all(&part[..length]).is_err() {
             break;
         }
     }

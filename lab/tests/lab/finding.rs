@@ -66,6 +66,10 @@ fn other_data_makes_other_words() {
                 // Not all by the same, so that ratios change, too.
                 *figure *= 1.3 + 0.17 * number as f64 + 0.013 * name.len() as f64;
             }
+            // A story is told in the words of who saw it.
+            for (_, story) in point.words.iter_mut().filter(|(name, _)| name.ends_with(".story")) {
+                story.push_str(", and more");
+            }
         }
         let (told, otherwise) = (sentences(&scenario, &data), sentences(&scenario, &other));
         let doubts = |text: &String| text.starts_with("Not to be believed");

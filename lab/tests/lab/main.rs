@@ -10,6 +10,8 @@ mod stack;
 
 mod chaos;
 
+mod patterns;
+
 mod run;
 
 mod finding;

@@ -137,7 +137,7 @@ fn the_verbs_are_called_in_order_and_chaos_is_recorded() {
     assert_eq!(chaos_of(&play.out()), ["bgsave ok", "bigkey-on ok"]);
     assert_eq!(finished.html, Some(play.out().join("report.html")));
     assert!(!finished.invalid && !finished.interrupted);
-    assert_eq!(finished.warnings, Vec::<String>::new());
+    assert_eq!((finished.warnings, finished.undone), (Vec::new(), Vec::new()));
     let kept = fs::read_to_string(play.out().join("scenario.toml")).unwrap();
     assert_eq!(kept, SCENARIO);
 }
@@ -160,7 +160,7 @@ fn chaos_after_the_end_of_drive_does_not_begin() {
     let late = format!("{SCENARIO}\n[[chaos]]\nat = \"1900ms\"\naction = \"bgsave\"\n");
     let finished = play.run_scenario(&late, &Interrupt::new()).unwrap();
     assert_eq!(chaos_of(&play.out()), ["bgsave ok", "bigkey-on ok"]);
-    assert_eq!(finished.warnings, ["1 of 3 disturbances did not begin: the run was over"]);
+    assert_eq!(finished.undone, ["1 of 3 disturbances did not begin: the run was over"]);
 }
 
 #[test]
