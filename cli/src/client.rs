@@ -280,11 +280,15 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         Dist::Gaussian => Distribution::Gaussian { deviation: traffic.deviation },
         Dist::Sequential => Distribution::Sequential,
     };
-    let (aside, commands) = (traffic.store.read()?, traffic.commands.read()?);
+    let (aside, mut commands) = (traffic.store.read()?, traffic.commands.read()?);
+    let topology = server.topology()?;
+    if topology != plan::Topology::Node && !plan::is_one_slot(&work.key_prefix) {
+        commands = commands.with_parts();
+    }
     Ok(Plan {
         target,
         credentials,
-        topology: server.topology()?,
+        topology,
         strategy: traffic.mitigation.strategy(),
         commands: if aside.is_some() { commands.with_refill() } else { commands },
         aside,

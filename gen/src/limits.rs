@@ -95,6 +95,10 @@ pub const MAX_WAITING: usize = 1 << 18;
 /// must not use up the room of the others.
 pub const MAX_WAITING_PER_NODE: usize = MAX_WAITING / 4;
 
+/// Requests of several keys whose parts are under way, of one shard: each has a part in flight, or one
+/// that waits.
+pub const MAX_DIVIDED: usize = MAX_WAITING;
+
 /// How often one request is sent again (redirects and retries) before its error counts. With the
 /// pauses of `retry_pause_ns` the last is about ten seconds after the first.
 pub const MAX_HOPS: u8 = 48;
@@ -138,5 +142,6 @@ const _: () = assert!(MIN_RECONNECT_PAUSE_NS < MAX_RECONNECT_PAUSE_NS);
 const _: () = assert!(MAX_VALUE_BYTES < MAX_OUTGOING_BYTES);
 const _: () = assert!(MAX_NODES < u8::MAX as usize);
 const _: () = assert!(MAX_WAITING_PER_NODE < MAX_WAITING && MAX_WAITING < u32::MAX as usize);
+const _: () = assert!(MAX_COUNT < MAX_WAITING_PER_NODE && MAX_DIVIDED < u32::MAX as usize);
 const _: () = assert!(QUICK_HOPS < MAX_HOPS && MIN_RETRY_PAUSE_NS < MAX_RETRY_PAUSE_NS);
 const _: () = assert!(MAX_OUTAGES < u8::MAX as usize);

@@ -25,11 +25,11 @@ use crate::audit::sockets::Limits;
 use crate::cluster::board::Board;
 use crate::control::info::{Poll, watch as watch_server};
 use crate::control::preflight::{Caller, Info, StartError, resolve};
+use crate::control::topology::awake;
 use crate::null::reply::MARK;
 use crate::plan::{Plan, PlanError, Topology, Work};
 use crate::record::{Layout, Progress, Recorder, Source};
 use crate::resp::command::Encoder;
-use crate::resp::tree::Tree;
 use crate::shard::ring::WaitPolicy;
 use crate::shard::ring::socket::Address;
 use crate::strategy::Strategy;
@@ -114,12 +114,13 @@ pub struct Finished {
 pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError> {
     let encoder = plan.encoder();
     plan.check(encoder.longest())?;
+    let plan = &*awake(plan)?;
     let schedule = plan.schedule().map_err(PlanError::from)?;
     files::make_room(plan.conns);
     let _aside = Aside::of(&plan.cores);
     let (mut caller, info) = Caller::with_info(plan)?;
     let cluster = way::find(plan, &mut caller, &encoder)?;
-    load_scripts(plan, &mut caller)?;
+    way::load_scripts(plan, &mut caller, cluster.as_ref())?;
     let tls = tls_facts(plan, &caller);
     drop(caller);
     let address = resolve(&plan.target)?;
@@ -189,17 +190,8 @@ fn poll(plan: &Plan, address: Address, board: Option<Arc<Board>>) -> Poll {
         board,
         keeps_fresh: matches!(plan.topology, Topology::Cluster { .. }),
         follows_replicas: matches!(plan.strategy, Some(Strategy::ReplicaRead { .. })),
+        scripts: plan.scripts().map(str::to_owned).collect(),
     }
-}
-
-/// Makes the server know every script of the mix; one that is wrong is told in its own words.
-fn load_scripts(plan: &Plan, caller: &mut Caller) -> Result<(), StartError> {
-    for script in plan.commands.list.iter().filter_map(|command| command.script.as_ref()) {
-        if let Tree::Error(reply) = caller.ask(&[b"SCRIPT", b"LOAD", script.as_bytes()])? {
-            return Err(StartError::Script { target: plan.target.to_string(), reply });
-        }
-    }
-    Ok(())
 }
 
 /// The clock of the server's host, if it is to be asked.

@@ -198,7 +198,7 @@ fn shard<R: Ring>(
     let keys = Keys::Zipfian(Box::new(Zipf::new(10_000, 1.1)));
     let traffic = Traffic::new(keys, Mix::new(&commands.list, ttl), SEED);
     let traffic = match commands.transaction_id().zip(commands.transaction) {
-        Some((id, count)) => traffic.in_transactions(id, count),
+        Some((id, count)) => traffic.in_transactions(id, count, routing.is_some()),
         None => traffic,
     };
     let settings = Settings {
@@ -218,8 +218,7 @@ fn shard<R: Ring>(
         aside,
         routing,
     };
-    let make_ledger = if settings.routing.is_some() { Ledger::of_cluster } else { Ledger::new };
-    let (ledger, outlet) = make_ledger(10_000_000, SEED);
+    let (ledger, outlet) = Ledger::new(10_000_000, SEED, settings.counted());
     (Shard::new(ring, settings, ledger), outlet)
 }
 
@@ -325,6 +324,10 @@ fn nor_do_those_to_a_cluster() {
         let (commands, routing) = (Commands::reads_and_writes(1, 1), routing(&server));
         allocates_nothing_at(&server, &schedule, &commands, "100", (Some(routing), None));
     }
+    let several = ["get", "mget:5", "mset:2"].map(|name| built_in(name).unwrap()).to_vec();
+    let commands = Commands::of(several).with_parts();
+    let routed = (Some(routing(&server)), None);
+    allocates_nothing_at(&server, &Schedule::Closed, &commands, "100", routed);
 }
 
 #[test]

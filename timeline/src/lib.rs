@@ -35,9 +35,9 @@ pub use clock::Clock;
 pub use host::HostFacts;
 pub use reader::{ReadError, Timeline};
 pub use schema::{
-    Chaos, ClientLate, ClusterInterval, Footer, Header, Interval, Loss, NodeShare, OpCounts,
-    Outage, Outcome, PeerClock, Phase, PhaseName, ProbeState, ProbeStatus, Record, Redirects, Role,
-    SCHEMA_VERSION, Server, SlotShare, SlowOp, SlowlogEntry, Stall, StallClass, StoreInterval,
-    ThreadRole,
+    Chaos, ClientLate, ClusterInterval, DividedRequests, Footer, Header, Interval, Loss, NodeShare,
+    OpCounts, Outage, Outcome, PeerClock, Phase, PhaseName, ProbeState, ProbeStatus, Record,
+    Redirects, Role, SCHEMA_VERSION, Server, SlotShare, SlowOp, SlowlogEntry, Stall, StallClass,
+    StoreInterval, ThreadRole,
 };
 pub use writer::Writer;

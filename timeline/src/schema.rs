@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::host::HostFacts;
 
-pub use cluster::{ClusterInterval, NodeShare, Outage, Redirects, SlotShare};
+pub use cluster::{ClusterInterval, DividedRequests, NodeShare, Outage, Redirects, SlotShare};
 pub use stall::{Stall, StallClass, ThreadRole};
 pub use store::StoreInterval;
 

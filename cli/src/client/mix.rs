@@ -15,7 +15,7 @@ pub(crate) struct Mix {
     #[arg(long, value_name = "R:W", default_value = "1:0", value_parser = ratio)]
     rw_ratio: (u32, u32),
     /// Commands by weight, such as get=80,set=15,mget:8=5, or a TOML file (*.toml). Names: get, set,
-    /// incr, del, unlink, mget:N, mset:N, hset, hget, hgetall, lpush, lpop, lrange:N, zadd, zrange:N,
+    /// incr, del:N, unlink:N, mget:N, mset:N, hset, hget, hgetall, lpush, lpop, lrange:N, zadd, zrange:N,
     /// scan:N, wait:N, evalsha
     #[arg(long, value_name = "MIX|FILE", conflicts_with = "rw_ratio")]
     mix: Option<String>,

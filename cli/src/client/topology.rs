@@ -18,6 +18,10 @@ pub(crate) struct Shape {
     /// failed [default: retry]
     #[arg(long, value_enum, value_name = "POLICY")]
     on_error: Option<OnError>,
+    /// Nodes of --topology cluster that are asked for the others, one after the other, when the target
+    /// does not answer
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',', value_parser = node)]
+    cluster_nodes: Vec<Target>,
     /// The servers of --topology ring; their names and order decide which key is where
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
     ring_nodes: Vec<String>,
@@ -59,6 +63,10 @@ impl Shape {
             let what = "--on-error is about a cluster: give --topology cluster, too";
             return Err(Failure::usage(what));
         }
+        if !self.cluster_nodes.is_empty() && self.topology != Topology::Cluster {
+            let what = "--cluster-nodes is about a cluster: give --topology cluster, too";
+            return Err(Failure::usage(what));
+        }
         let is_ring = self.topology == Topology::Ring;
         if !(is_ring || self.ring_nodes.is_empty() && self.ring_compare.is_none()) {
             let what =
@@ -71,7 +79,9 @@ impl Shape {
         };
         Ok(match self.topology {
             Topology::Node => plan::Topology::Node,
-            Topology::Cluster => plan::Topology::Cluster { on_error },
+            Topology::Cluster => {
+                plan::Topology::Cluster { on_error, seeds: self.cluster_nodes.clone() }
+            }
             Topology::Ring => plan::Topology::Ring(RingPlan {
                 nodes: self.ring_nodes.clone(),
                 spreading: match self.ring_hash {
@@ -89,4 +99,10 @@ impl Shape {
         let (host, port) = place_of(self.ring_nodes.first()?)?;
         Some(Target::Tcp { host, port })
     }
+}
+
+/// A node of a cluster, as people write it.
+fn node(text: &str) -> Result<Target, String> {
+    let (host, port) = place_of(text).ok_or("give HOST:PORT, for example 10.0.0.2:7000")?;
+    Ok(Target::Tcp { host, port })
 }

@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use stallion_lab::chaos::{self, Parameters, Site};
+use stallion_lab::Target;
+use stallion_lab::chaos::Parameters;
 use stallion_lab::info::Info;
-use stallion_lab::{Interrupt, Target};
-use stallion_timeline::Chaos;
 
-use crate::harness::cluster::cluster;
+use crate::harness::cluster::{cluster, disturb};
 use crate::harness::stallion::{Running, stallion};
 
 const KEYS: &str = "20000";
@@ -43,13 +42,6 @@ fn drive(port: u16, seconds: &str) -> Running {
         "--allow-invalid",
     ];
     Running::start(&flags, None)
-}
-
-fn disturb(target: &Target, name: &str, parameters: &Parameters) -> Chaos {
-    let mut site = Site::connect(target, &Interrupt::new(), true).unwrap();
-    let record = chaos::perform(chaos::find(name).unwrap(), &mut site, parameters).unwrap();
-    assert_eq!(record.outcome, "ok", "{record:?}");
-    record
 }
 
 /// Every request was sent and answered with what had been written.

@@ -34,6 +34,8 @@ mod load;
 
 mod cluster;
 
+mod several;
+
 mod metrics;
 
 mod mitigation;

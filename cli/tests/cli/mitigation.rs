@@ -110,7 +110,7 @@ fn what_cannot_be_had_together_is_refused() {
         (&["--mitigation", "coalesce"][..], "--topology cluster"),
         (&["--mitigation", "coalesce", "--topology", "cluster", "--verify"], "--verify"),
         (&["--mitigation", "measure", "--topology", "cluster", "--tx", "3"], "--tx"),
-        (&["--mix", "mget:3=1", "--topology", "cluster"], "CROSSSLOT"),
+        (&["--mitigation", "measure", "--topology", "cluster", "--mix", "mget:3=1"], "neither"),
     ] {
         let drive = ["drive", "-p", "1", "--duration", "1s"];
         stallion(&[&drive, flags].concat()).expect(2, &[said]);

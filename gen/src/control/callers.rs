@@ -40,6 +40,7 @@ impl Callers {
         if let Topology::Ring(ring) = &plan.topology {
             return Self::of_ring(plan, ring);
         }
+        let plan = &*topology::awake(plan)?;
         let mut first = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
         let Topology::Cluster { .. } = plan.topology else {
             return Ok(Self { callers: vec![first], cluster: None, ring: None });

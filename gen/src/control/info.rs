@@ -50,6 +50,8 @@ pub struct Poll {
     pub keeps_fresh: bool,
     /// Replicas are read: how far they are behind is asked, too.
     pub follows_replicas: bool,
+    /// Scripts that every server is made to know, those that come later included.
+    pub scripts: Vec<String>,
 }
 
 /// Looks until `stop` is set, and sends what it sees. A server that does not answer is simply
@@ -111,7 +113,12 @@ async fn look_until(poll: Poll, found: Sender<Server>, mut stop: watch::Receiver
         };
         let looked = timeout(PATIENCE, async {
             if line.is_none() {
-                line = Line::open(&poll.address, &poll.credentials).await.ok();
+                let mut opened = Line::open(&poll.address, &poll.credentials).await.ok()?;
+                for script in &poll.scripts {
+                    // One that knows no scripts says so to the requests.
+                    let _ = opened.ask(&[b"SCRIPT", b"LOAD", script.as_bytes()]).await.ok()?;
+                }
+                line = Some(opened);
             }
             look(line.as_mut()?, &poll, &mut newest).await.ok()
         })

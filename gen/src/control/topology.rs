@@ -1,6 +1,7 @@
 //! Who serves which slots: asked at the start, and again whenever a shard wants to know, once
 //! however many want it.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use super::preflight::{Caller, StartError};
 use crate::cluster::board::Board;
 use crate::cluster::map::{MapError, SlotMap};
 use crate::limits::{MAX_NODES, MIN_REFRESH_PAUSE_NS};
-use crate::plan::{Credentials, Target};
+use crate::plan::{Credentials, Plan, Target, Topology};
 use crate::resp::tree::Tree;
 use crate::shard::ring::socket::Address;
 use crate::units::NodeId;
@@ -47,6 +48,23 @@ pub struct Found {
     pub addresses: Vec<SocketAddr>,
     /// Their replicas, by their numbers on the board.
     pub replicas: Vec<NodeId>,
+}
+
+/// The plan, with the first of its cluster's nodes that answers as its target: the target itself, or
+/// one of those that were named beside it.
+///
+/// # Errors
+/// [`StartError`] of the target when none of them answers.
+pub fn awake(plan: &Plan) -> Result<Cow<'_, Plan>, StartError> {
+    let Topology::Cluster { seeds, .. } = &plan.topology else { return Ok(Cow::Borrowed(plan)) };
+    let mut unheard = None;
+    for target in std::iter::once(&plan.target).chain(seeds).filter(|_| !seeds.is_empty()) {
+        match Caller::connect(target, &plan.credentials, plan.resp3) {
+            Ok(_) => return Ok(Cow::Owned(Plan { target: target.clone(), ..plan.clone() })),
+            Err(error) => unheard = unheard.or(Some(error)),
+        }
+    }
+    unheard.map_or(Ok(Cow::Borrowed(plan)), Err)
 }
 
 /// Asks a node for its cluster's topology.

@@ -44,6 +44,26 @@ impl NodeCounts {
     const NONE: Self = Self { ops: 0, bytes: 0, errors: [0; ErrorKind::COUNT] };
 }
 
+/// Requests of several keys that were sent key by key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Divided {
+    /// Requests that ended.
+    pub requests: u64,
+    /// Their parts.
+    pub parts: u64,
+    /// Requests of which some parts were answered, and others failed.
+    pub partly: u64,
+}
+
+impl Divided {
+    /// Adds what another one counted.
+    pub const fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.parts += other.parts;
+        self.partly += other.partly;
+    }
+}
+
 /// Time in which requests to one node failed: from the first error until each slot that had one
 /// was answered again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +101,10 @@ pub struct ClusterCounts {
     pub overflowed: u64,
     /// Sent again as often as the bound allows, and failed.
     pub gave_up: u64,
+    /// Lost with a connection and not sent again, because that might have done it twice.
+    pub not_repeated: u64,
+    /// Requests that were divided among slots.
+    pub divided: Divided,
     /// Outages that ended in it.
     pub outages: Vec<Outage>,
     /// Of those, how many there was no room for.
@@ -96,6 +120,8 @@ impl Default for ClusterCounts {
             again: [0; ErrorKind::COUNT],
             overflowed: 0,
             gave_up: 0,
+            not_repeated: 0,
+            divided: Divided::default(),
             outages: Vec::with_capacity(MAX_OUTAGES),
             outages_dropped: 0,
         }
@@ -186,6 +212,7 @@ impl ClusterCounts {
         self.nodes.fill(NodeCounts::NONE);
         self.again = [0; ErrorKind::COUNT];
         (self.overflowed, self.gave_up, self.outages_dropped) = (0, 0, 0);
+        (self.not_repeated, self.divided) = (0, Divided::default());
         self.outages.clear();
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use stallion_timeline::{NodeShare, Redirects, SlotShare};
+use stallion_timeline::{DividedRequests, NodeShare, Redirects, SlotShare};
 
-use super::cluster::{ClusterCounts, NodeCounts, Outage, SlotSum};
+use super::cluster::{ClusterCounts, Divided, NodeCounts, Outage, SlotSum};
 use super::outcome::ErrorKind;
 use crate::cluster::slots::SLOTS;
 use crate::limits::MAX_NODES;
@@ -33,6 +33,10 @@ pub struct ClusterSum {
     pub overflowed: u64,
     /// Sent again as often as is allowed, and failed.
     pub gave_up: u64,
+    /// Lost with a connection and not sent again, because that might have done it twice.
+    pub not_repeated: u64,
+    /// Requests that were divided among slots.
+    pub divided: Divided,
     /// Outages that are over, with the ring that saw them.
     pub outages: Vec<(u32, Outage)>,
     /// Those that were not kept.
@@ -47,6 +51,8 @@ impl Default for ClusterSum {
             again: [0; ErrorKind::COUNT],
             overflowed: 0,
             gave_up: 0,
+            not_repeated: 0,
+            divided: Divided::default(),
             outages: Vec::new(),
             outages_dropped: 0,
         }
@@ -64,7 +70,9 @@ impl ClusterSum {
                 *sum += u64::from(*count);
             }
         }
-        self.add_rest(&part.again, [part.overflowed, part.gave_up, part.outages_dropped]);
+        let ClusterCounts { overflowed, gave_up, outages_dropped, not_repeated, .. } = *part;
+        self.add_rest(&part.again, [overflowed, gave_up, outages_dropped, not_repeated]);
+        self.divided.add(part.divided);
         self.outages.extend(part.outages.iter().map(|outage| (ring, *outage)));
     }
 
@@ -78,7 +86,9 @@ impl ClusterSum {
                 *sum += count;
             }
         }
-        self.add_rest(&later.again, [later.overflowed, later.gave_up, later.outages_dropped]);
+        let Self { overflowed, gave_up, outages_dropped, not_repeated, .. } = *later;
+        self.add_rest(&later.again, [overflowed, gave_up, outages_dropped, not_repeated]);
+        self.divided.add(later.divided);
         self.outages.extend_from_slice(&later.outages);
     }
 
@@ -91,11 +101,12 @@ impl ClusterSum {
         }
     }
 
-    fn add_rest(&mut self, again: &[u64; ErrorKind::COUNT], others: [u64; 3]) {
+    fn add_rest(&mut self, again: &[u64; ErrorKind::COUNT], others: [u64; 4]) {
         for (sum, count) in self.again.iter_mut().zip(again) {
             *sum += count;
         }
-        let [overflowed, gave_up, outages_dropped] = others;
+        let [overflowed, gave_up, outages_dropped, not_repeated] = others;
+        self.not_repeated += not_repeated;
         self.overflowed += overflowed;
         self.gave_up += gave_up;
         self.outages_dropped += outages_dropped;
@@ -107,7 +118,8 @@ impl ClusterSum {
         self.nodes.fill(NodeSum::default());
         self.outages.clear();
         (self.again, self.overflowed) = ([0; ErrorKind::COUNT], 0);
-        (self.gave_up, self.outages_dropped) = (0, 0);
+        (self.gave_up, self.outages_dropped, self.not_repeated) = (0, 0, 0);
+        self.divided = Divided::default();
     }
 
     /// Redirects that nodes answered, over all of them.
@@ -125,6 +137,13 @@ impl ClusterSum {
     #[must_use]
     pub fn again_by_name(&self) -> BTreeMap<String, u64> {
         by_name(&self.again)
+    }
+
+    /// Requests of several keys that were sent key by key; none when there were none.
+    #[must_use]
+    pub fn divided_requests(&self) -> Option<DividedRequests> {
+        let Divided { requests, parts, partly } = self.divided;
+        (requests > 0).then_some(DividedRequests { requests, parts, partly_failed: partly })
     }
 
     /// What went to each node, by its number; none for those that got nothing.

@@ -42,6 +42,17 @@ pub struct Counts {
     pub lost: u64,
 }
 
+/// What is counted besides what every run counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Slots and nodes, one by one.
+    pub cluster: bool,
+    /// What is done for hot keys.
+    pub strategy: bool,
+    /// A store behind the cache.
+    pub store: bool,
+}
+
 /// What one shard saw in one stretch.
 #[derive(Debug)]
 pub struct Interval {
@@ -93,9 +104,9 @@ pub struct Interval {
     pub syscalls: u64,
     /// What a cluster is counted by; none with a single server.
     pub cluster: Option<Box<ClusterCounts>>,
-    /// What a strategy is counted by; none with a single server.
+    /// What a strategy is counted by; none without one.
     pub strategy: Option<Box<StrategyCounts>>,
-    /// What a store behind the cache is counted by; none without requests that are routed.
+    /// What a store behind the cache is counted by; none without one.
     pub store: Option<Box<StoreCounts>>,
 }
 
@@ -133,13 +144,13 @@ impl Interval {
         }
     }
 
-    /// An empty interval of a cluster.
+    /// An empty interval with what else is to be counted.
     #[must_use]
-    pub fn of_cluster(seed: u64) -> Self {
+    pub fn counting(seed: u64, counted: Counted) -> Self {
         Self {
-            cluster: Some(Box::default()),
-            strategy: Some(Box::default()),
-            store: Some(Box::default()),
+            cluster: counted.cluster.then(Box::default),
+            strategy: counted.strategy.then(Box::default),
+            store: counted.store.then(Box::default),
             ..Self::new(seed)
         }
     }

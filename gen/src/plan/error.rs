@@ -110,10 +110,18 @@ pub enum PlanError {
     },
     /// Requests whose keys lie in several slots.
     #[error(
-        "{0} names keys of several slots, which a cluster refuses (CROSSSLOT): leave it out, or give \
-         all keys one slot by a hash tag, for example --key-prefix \"{{t}}key:\""
+        "{0} names keys of several slots, which a cluster refuses (CROSSSLOT), and cannot be sent key \
+         by key as MGET, MSET, DEL, UNLINK, EXISTS and TOUCH can: leave it out, or give all keys one \
+         slot by a hash tag, for example --key-prefix \"{{t}}key:\""
     )]
     CrossSlot(String),
+    /// Commands of a transaction whose keys lie in different slots.
+    #[error(
+        "--tx: the keys of {0} and {1} have different names, and so lie in several slots, which a \
+         cluster refuses (CROSSSLOT): give all keys one slot by a hash tag, for example \
+         --key-prefix \"{{t}}key:\", or leave one of them out"
+    )]
+    TransactionSlots(String, String),
     /// The strategy.
     #[error(transparent)]
     Mitigation(#[from] MitigationError),

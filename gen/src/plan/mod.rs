@@ -16,6 +16,8 @@ mod error;
 
 pub mod distribution;
 
+mod slots;
+
 use std::net::SocketAddr;
 
 use serde::Serialize;
@@ -25,25 +27,23 @@ pub use distribution::Distribution;
 pub use error::PlanError;
 pub use mitigation::MitigationError;
 pub use rate::{Rate, RateError};
+pub use slots::is_one_slot;
 pub use target::{Credentials, Target, TargetError};
 pub use topology::{OnError, RingError, RingPlan, Topology};
 
 use mitigation::Around;
 
-use crate::cluster::slots::slot_of;
 use crate::limits::{
     MAX_COMMANDS, MAX_CONNECTIONS_PER_SHARD, MAX_KEYS, MAX_OUTGOING_BYTES, MAX_PIPELINE,
     MAX_TRANSACTION, MAX_VALUE_BYTES,
 };
 use crate::resp::command::Encoder;
-use crate::resp::command::key_text;
 use crate::shard::ring::tls::Tls;
 use crate::shard::ring::{HALVES, Io, WaitPolicy};
 use crate::store::CacheAside;
 use crate::strategy::Strategy;
-use crate::units::{CommandId, KeyId};
+use crate::units::CommandId;
 use crate::workload::arrivals::Schedule;
-use crate::workload::command::words::Piece;
 use crate::workload::command::{Command, Commands};
 use crate::workload::mix::Ttl;
 use crate::workload::replay::Played;
@@ -187,6 +187,11 @@ impl Plan {
         self.rate.schedule(self.arrivals, self.duration_ns, self.warmup_ns)
     }
 
+    /// The scripts that its commands run by their digests.
+    pub fn scripts(&self) -> impl Iterator<Item = &str> {
+        self.commands.list.iter().filter_map(|command| command.script.as_deref())
+    }
+
     /// The values that it writes and finds.
     #[must_use]
     pub fn values(&self) -> Values {
@@ -288,26 +293,6 @@ impl Plan {
         // In a transaction it would not wait.
         let wait = list.iter().find(|command| command.name == "wait");
         wait.map_or(Ok(()), |wait| Err(PlanError::InTransaction(wait.name.clone())))
-    }
-
-    /// In a cluster each request must be of one slot.
-    fn check_slots(&self) -> Result<(), PlanError> {
-        if let Topology::Ring(ring) = &self.topology {
-            return Ok(ring.check(&self.commands, matches!(self.work, Work::Replay))?);
-        }
-        let Topology::Cluster { .. } = self.topology else { return Ok(()) };
-        let slot = |key| slot_of(key_text(&self.key_prefix, KeyId(key)).as_bytes());
-        let one_slot = (1..100).all(|key| slot(key) == slot(0));
-        let crosses =
-            |command: &&Command| command.words.iter().any(|word| word.0.contains(&Piece::Other));
-        match self.commands.list.iter().find(crosses) {
-            _ if one_slot => Ok(()),
-            Some(command) => Err(PlanError::CrossSlot(command.name.clone())),
-            None if self.commands.transaction.is_some() => {
-                Err(PlanError::CrossSlot("--tx".to_owned()))
-            }
-            None => Ok(()),
-        }
     }
 
     fn check_strategy(&self) -> Result<(), PlanError> {

@@ -3,8 +3,10 @@
 use serde::Serialize;
 use thiserror::Error;
 
+use super::target::Target;
 use crate::cluster::ring::{HashRing, POINTS_PER_DIGEST, Spreading};
 use crate::limits::MAX_NODES;
+use crate::units::CommandId;
 use crate::workload::command::Commands;
 
 /// What the target is.
@@ -18,6 +20,8 @@ pub enum Topology {
     Cluster {
         /// What happens to requests that fail for a while.
         on_error: OnError,
+        /// Nodes that are asked for the others when the target does not answer.
+        seeds: Vec<Target>,
     },
     /// Servers that know nothing of each other: the client shares the keys out.
     Ring(RingPlan),
@@ -46,7 +50,10 @@ pub enum RingError {
     #[error("--ring-points {0} is out of range: give 4 to {MAX_POINTS}, of which 4 share a digest")]
     Points(usize),
     /// Keys of several servers in one request.
-    #[error("{0} names several keys, which may be on several servers: leave it out of the mix")]
+    #[error(
+        "{0} names several keys, which may be on several servers, and cannot be sent key by key: leave \
+         it out of the mix"
+    )]
     Keys(String),
     /// A replay.
     #[error(
@@ -85,8 +92,11 @@ impl RingPlan {
         if commands.transaction.is_some() {
             return Err(RingError::Keys("--tx".to_owned()));
         }
-        let several = commands.list.iter().find(|command| command.keys() > 1);
-        several.map_or(Ok(()), |command| Err(RingError::Keys(command.name.clone())))
+        let mut numbered = commands.list.iter().enumerate();
+        let several = numbered.find(|(at, command)| {
+            command.keys() > 1 && commands.part(CommandId(*at as u8)).is_none()
+        });
+        several.map_or(Ok(()), |(_, command)| Err(RingError::Keys(command.name.clone())))
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) fn record(sum: &ClusterSum, board: &Board) -> ClusterInterval {
         again: sum.again_by_name(),
         overflowed: sum.overflowed,
         gave_up: sum.gave_up,
+        not_repeated: sum.not_repeated,
+        divided: sum.divided_requests().map(Box::new),
         nodes: addresses
             .filter_map(|(number, address)| sum.node_share(number, address.to_string()))
             .collect(),

@@ -205,6 +205,12 @@ impl Encoder {
         self.encode_one(op, || law.rest(op), unknown, out)
     }
 
+    /// As [`Encoder::encode`], with its script in full.
+    #[cold]
+    pub fn encode_in_full(&self, op: Op, law: Law<'_>, out: &mut [u8]) -> usize {
+        self.encode_one(op, || law.rest(op), u32::MAX, out)
+    }
+
     /// The server does not know the script of this command (`NOSCRIPT`): the next request of it
     /// carries the script in full, which loads it.
     pub fn forget_script(&mut self, command: CommandId) {

@@ -36,20 +36,25 @@ struct Row {
     answers: Answers,
     reads: bool,
     verifies: bool,
+    repeats: bool,
 }
 
 impl Expected {
     /// What these commands get, when they carry and find these values.
     #[must_use]
     pub fn of(commands: &Commands, values: &Values) -> Self {
-        let nothing = Row { replies: 1, answers: Answers::ANY, reads: false, verifies: false };
+        let (reads, verifies, repeats) = (false, false, true);
+        let nothing = Row { replies: 1, answers: Answers::ANY, reads, verifies, repeats };
         let (mut rows, mut usual) = ([nothing; MAX_COMMANDS], [Usual::NONE; MAX_COMMANDS]);
         let mut reads = 0;
         for (index, command) in commands.list.iter().enumerate() {
             let (answers, is_read, verifies) = (command.answers, command.reads, command.verifies);
-            rows[index] = Row { replies: 1, answers, reads: is_read, verifies };
+            let repeats = command.repeats;
+            rows[index] = Row { replies: 1, answers, reads: is_read, verifies, repeats };
             reads |= u32::from(is_read) << index;
             usual[index] = match values.sizes().fixed() {
+                // What its answer is to the whole must be seen.
+                _ if command.part_of.is_some() => Usual::NONE,
                 _ if answers == Answers::STATUS => Usual::ok(),
                 Some(bytes) if verifies => Usual::value(bytes),
                 _ => Usual::NONE,
@@ -57,7 +62,8 @@ impl Expected {
         }
         if let (Some(id), Some(count)) = (commands.transaction_id(), commands.transaction) {
             let (replies, answers) = (count as u16 + 2, Answers::AGGREGATE);
-            rows[id.index()] = Row { replies, answers, ..nothing };
+            let repeats = commands.list.iter().all(|one| one.repeats || one.weight == 0);
+            rows[id.index()] = Row { replies, answers, repeats, ..nothing };
         }
         Self { rows, usual, count: commands.len(), reads }
     }
@@ -95,6 +101,13 @@ impl Expected {
     #[inline]
     pub const fn is_value_of_key(&self, command: CommandId) -> bool {
         self.rows[command.index()].verifies
+    }
+
+    /// Whether a request of which nobody knows whether it was done may be done again.
+    #[must_use]
+    #[inline]
+    pub const fn repeats(&self, command: CommandId) -> bool {
+        self.rows[command.index()].repeats
     }
 
     /// What `reply` is to a request of `command`; `nulls` elements of an aggregate are nothing.

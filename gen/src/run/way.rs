@@ -12,6 +12,7 @@ use crate::limits::{MAX_CONNECTIONS_PER_SHARD, MAX_ERRANDS, MAX_VERSIONED_KEYS, 
 use crate::plan::topology::place_of;
 use crate::plan::{OnError, Plan, PlanError, RingPlan, Target, Topology};
 use crate::resp::command::Encoder;
+use crate::resp::tree::Tree;
 use crate::shard::ASKING;
 use crate::shard::ring::socket::Address;
 use crate::shard::routing::Routing;
@@ -54,6 +55,33 @@ pub(super) fn find(
     let way = Way { slots: slots(plan, encoder), found };
     check(plan, &way, encoder)?;
     Ok(Some(way))
+}
+
+/// Makes every server that requests go to know every script of the mix; one that is wrong is told in
+/// the server's own words.
+pub(super) fn load_scripts(
+    plan: &Plan,
+    caller: &mut Caller,
+    way: Option<&Way>,
+) -> Result<(), StartError> {
+    let Some(way) = way.filter(|_| plan.scripts().next().is_some()) else {
+        return load_at(plan, &plan.target, caller);
+    };
+    for address in &way.found.addresses {
+        let target = Target::Tcp { host: address.ip().to_string(), port: address.port() };
+        let mut caller = Caller::connect(&target, &plan.credentials, plan.resp3)?;
+        load_at(plan, &target, &mut caller)?;
+    }
+    Ok(())
+}
+
+fn load_at(plan: &Plan, target: &Target, caller: &mut Caller) -> Result<(), StartError> {
+    for script in plan.scripts() {
+        if let Tree::Error(reply) = caller.ask(&[b"SCRIPT", b"LOAD", script.as_bytes()])? {
+            return Err(StartError::Script { target: target.to_string(), reply });
+        }
+    }
+    Ok(())
 }
 
 /// The servers of a ring, as a cluster that never changes: the slot of a request is the place of its
@@ -122,7 +150,7 @@ pub(super) fn routing(plan: &Plan, shard: usize, way: &Way, seed: u64) -> Routin
         primaries,
         reads,
         connections: plan.conns_of(shard),
-        retries: matches!(plan.topology, Topology::Cluster { on_error: OnError::Retry }),
+        retries: matches!(plan.topology, Topology::Cluster { on_error: OnError::Retry, .. }),
         fixed: !matches!(plan.topology, Topology::Cluster { .. }),
     }
 }

@@ -196,9 +196,8 @@ impl Worker {
         if self.settings.open {
             ring.stamp_receives();
         }
-        let make_ledger =
-            if self.settings.routing.is_some() { Ledger::of_cluster } else { Ledger::new };
-        let (ledger, outlet) = make_ledger(self.interval_ns, self.seed);
+        let counted = self.settings.counted();
+        let (ledger, outlet) = Ledger::new(self.interval_ns, self.seed, counted);
         let mut shard = Shard::new(ring, self.settings, ledger);
         let deadline = shard.ring().now() + 2 * CONNECT_TIMEOUT_NS;
         while shard.open_connections() < wanted {
@@ -292,7 +291,7 @@ fn workload(plan: &Plan, shard: u64, shards: u64, seed: u64, in_flight: usize) -
             let mix = Mix::new(&plan.commands.list, plan.ttl);
             let traffic = Traffic::new(keys, mix, seed);
             Workload::Traffic(match plan.commands.transaction_id().zip(plan.commands.transaction) {
-                Some((id, count)) => traffic.in_transactions(id, count),
+                Some((id, count)) => traffic.in_transactions(id, count, plan.one_key()),
                 None => traffic,
             })
         }

@@ -41,6 +41,38 @@ pub struct Pending {
     pub resent: usize,
 }
 
+/// Words of an error that are longer than this are not kept: a redirect is shorter.
+const KEPT_BYTES: usize = 96;
+
+/// The words of an error, if it was short.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    bytes: [u8; KEPT_BYTES],
+    length: usize,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self { bytes: [0; KEPT_BYTES], length: 0 }
+    }
+}
+
+impl Words {
+    fn keep(&mut self, words: &[u8]) {
+        self.length = 0;
+        if let Some(place) = self.bytes.get_mut(..words.len()) {
+            place.copy_from_slice(words);
+            self.length = words.len();
+        }
+    }
+
+    /// The words; none when none were kept.
+    #[must_use]
+    pub fn text(&self) -> Option<&[u8]> {
+        self.bytes.get(..self.length).filter(|text| !text.is_empty())
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -72,6 +104,8 @@ pub struct Connection {
     pub parts: u16,
     /// The first error among them.
     pub part_error: Option<ErrorKind>,
+    /// Its words.
+    pub first_error: Words,
     /// Requests that it may still carry.
     pub requests_left: u64,
     /// It stands in the list of those to be opened again.
@@ -105,6 +139,7 @@ impl Connection {
             room: 0,
             parts: 0,
             part_error: None,
+            first_error: Words::default(),
             requests_left: u64::MAX,
             renewing: false,
             opening_since: Nanos(0),
@@ -186,6 +221,9 @@ impl Connection {
     /// inside of them; returns how many there were. A request that gets one reply is always whole.
     #[inline]
     pub fn part(&mut self, reply: Reply) -> u16 {
+        if self.parts == 0 {
+            self.first_error.length = 0;
+        }
         self.parts += 1;
         let word = match reply {
             Reply::Error => self.parser.text(),
@@ -194,6 +232,7 @@ impl Connection {
         };
         if !word.is_empty() && self.part_error.is_none() {
             self.part_error = Some(ErrorKind::of_reply(word));
+            self.first_error.keep(word);
         }
         self.parts
     }

@@ -11,6 +11,8 @@ mod strategic;
 
 mod aside;
 
+mod divided;
+
 mod usual;
 
 mod batch;
@@ -24,6 +26,7 @@ use batch::encode;
 use super::connection::{Connection, Pending, State};
 use super::flight::{Flight, Route};
 use super::ledger::Ledger;
+use super::parts::Parts;
 use super::ring::Ring;
 use super::router::Router;
 use super::routing::Routing;
@@ -55,6 +58,8 @@ pub(super) struct Desk {
     strategist: Option<Box<Strategist>>,
     /// What follows a read that finds nothing; only together with a router.
     aside: Option<Box<Aside>>,
+    /// Requests of several keys that are sent key by key; only together with a router.
+    parts: Option<Box<Parts>>,
     /// When the store's answers were looked for last.
     looked: Nanos,
     /// The schedule has more for this moment, and nothing else wakes the shard.
@@ -86,6 +91,8 @@ impl Desk {
         let count = settings.connections;
         let routing = settings.routing.take();
         let size = routing.as_ref().map(Routing::room_size);
+        let commands = settings.encoder.commands();
+        let parts = routing.as_ref().and_then(|_| Parts::of(commands)).map(Box::new);
         let connection = |index: usize| match size {
             None => Connection::new(settings.pipeline),
             Some(size) => Connection::routed(settings.pipeline, index / size),
@@ -94,9 +101,14 @@ impl Desk {
             ledger,
             connections: (0..count).map(connection).collect(),
             places: routing.as_ref().map_or(count, |routing| routing.connections),
-            router: routing.map(|routing| Box::new(Router::new(routing))),
+            router: routing.map(|routing| {
+                let mut router = Box::new(Router::new(routing));
+                router.reserve(parts.as_ref().map_or(0, |parts| parts.most()));
+                router
+            }),
             strategist: settings.strategist.take().map(Box::new),
             aside: settings.aside.take().map(Box::new),
+            parts,
             looked: Nanos(0),
             hungry: false,
             ready: VecDeque::with_capacity(count),
@@ -348,8 +360,10 @@ impl Desk {
         self.strategist.is_some() || self.aside.as_ref().is_some_and(|aside| aside.follows())
     }
 
-    /// A request is over, unless the store behind the cache is to be asked for it.
+    /// A request is over, unless it is a part of one that is not, or the store behind the cache is to
+    /// be asked for it.
     fn end_flight(&mut self, id: ConnId, flight: Flight, outcome: Outcome, now: Nanos) {
+        let Some((flight, outcome)) = self.end_of_part(flight, outcome) else { return };
         let Some((flight, outcome)) = self.end_of_errand(flight, outcome, now) else { return };
         self.in_flight -= 1;
         if matches!(outcome, Outcome::Error(_) | Outcome::Timeout | Outcome::Lost) {

@@ -48,7 +48,8 @@ pub struct Span {
     ahead: u32,
     /// Of them, those still in flight.
     left: u32,
-    /// It was sent before, to another node or on a connection that is lost: counted then.
+    /// It counts as sent already: it was, to another node or on a connection that is lost, or
+    /// another part of its request was.
     pub is_resent: bool,
     /// The answer to an ASKING comes before its own.
     is_asked: bool,

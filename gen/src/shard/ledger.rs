@@ -5,7 +5,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::ring::Usage;
 use crate::limits::INTERVAL_QUEUE;
-use crate::measure::interval::{Counts, Interval};
+use crate::measure::interval::{Counted, Counts, Interval};
 use crate::units::Nanos;
 
 /// The recorder's ends of a shard's queues.
@@ -35,17 +35,8 @@ pub struct Ledger {
 impl Ledger {
     /// A ledger with intervals of `length_ns`, and the recorder's ends of its queues.
     #[must_use]
-    pub fn new(length_ns: u64, seed: u64) -> (Self, Outlet) {
-        Self::with(length_ns, seed, Interval::new)
-    }
-
-    /// The same for a cluster, whose slots and nodes are counted one by one.
-    #[must_use]
-    pub fn of_cluster(length_ns: u64, seed: u64) -> (Self, Outlet) {
-        Self::with(length_ns, seed, Interval::of_cluster)
-    }
-
-    fn with(length_ns: u64, seed: u64, make: fn(u64) -> Interval) -> (Self, Outlet) {
+    pub fn new(length_ns: u64, seed: u64, counted: Counted) -> (Self, Outlet) {
+        let make = |seed| Interval::counting(seed, counted);
         let (full, full_out) = RingBuffer::new(INTERVAL_QUEUE);
         let (mut spare_in, spare) = RingBuffer::new(INTERVAL_QUEUE);
         for index in 1..INTERVAL_QUEUE as u64 {

@@ -15,6 +15,8 @@ pub mod ledger;
 
 pub mod waiting;
 
+pub mod parts;
+
 pub mod outages;
 
 pub mod routing;

@@ -81,6 +81,8 @@ pub struct Router {
     unsettled: bool,
     /// Who serves all slots, if one does.
     sole: Option<NodeId>,
+    /// Places that what has not been sent yet must leave to what was begun.
+    reserved: usize,
     /// The slots that fail.
     pub outages: Outages,
     /// Which replicas are read, if any are.
@@ -116,6 +118,7 @@ impl Router {
             fresh: 0,
             unsettled: true,
             sole: None,
+            reserved: 0,
             outages: Outages::default(),
             reader: routing.reads.map(|(choice, seed)| Reader::new(choice, seed)),
         };
@@ -208,13 +211,40 @@ impl Router {
         node.fresh.is_empty() && node.again.is_empty()
     }
 
+    /// Leaves so many places to the parts of requests that were begun.
+    pub const fn reserve(&mut self, places: usize) {
+        self.reserved = places;
+    }
+
+    /// Whether so many requests find places.
+    #[inline]
+    #[must_use]
+    pub const fn has_room_for(&self, count: usize) -> bool {
+        self.pool.room() >= count
+    }
+
+    /// How many requests that have not been sent find places.
+    #[inline]
+    #[must_use]
+    pub const fn spare(&self) -> usize {
+        self.pool.room().saturating_sub(self.reserved)
+    }
+
+    /// Whether something that was sent before waits for a node.
+    #[inline]
+    #[must_use]
+    pub fn has_resent(&self, node: NodeId) -> bool {
+        !self.nodes[node.index()].again.is_empty()
+    }
+
     /// Keeps a request that has not been sent; `bounded` says that what is too much is dropped.
     /// False when it was.
     #[inline]
     #[must_use]
     pub fn keep_fresh(&mut self, node: NodeId, waiting: Waiting, bounded: bool) -> bool {
+        let spare = self.spare();
         let queue = &mut self.nodes[node.index()].fresh;
-        let fits = !bounded || queue.len() < MAX_WAITING_PER_NODE;
+        let fits = spare > 0 && (!bounded || queue.len() < MAX_WAITING_PER_NODE);
         let kept = fits && self.pool.push(queue, waiting);
         self.fresh += usize::from(kept);
         self.unsettled |= self.nodes[node.index()].room.is_none();

@@ -1,6 +1,7 @@
 //! What a shard is told.
 
 use super::routing::Routing;
+use crate::measure::interval::Counted;
 use crate::resp::command::Encoder;
 use crate::store::aside::Aside;
 use crate::strategy::Strategist;
@@ -47,4 +48,16 @@ pub struct Settings {
     pub aside: Option<Aside>,
     /// How requests find their nodes; none with a single server.
     pub routing: Option<Routing>,
+}
+
+impl Settings {
+    /// What is to be counted.
+    #[must_use]
+    pub const fn counted(&self) -> Counted {
+        Counted {
+            cluster: self.routing.is_some(),
+            strategy: self.strategist.is_some(),
+            store: self.aside.is_some(),
+        }
+    }
 }

@@ -17,16 +17,43 @@ pub struct Waiting {
     pub due: Nanos,
     /// When it was sent last; meaningless before it was.
     pub sent: Nanos,
-    /// How often it was sent.
+    /// How often it was sent before.
     pub hops: u8,
+    /// It counts as sent already.
+    pub counted: bool,
+    /// The request of several keys that it is a part of; 0 for none.
+    pub part: u32,
     /// The version that a write carries.
     pub version: u64,
     /// ASKING goes before it.
     pub asks: bool,
+    /// It carries its script in full.
+    pub in_full: bool,
     /// It may be answered by a replica of its slot's primary.
     pub by_replica: bool,
     /// How it ended last, if that is how it ends.
     pub last: ErrorKind,
+}
+
+impl Waiting {
+    /// A request that has never been sent.
+    #[must_use]
+    pub const fn fresh(op: Op, slot: SlotId, due: Nanos) -> Self {
+        Self {
+            op,
+            slot,
+            due,
+            sent: Nanos(0),
+            hops: 0,
+            counted: false,
+            part: 0,
+            version: 0,
+            asks: false,
+            in_full: false,
+            by_replica: false,
+            last: ErrorKind::Disconnect,
+        }
+    }
 }
 
 /// No further one.
@@ -108,6 +135,13 @@ impl Pool {
         place.waiting
     }
 
+    /// How many more can be kept.
+    #[inline]
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        MAX_WAITING - self.used
+    }
+
     /// Whether nothing is kept.
     #[inline]
     #[must_use]
@@ -156,17 +190,8 @@ mod tests {
     use std::collections::VecDeque;
 
     fn waiting(key: u64) -> Waiting {
-        Waiting {
-            op: Op { key: KeyId(key), ..Op::default() },
-            slot: SlotId(0),
-            due: Nanos(key),
-            sent: Nanos(0),
-            hops: 0,
-            version: 0,
-            asks: false,
-            by_replica: false,
-            last: ErrorKind::Other,
-        }
+        let op = Op { key: KeyId(key), ..Op::default() };
+        Waiting::fresh(op, SlotId(0), Nanos(key))
     }
 
     proptest! {

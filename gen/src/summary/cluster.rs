@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::Serialize;
-use stallion_timeline::{NodeShare, Outage, SlotShare};
+use stallion_timeline::{DividedRequests, NodeShare, Outage, SlotShare};
 
 use crate::cluster::board::{Board, NOBODY};
 use crate::cluster::slots::SLOTS;
@@ -79,6 +79,11 @@ pub struct ClusterSummary {
     pub overflowed: u64,
     /// Failed after they had been sent again as often as is allowed.
     pub gave_up: u64,
+    /// Lost with a connection and not sent again, because that might have done them twice.
+    pub not_repeated: u64,
+    /// Requests of several keys that were sent key by key; none when there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub divided: Option<DividedRequests>,
     /// Slots that nobody serves at the end.
     pub unserved_slots: usize,
     /// How often the topology was read.
@@ -128,6 +133,8 @@ impl ClusterSummary {
             again: sum.again_by_name(),
             overflowed: sum.overflowed,
             gave_up: sum.gave_up,
+            not_repeated: sum.not_repeated,
+            divided: sum.divided_requests(),
             unserved_slots: owned(usize::from(NOBODY)),
             refreshes: board.refreshes(),
             outages: Outage::joined(seen.collect())

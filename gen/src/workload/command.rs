@@ -9,6 +9,8 @@ mod family;
 
 pub mod words;
 
+mod parts;
+
 use serde::Serialize;
 use sha1_smol::Sha1;
 use thiserror::Error;
@@ -50,6 +52,13 @@ pub struct Command {
     /// The script that it runs by its digest.
     #[serde(skip)]
     pub script: Option<String>,
+    /// Done twice it leaves what it leaves when it is done once: lost with a connection, it may be
+    /// sent again.
+    #[serde(skip)]
+    pub repeats: bool,
+    /// It asks for one key of the command of this id, and is never drawn by itself.
+    #[serde(skip)]
+    pub part_of: Option<CommandId>,
 }
 
 /// The commands of a run; the place of each is its id.
@@ -173,6 +182,9 @@ impl Command {
             Family::of(&name).map_err(|why| CommandError::Refused { name: name.clone(), why })?;
         // With options a write may answer with the old value, or with nothing.
         let plain = !(name == "SET" && words.len() > 3);
+        let is_increment =
+            |word: &Word| word.literal().is_some_and(|word| word.eq_ignore_ascii_case(b"INCR"));
+        let adds = name == "ZADD" && words.iter().any(is_increment);
         Ok(Self {
             name: name.to_lowercase(),
             text: text.to_owned(),
@@ -182,8 +194,10 @@ impl Command {
             reads: family.reads,
             verifies: matches!(name.as_str(), "GET" | "HGET") && family.reads,
             expires: name == "SET" && words.len() == 3,
+            repeats: family.repeats && !adds,
             words,
             script: None,
+            part_of: None,
         })
     }
 
@@ -207,6 +221,8 @@ impl Command {
             verifies: false,
             expires: false,
             script: Some(lua.to_owned()),
+            repeats: false,
+            part_of: None,
         })
     }
 
@@ -226,6 +242,8 @@ impl Command {
             verifies: false,
             expires: false,
             script: None,
+            repeats: family.repeats,
+            part_of: None,
         })
     }
 
@@ -255,6 +273,8 @@ impl Command {
             verifies: reads,
             expires: !reads,
             script: None,
+            repeats: true,
+            part_of: None,
         }
     }
 
@@ -263,6 +283,12 @@ impl Command {
     pub fn keys(&self) -> usize {
         let others = self.words.iter().flat_map(|word| &word.0);
         1 + others.filter(|piece| **piece == Piece::Other).count()
+    }
+
+    /// Whether it names its key.
+    #[must_use]
+    pub fn has_key(&self) -> bool {
+        self.words.iter().any(Word::has_key)
     }
 
     /// Whether it has parts that its key does not determine.

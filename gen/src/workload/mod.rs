@@ -57,9 +57,19 @@ pub enum Workload {
 pub struct Traffic {
     keys: Keys,
     mix: Mix,
-    /// Every request is a transaction: its id, and how many commands are in it.
-    transaction: Option<(CommandId, u64)>,
+    /// Every request is one.
+    transaction: Option<Transaction>,
     random: Xoshiro256PlusPlus,
+}
+
+/// Commands between MULTI and EXEC.
+#[derive(Debug, Clone, Copy)]
+struct Transaction {
+    id: CommandId,
+    /// How many.
+    count: u64,
+    /// All of them name the first one's key.
+    one_key: bool,
 }
 
 impl Traffic {
@@ -72,16 +82,18 @@ impl Traffic {
     }
 
     /// The same traffic, `count` commands of it at a time between MULTI and EXEC, which together
-    /// are the one command `id`.
+    /// are the one command `id`. With `one_key` all of them are about one key: that is one slot of a
+    /// cluster.
     #[must_use]
-    pub fn in_transactions(self, id: CommandId, count: usize) -> Self {
-        Self { transaction: Some((id, count as u64)), ..self }
+    pub fn in_transactions(self, id: CommandId, count: usize, one_key: bool) -> Self {
+        let count = count as u64;
+        Self { transaction: Some(Transaction { id, count, one_key }), ..self }
     }
 
     #[inline(always)]
     fn draw(&mut self, random: &mut Xoshiro256PlusPlus) -> Op {
-        if let Some((command, count)) = self.transaction {
-            let key = self.keys.draw(count - 1, random);
+        if let Some(Transaction { id: command, count, one_key }) = self.transaction {
+            let key = self.keys.draw(if one_key { 0 } else { count - 1 }, random);
             let nonce = rand::Rng::next_u64(random) as u16;
             return Op { command, nonce, key, ttl_s: 0 };
         }
@@ -133,7 +145,11 @@ impl<'a> Rest<'a> {
 
     /// The next command of a transaction, and the generator of its own rest.
     pub fn command(&mut self, before: Option<KeyId>, first: KeyId) -> (Op, Self) {
-        let key = before.map_or(first, |before| self.key(before));
+        let one_key = |traffic: &Traffic| traffic.transaction.is_some_and(|one| one.one_key);
+        let key = match before {
+            Some(before) if !self.traffic.is_some_and(one_key) => self.key(before),
+            _ => first,
+        };
         let Some(traffic) = self.traffic else {
             let op = Op { key, ..Op::default() };
             return (op, Self::of(op, None));

@@ -31,10 +31,30 @@ pub struct ClusterInterval {
     /// Requests that failed after they had been sent again as often as is allowed.
     #[serde(default)]
     pub gave_up: u64,
+    /// Requests that were lost with their connection and not sent again, because that might have done
+    /// them twice.
+    #[serde(default)]
+    pub not_repeated: u64,
+    /// Requests of several keys that were sent key by key; none when there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divided: Option<Box<DividedRequests>>,
     /// By node, those to which anything was sent.
     pub nodes: Vec<NodeShare>,
     /// The slots with the most requests.
     pub hot_slots: Vec<SlotShare>,
+}
+
+/// Requests of several keys that lay in several slots: each was sent as one request for each key, and
+/// counted as one, from its intended time to the answer of the last of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DividedRequests {
+    /// How many ended.
+    pub requests: u64,
+    /// Their parts.
+    pub parts: u64,
+    /// Of the requests, those of which some parts were answered, and others failed: they count as
+    /// failed.
+    pub partly_failed: u64,
 }
 
 /// What went to one node.

@@ -47,6 +47,20 @@ pub(super) fn print(summary: &Summary, cluster: &ClusterSummary) {
             cluster.overflowed, cluster.gave_up
         );
     }
+    if let Some(divided) = cluster.divided {
+        println!(
+            "  divided  {} requests into {} of one key each; {} failed in part",
+            human_count(divided.requests as f64),
+            human_count(divided.parts as f64),
+            human_count(divided.partly_failed as f64)
+        );
+    }
+    if cluster.not_repeated > 0 {
+        println!(
+            "  lost     {} requests were not sent again: they might have been done twice",
+            human_count(cluster.not_repeated as f64)
+        );
+    }
     if cluster.unserved_slots > 0 {
         println!("  note     {} slots are served by nobody", cluster.unserved_slots);
     }

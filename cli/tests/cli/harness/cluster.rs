@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use stallion_lab::chaos::{self, Parameters, Site};
 use stallion_lab::stack::{Registry, StackKind, StackPlan};
-use stallion_lab::{Placement, Stack};
+use stallion_lab::{Interrupt, Placement, Stack, Target};
+use stallion_timeline::Chaos;
 
 use super::stallion::stallion;
 
@@ -21,4 +23,12 @@ pub(crate) fn cluster(folder: &Path, replicas: u16, keys: &str) -> Stack {
         redis::cmd("CONFIG").arg("RESETSTAT").query::<()>(&mut connection).unwrap();
     }
     stack
+}
+
+/// Does to it what `stallion chaos` does, which must work.
+pub(crate) fn disturb(target: &Target, name: &str, parameters: &Parameters) -> Chaos {
+    let mut site = Site::connect(target, &Interrupt::new(), true).unwrap();
+    let record = chaos::perform(chaos::find(name).unwrap(), &mut site, parameters).unwrap();
+    assert_eq!(record.outcome, "ok", "{record:?}");
+    record
 }

@@ -130,9 +130,9 @@ impl Desk {
             let (Some(aside), Some(router)) = (&self.aside, &mut self.router) else { return };
             let op = Op { command: aside.set, nonce: 0, key: reader.key, ttl_s };
             let Reader { slot, due, sent, .. } = reader;
-            let (hops, asks, by_replica, last) = (1, false, false, ErrorKind::Disconnect);
-            let version = ticket;
-            let waiting = Waiting { op, slot, due, sent, hops, version, asks, by_replica, last };
+            let (hops, counted, version) = (1, true, ticket);
+            let fresh = Waiting::fresh(op, slot, due);
+            let waiting = Waiting { sent, hops, counted, version, ..fresh };
             let node = router.owner(slot);
             if !ok || !router.keep_again(node, waiting) {
                 self.end_waiting(waiting, Outcome::Error(ErrorKind::Store), now);

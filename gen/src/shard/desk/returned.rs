@@ -40,7 +40,9 @@ impl Desk {
             return false;
         };
         let from = router.node(room);
-        let text = self.connections[id.index()].parser.text();
+        let connection = &self.connections[id.index()];
+        // Of a transaction the first error says where it belongs, and EXEC's own only that it failed.
+        let text = connection.first_error.text().unwrap_or_else(|| connection.parser.text());
         let way = match read(text).filter(|_| router.follows()) {
             Some(Redirect::Moved(place)) => {
                 let node = number(router, from, place);
@@ -51,9 +53,14 @@ impl Desk {
                 node.map(|node| (node, false))
             }
             Some(Redirect::Ask(place)) => number(router, from, place).map(|node| (node, true)),
+            // The node gets the script with the request; a transaction was done but for that.
+            _ if kind == ErrorKind::NoScript => from.map(|node| (node, false)),
             _ => None,
         };
-        let follows = matches!(kind, ErrorKind::Moved | ErrorKind::Ask) && router.follows();
+        let lacks_script =
+            kind == ErrorKind::NoScript && self.expected.replies(flight.command) == 1;
+        let follows =
+            (lacks_script || matches!(kind, ErrorKind::Moved | ErrorKind::Ask)) && router.follows();
         let known = follows || kind.is_passing() && router.follows();
         if known && self.send_again(flight, from, (kind, follows), way, now) {
             return true;
@@ -82,7 +89,7 @@ impl Desk {
         let Some(cluster) = &mut self.ledger.current.cluster else { return false };
         let slot = flight.route.slot;
         cluster.failed(from, slot, kind, flight.route.bytes);
-        if !kind.is_redirect() {
+        if !kind.is_redirect() && kind != ErrorKind::NoScript {
             let node = from.unwrap_or_else(|| router.owner(slot));
             router.outages.failed(node, slot, now);
             router.want_refresh();
@@ -99,9 +106,17 @@ impl Desk {
         let op = Op { command, nonce, key, ttl_s: flight.route.ttl_s };
         let asks = way.is_some_and(|(_, asks)| asks);
         let Flight { due, sent, route, .. } = *flight;
-        let version = route.version;
-        let (by_replica, last) = (false, kind);
-        let waiting = Waiting { op, slot, due, sent, hops, version, asks, by_replica, last };
+        let waiting = Waiting {
+            sent,
+            hops,
+            counted: true,
+            part: route.part,
+            version: route.version,
+            asks,
+            in_full: route.in_full || kind == ErrorKind::NoScript,
+            last: kind,
+            ..Waiting::fresh(op, slot, due)
+        };
         let kept = match way {
             Some((node, _)) if hops <= QUICK_HOPS => router.keep_again(node, waiting),
             // By then the slot may be elsewhere: its owner is asked.
@@ -124,7 +139,23 @@ impl Desk {
         let room = self.connections[id.index()].room;
         let from = self.router.as_ref().and_then(|router| router.node(room));
         self.doubt(flight);
+        if !self.expected.repeats(flight.command) {
+            self.count_not_repeated(from, flight, now);
+            return false;
+        }
         self.send_again(flight, from, (ErrorKind::Disconnect, false), None, now)
+    }
+
+    /// A request was lost that may have been done: done once more it would leave something else.
+    fn count_not_repeated(&mut self, from: Option<NodeId>, flight: &Flight, now: Nanos) {
+        let Some(router) = &mut self.router else { return };
+        let Some(cluster) = &mut self.ledger.current.cluster else { return };
+        let Route { slot, bytes, .. } = flight.route;
+        cluster.failed(from, slot, ErrorKind::Disconnect, bytes);
+        cluster.not_repeated += u64::from(router.retries());
+        let node = from.unwrap_or_else(|| router.owner(slot));
+        router.outages.failed(node, slot, now);
+        router.want_refresh();
     }
 
     /// Counts what happened to a connection for its node.
@@ -174,9 +205,9 @@ impl Desk {
     }
 
     pub(super) fn end_waiting(&mut self, waiting: Waiting, outcome: Outcome, now: Nanos) {
-        let Waiting { op, due, sent, version, .. } = waiting;
+        let Waiting { op, due, sent, version, part, slot, .. } = waiting;
         let Op { command, nonce, key, .. } = op;
-        let route = Route { version, ..Route::default() };
+        let route = Route { version, part, slot, ..Route::default() };
         let flight = Flight { due, ready: due, sent, command, nonce, key, ahead: 0, route };
         self.end_flight(ConnId(0), flight, outcome, now);
     }

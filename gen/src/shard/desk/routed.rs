@@ -3,7 +3,6 @@
 
 use super::Desk;
 use crate::limits::MAX_WAITING;
-use crate::measure::outcome::ErrorKind;
 use crate::measure::strategy::Tally;
 use crate::shard::connection::{Pending, State};
 use crate::shard::flight::Route;
@@ -52,7 +51,7 @@ impl Desk {
     /// Encodes what is due in whole batches where all goes to one node, as with a single server. In
     /// the open model what its connections have no room for is left. False when it does not apply.
     fn issue_sole(&mut self, ring: &mut impl Ring, now: Nanos) -> bool {
-        if self.strategist.is_some() || self.aside.is_some() {
+        if self.strategist.is_some() || self.aside.is_some() || self.parts.is_some() {
             return false;
         }
         let Some(mut router) = self.router.take() else { return false };
@@ -61,7 +60,7 @@ impl Desk {
             let (ready, slots) = router.lane(room);
             self.issue_on(ring, ready, now, |op, length| {
                 let (slot, bytes) = (slots.of(op.command, op.key), length as u32);
-                Some(Route { ttl_s: op.ttl_s, slot, hops: 0, bytes, version: 0 })
+                Some(Route { ttl_s: op.ttl_s, slot, bytes, ..Route::default() })
             });
         }
         self.router = Some(router);
@@ -78,7 +77,9 @@ impl Desk {
 
     fn credits(&self) -> usize {
         let most = (self.places * self.settings.pipeline).min(MAX_WAITING);
-        most.saturating_sub(self.outstanding())
+        let credits = most.saturating_sub(self.outstanding());
+        // What waits must leave room for the parts of what is begun.
+        self.router.as_ref().map_or(credits, |router| credits.min(router.spare()))
     }
 
     fn serve_rooms(&mut self, ring: &mut impl Ring, now: Nanos, fresh: bool) {
@@ -86,10 +87,10 @@ impl Desk {
         let Some(router) = &mut self.router else { return };
         router.wake(now);
         for room in 0..router.rooms() {
-            while let Some(id) = self.front(room)
-                && let Some(waiting) =
-                    self.router.as_mut().and_then(|router| router.take(room, fresh))
-            {
+            while let Some(id) = self.front(room) {
+                let fresh = fresh && self.may_divide();
+                let next = self.router.as_mut().and_then(|router| router.take(room, fresh));
+                let Some(waiting) = next else { break };
                 self.put(ring, id, waiting, now);
             }
         }
@@ -97,7 +98,7 @@ impl Desk {
 
     /// The connection of a room whose turn it is and that has room for a request.
     #[inline]
-    fn front(&mut self, room: usize) -> Option<ConnId> {
+    pub(super) fn front(&mut self, room: usize) -> Option<ConnId> {
         let ready = self.router.as_mut()?.ready(room);
         while let Some(&id) = ready.front() {
             let connection = &mut self.connections[id.index()];
@@ -124,13 +125,13 @@ impl Desk {
         let is_read = router.reads_replicas() && self.expected.is_value_of_key(op.command);
         let replica = if is_read { router.replica(slot) } else { None };
         let node = replica.unwrap_or_else(|| router.owner(slot));
-        let (last, by_replica) = (ErrorKind::Disconnect, replica.is_some());
-        let (sent, hops, asks) = (Nanos(0), 0, false);
-        let waiting = Waiting { op, slot, due, sent, hops, version, asks, by_replica, last };
+        let by_replica = replica.is_some();
+        let waiting = Waiting { version, by_replica, ..Waiting::fresh(op, slot, due) };
         if is_read && let Some(counts) = &mut self.ledger.current.strategy {
             counts.count(if by_replica { Tally::AtReplica } else { Tally::NoReplica });
         }
         let room = router.room(node).filter(|_| router.is_idle(node));
+        let room = room.filter(|_| self.may_divide());
         if let Some(id) = room.and_then(|room| self.front(room)) {
             self.put(ring, id, waiting, now);
             return true;
@@ -145,8 +146,11 @@ impl Desk {
 
     /// Encodes one request for a connection that has room.
     #[inline]
-    fn put(&mut self, ring: &mut impl Ring, id: ConnId, waiting: Waiting, now: Nanos) {
-        let Waiting { op, slot, due, hops, version: carried, asks, .. } = waiting;
+    pub(super) fn put(&mut self, ring: &mut impl Ring, id: ConnId, waiting: Waiting, now: Nanos) {
+        let Waiting { op, slot, due, hops, version: carried, asks, in_full, .. } = waiting;
+        if let Some(part) = self.part_of(op.command) {
+            return self.put_divided(ring, id, (waiting, part), now);
+        }
         let connection = &mut self.connections[id.index()];
         connection.reuse_half();
         let Pending { half, bytes, .. } = connection.pending;
@@ -156,20 +160,24 @@ impl Desk {
             out[..ASKING.len()].copy_from_slice(ASKING);
             length = ASKING.len();
         }
-        length +=
-            self.settings.encoder.encode(op, self.settings.workload.law(), &mut out[length..]);
+        let (encoder, law) = (&mut self.settings.encoder, self.settings.workload.law());
+        length += match in_full {
+            false => encoder.encode(op, law, &mut out[length..]),
+            true => encoder.encode_in_full(op, law, &mut out[length..]),
+        };
         let version = self.aside.as_ref().map_or(carried, |aside| aside.stamp(carried));
         if version > 0 {
             self.settings.encoder.put_version(op, version, &mut out[..length]);
         }
         let ready = due.max(connection.free_since);
         let bytes = length as u32;
-        let route = Route { ttl_s: op.ttl_s, slot, hops, bytes, version: carried };
-        connection.flights.put(due, ready, now, &op, route, asks);
+        let (part, version) = (waiting.part, carried);
+        let route = Route { ttl_s: op.ttl_s, slot, hops, in_full, bytes, part, version };
+        connection.flights.put((due, ready, now), &op, route, (waiting.counted, asks));
         connection.pending.bytes += length;
         connection.pending.requests += 1;
         connection.requests_left -= 1;
-        if hops > 0 {
+        if waiting.counted {
             connection.pending.resent += 1;
         } else {
             self.in_flight += 1;

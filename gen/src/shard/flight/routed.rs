@@ -14,8 +14,12 @@ pub struct Route {
     pub slot: SlotId,
     /// How often it was sent before.
     pub hops: u8,
+    /// Its script went with it in full.
+    pub in_full: bool,
     /// Bytes of the request as it was sent.
     pub bytes: u32,
+    /// The request of several keys that it is a part of; 0 for none.
+    pub part: u32,
     /// The version that a write carries, in a run that measures how old answers are; of a read
     /// that was answered, the one that came.
     pub version: u64,
@@ -28,13 +32,15 @@ struct Way(u64);
 
 const SLOT_SHIFT: u32 = u32::BITS;
 const HOPS_SHIFT: u32 = SLOT_SHIFT + u16::BITS;
-/// It has a time to live or a version.
+/// It has a time to live or a version, or is a part of another request.
 const HAS_MORE: u64 = 1 << (HOPS_SHIFT + u8::BITS);
+const IN_FULL: u64 = HAS_MORE << 1;
 
 impl Way {
     #[inline]
     const fn new(route: Route) -> Self {
-        let more = if route.ttl_s > 0 || route.version > 0 { HAS_MORE } else { 0 };
+        let has_more = route.ttl_s > 0 || route.version > 0 || route.part > 0;
+        let more = if has_more { HAS_MORE } else { 0 } | if route.in_full { IN_FULL } else { 0 };
         let (slot, hops) = (route.slot.0 as u64, route.hops as u64);
         Self(more | hops << HOPS_SHIFT | slot << SLOT_SHIFT | route.bytes as u64)
     }
@@ -42,6 +48,11 @@ impl Way {
     #[inline]
     const fn has_more(self) -> bool {
         self.0 & HAS_MORE != 0
+    }
+
+    #[inline]
+    const fn in_full(self) -> bool {
+        self.0 & IN_FULL != 0
     }
 
     #[inline]
@@ -64,13 +75,13 @@ impl Way {
 #[derive(Debug, Default)]
 pub(super) struct Ways {
     ways: Box<[Way]>,
-    /// Times to live and versions, of those that have any.
-    rests: Box<[(u32, u64)]>,
+    /// Of those that have any: time to live, part and version.
+    rests: Box<[(u32, u32, u64)]>,
 }
 
 impl Ways {
     fn new(places: usize) -> Self {
-        Self { ways: vec![Way::default(); places].into(), rests: vec![(0, 0); places].into() }
+        Self { ways: vec![Way::default(); places].into(), rests: vec![(0, 0, 0); places].into() }
     }
 
     #[inline]
@@ -78,7 +89,7 @@ impl Ways {
         let way = Way::new(route);
         self.ways[place] = way;
         if way.has_more() {
-            self.rests[place] = (route.ttl_s, route.version);
+            self.rests[place] = (route.ttl_s, route.part, route.version);
         }
     }
 
@@ -86,8 +97,9 @@ impl Ways {
     #[inline]
     pub(super) fn route(&self, place: usize) -> Route {
         let Some(way) = self.ways.get(place) else { return Route::default() };
-        let (ttl_s, version) = if way.has_more() { self.rests[place] } else { (0, 0) };
-        Route { ttl_s, slot: way.slot(), hops: way.hops(), bytes: way.bytes(), version }
+        let (ttl_s, part, version) = if way.has_more() { self.rests[place] } else { (0, 0, 0) };
+        let (slot, hops, bytes) = (way.slot(), way.hops(), way.bytes());
+        Route { ttl_s, slot, hops, in_full: way.in_full(), bytes, part, version }
     }
 }
 
@@ -100,18 +112,15 @@ impl Flights {
     }
 
     /// Adds one request of a cluster, encoded at `now`: to the youngest span if it shares its times
-    /// and neither was sent before. The caller has seen that there is room.
+    /// and neither counts as sent before. The caller has seen that there is room.
     #[inline]
     pub fn put(
         &mut self,
-        due: Nanos,
-        ready: Nanos,
-        now: Nanos,
+        (due, ready, now): (Nanos, Nanos, Nanos),
         op: &Op,
         route: Route,
-        is_asked: bool,
+        (is_resent, is_asked): (bool, bool),
     ) {
-        let is_resent = route.hops > 0;
         let ahead = self.len as u32;
         let joins = |span: &Span| {
             !span.is_sent && !span.is_resent && span.due == due && span.ready == ready
@@ -163,11 +172,12 @@ mod tests {
         let mut flights = Flights::routed(4);
         let op = |key| Op { key: KeyId(key), ttl_s: 9, ..Op::default() };
         let (due, slot) = (Nanos(1), SlotId(7));
-        let route = |hops| Route { ttl_s: 9, slot, hops, bytes: 40, version: 5 };
-        flights.put(due, due, due, &op(0), route(0), false);
-        flights.put(due, due, due, &op(1), route(0), false);
-        flights.put(due, due, due, &op(2), route(3), true);
-        flights.put(due, due, due, &op(3), route(0), false);
+        let (in_full, part, times) = (true, 4, (due, due, due));
+        let route = |hops| Route { ttl_s: 9, slot, hops, in_full, bytes: 40, part, version: 5 };
+        flights.put(times, &op(0), route(0), (false, false));
+        flights.put(times, &op(1), route(0), (false, false));
+        flights.put(times, &op(2), route(3), (true, true));
+        flights.put(times, &op(3), route(0), (false, false));
         assert_eq!(flights.head_span().unwrap().1, 2, "the first two share a span");
         assert!(!flights.take_asked());
         flights.pop_many(2);

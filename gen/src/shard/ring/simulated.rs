@@ -25,7 +25,7 @@ use crate::units::{ConnId, Nanos};
 use crate::workload::values::Values;
 
 pub use server::Faults;
-pub use world::{ClusterFaults, World};
+pub use world::{ClusterFaults, Met, World};
 
 use server::Server;
 
@@ -42,6 +42,8 @@ pub struct Simulated {
     shown: Vec<u8>,
     /// The cluster that the server is; none for a single one.
     world: Option<World>,
+    /// Requests that came on connections of which nothing will be heard any more.
+    unheard: u64,
 }
 
 /// The server's side of one connection.
@@ -54,6 +56,8 @@ struct Peer {
     input: Vec<u8>,
     /// Commands since MULTI, if there was one.
     queued: Option<usize>,
+    /// One of them was refused.
+    aborted: bool,
     output: Vec<u8>,
     delivering: bool,
     /// ASKING came before the next request.
@@ -106,6 +110,7 @@ impl Simulated {
             done: VecDeque::new(),
             shown: Vec::new(),
             world: None,
+            unheard: 0,
         }
     }
 
@@ -126,6 +131,12 @@ impl Simulated {
     #[must_use]
     pub const fn world(&self) -> Option<&World> {
         self.world.as_ref()
+    }
+
+    /// Requests that came on connections of which nothing will be heard any more (half-open).
+    #[must_use]
+    pub const fn unheard(&self) -> u64 {
+        self.unheard
     }
 
     /// Requests that the server has answered, whether or not the answer arrived.
@@ -206,6 +217,7 @@ impl Simulated {
         let mut rest = input.as_slice();
         let mut output = Vec::new();
         while let Some(request) = Tree::read(&mut rest).expect("requests are well-formed RESP") {
+            self.unheard += u64::from(self.peers[connection.index()].silent);
             if !self.redirected(connection, &request, &mut output) {
                 let queued = &mut self.peers[connection.index()].queued;
                 self.server.answer(&request, queued, &mut output);
@@ -243,12 +255,19 @@ impl Simulated {
             return false;
         };
         let name = request.list().first().and_then(Tree::text).unwrap_or_default();
-        let asking = std::mem::replace(&mut peer.asking, name == "ASKING");
-        if !matches!(name.as_str(), "GET" | "SET") {
-            return false;
+        // Within a transaction it holds until its end.
+        let goes_on = peer.asking && (peer.queued.is_some() || name == "MULTI");
+        let asking = std::mem::replace(&mut peer.asking, name == "ASKING" || goes_on);
+        if name == "EXEC" && std::mem::take(&mut peer.aborted) {
+            (peer.queued, peer.asking) = (None, false);
+            world.met.aborted += 1;
+            output.extend(b"-EXECABORT Transaction discarded because of previous errors.\r\n");
+            return true;
         }
+        peer.asking &= name != "EXEC";
         let refused = world.refuse(peer.node, asking, request, &mut self.server.random);
         output.extend(refused.iter().flat_map(|text| text.bytes()));
+        peer.aborted |= refused.is_some() && peer.queued.is_some();
         refused.is_some()
     }
 

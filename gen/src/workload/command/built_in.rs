@@ -24,8 +24,8 @@ const TABLE: [BuiltIn; 17] = [
     plain("get", "GET __key__"),
     plain("set", "SET __key__ __data__"),
     plain("incr", "INCR __key__"),
-    plain("del", "DEL __key__"),
-    plain("unlink", "UNLINK __key__"),
+    BuiltIn { name: "del", template: "DEL __key__", each: " __other__", count: Some(1) },
+    BuiltIn { name: "unlink", template: "UNLINK __key__", each: " __other__", count: Some(1) },
     BuiltIn { name: "mget", template: "MGET __key__", each: " __other__", count: Some(10) },
     BuiltIn {
         name: "mset",
@@ -79,7 +79,8 @@ pub fn built_in(name: &str) -> Result<Command, CommandError> {
     };
     let lower = name.to_lowercase();
     if lower == SCRIPT && count.is_none() {
-        return Command::from_script(DEFAULT_SCRIPT, "__key__");
+        // It changes nothing.
+        return Ok(Command { repeats: true, ..Command::from_script(DEFAULT_SCRIPT, "__key__")? });
     }
     let Some(known) = TABLE.iter().find(|known| known.name == lower) else {
         let (name, known) = (name.to_owned(), BUILT_INS.join(", "));

@@ -83,6 +83,8 @@ pub(super) struct Family {
     pub(super) key_type: KeyType,
     pub(super) answers: Answers,
     pub(super) reads: bool,
+    /// Done twice it leaves what it leaves when it is done once.
+    pub(super) repeats: bool,
 }
 
 /// Commands by what they answer and whether that is a read.
@@ -145,6 +147,35 @@ const KNOWN: &[Row] = &[
     (KeyType::Bitmap, Answers::INTEGER, false, &["SETBIT", "GETBIT", "BITCOUNT"]),
 ];
 
+/// Commands that add to what is there, or take from it: done twice they leave something else than done
+/// once.
+const ONCE: &[&str] = &[
+    "GETDEL",
+    "APPEND",
+    "INCR",
+    "INCRBY",
+    "DECR",
+    "DECRBY",
+    "INCRBYFLOAT",
+    "LPUSH",
+    "RPUSH",
+    "LPUSHX",
+    "RPUSHX",
+    "LREM",
+    "LINSERT",
+    "LPOP",
+    "RPOP",
+    "LTRIM",
+    "SPOP",
+    "ZINCRBY",
+    "ZPOPMIN",
+    "ZPOPMAX",
+    "ZREMRANGEBYRANK",
+    "XADD",
+    "PUBLISH",
+    "SPUBLISH",
+];
+
 /// Commands after which a connection is no longer one that answers each request once, and those
 /// that end the server; with what they do.
 const REFUSED: &[(&str, &[&str])] = &[
@@ -174,15 +205,18 @@ const REFUSED: &[(&str, &[&str])] = &[
 
 impl Family {
     /// What is known of the command with this name in upper case; of an unknown one, that its key
-    /// is a string and that it may answer anything.
+    /// is a string, that it may answer anything, and that it may not be done twice.
     pub(super) fn of(name: &str) -> Result<Self, &'static str> {
         if let Some((why, _)) = REFUSED.iter().find(|(_, names)| names.contains(&name)) {
             return Err(why);
         }
         let known = KNOWN.iter().find(|(.., names)| names.contains(&name));
         Ok(known.map_or(
-            Self { key_type: KeyType::String, answers: Answers::ANY, reads: false },
-            |&(key_type, answers, reads, _)| Self { key_type, answers, reads },
+            Self { key_type: KeyType::String, answers: Answers::ANY, reads: false, repeats: false },
+            |&(key_type, answers, reads, _)| {
+                let repeats = !ONCE.contains(&name);
+                Self { key_type, answers, reads, repeats }
+            },
         ))
     }
 }

@@ -141,12 +141,12 @@ impl Server {
                 assert_eq!(words[2], Tree::Text(value), "a write arrives as it was made");
                 output.extend(b"+OK\r\n");
             }
-            "INCR" | "HSET" => output.extend(b":1\r\n"),
+            "INCR" | "HSET" | "DEL" => output.extend(b":1\r\n"),
             "MGET" => {
                 output.extend(format!("*{}\r\n", words.len() - 1).into_bytes());
                 output.extend(b"$-1\r\n".repeat(words.len() - 1));
             }
-            "HGET" | "EVALSHA" => output.extend(b"$-1\r\n"),
+            "HGET" | "EVALSHA" | "EVAL" => output.extend(b"$-1\r\n"),
             "GET" if self.chance(self.faults.miss) => output.extend(b"$-1\r\n"),
             "GET" => {
                 output.extend(format!("${}\r\n", value.len()).into_bytes());
