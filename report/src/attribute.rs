@@ -3,10 +3,12 @@
 //! Of the time between `due` and `done`:
 //! 1. the client's own lateness (a connection was free, the request was not sent) is the
 //!    client's;
-//! 2. what overlaps a stall of the main thread is that stall's, by the [`Ledger`];
-//! 3. of the rest, waiting behind others inherits what stalls, and bursts after the client's own
+//! 2. what overlaps a stall of the main thread is that stall's, by the [`Ledger`]; in a cluster only
+//!    the stalls of the node that answered count ([`Ledgers`]);
+//! 3. what overlaps an outage of its slot is the outage's;
+//! 4. of the rest, waiting behind others inherits what stalls, and bursts after the client's own
 //!    lateness, still owe ([`Debt`]);
-//! 4. what is left is Unexplained.
+//! 5. what is left is Unexplained.
 //!
 //! All sums are integers, so the parts of a request add up to its delay to the nanosecond.
 //!
@@ -21,8 +23,9 @@ use stallion_timeline::SlowOp;
 
 use crate::backlog::{BusyPeriods, Debt};
 use crate::baseline::Baseline;
-use crate::cause::{self, CLIENT, Cause, NAMED};
+use crate::cause::{self, CLIENT, Cause, NAMED, OUTAGE};
 use crate::ledger::{ByCause, Ledger};
+use crate::nodes::{Ledgers, failing};
 use crate::run::Run;
 
 /// One request stands for this many thousandths of a request without sampling.
@@ -97,20 +100,23 @@ impl Split {
 
 /// Splits every slow request of the measured phases.
 #[must_use]
-pub fn requests(run: &Run, ledger: &Ledger, baseline: &Baseline) -> Vec<Request> {
-    let queued = run.slow_ops.iter().map(|(_, op)| (op.due_ns, op.done_ns));
-    let queued = queued.filter(|(due, done)| done.saturating_sub(*due) > baseline.queued_over_ns());
-    let periods = BusyPeriods::of(ledger, queued);
-    let mut debt = Debt::new(ledger, &periods);
+pub fn requests(run: &Run, ledgers: &Ledgers, baseline: &Baseline) -> Vec<Request> {
     let weights = weights(run);
-    run.slow_ops
-        .iter()
-        .zip(weights)
-        .map(|((_, op), weight_milli)| Request {
-            op: op.clone(),
-            weight_milli,
-            split: split(op, ledger, &mut debt),
-        })
+    let mut splits = vec![Split::default(); run.slow_ops.len()];
+    // Each node has its own queue, and its own debts.
+    for (ledger, places) in ledgers.by_node(&run.slow_ops) {
+        let ops = || places.iter().map(|place| &run.slow_ops[*place].1);
+        let queued = ops().map(|op| (op.due_ns, op.done_ns));
+        let queued =
+            queued.filter(|(due, done)| done.saturating_sub(*due) > baseline.queued_over_ns());
+        let periods = BusyPeriods::of(ledger, queued);
+        let mut debt = Debt::new(ledger, &periods);
+        for (place, op) in places.iter().zip(ops()) {
+            splits[*place] = split(op, ledger, &mut debt, &failing(&run.outages, op));
+        }
+    }
+    let all = run.slow_ops.iter().zip(weights).zip(splits);
+    all.map(|(((_, op), weight_milli), split)| Request { op: op.clone(), weight_milli, split })
         .filter(|request| run.measured(request.op.due_ns))
         .collect()
 }
@@ -129,7 +135,8 @@ fn sending(op: &SlowOp) -> u64 {
     if op.sent_ns == 0 { done_ns } else { op.sent_ns.clamp(op.due_ns, done_ns) }
 }
 
-fn split(op: &SlowOp, ledger: &Ledger, debt: &mut Debt<'_>) -> Split {
+/// `failing` are the stretches in which nobody served its slot.
+fn split(op: &SlowOp, ledger: &Ledger, debt: &mut Debt<'_>, failing: &[(u64, u64)]) -> Split {
     let total = op.done_ns.saturating_sub(op.due_ns);
     let owed = debt.owed(op.due_ns, op.done_ns);
     let (late_ns, sent_ns) = late_span(op);
@@ -137,8 +144,14 @@ fn split(op: &SlowOp, ledger: &Ledger, debt: &mut Debt<'_>) -> Split {
     let mut left = total;
     let before = ledger.within(op.due_ns, late_ns);
     let after = ledger.within(sent_ns, op.done_ns);
+    let waits = [(op.due_ns, late_ns), (sent_ns, op.done_ns)];
+    let outage_ns = unstalled(failing, &waits, ledger);
     let direct_ns = std::array::from_fn(|place| {
-        let part = if place == CLIENT { client_ns } else { before[place] + after[place] };
+        let part = match place {
+            CLIENT => client_ns,
+            OUTAGE => outage_ns,
+            _ => before[place] + after[place],
+        };
         // Rounding down at both ends of a piece may leave a nanosecond too much.
         let part = part.min(left);
         left -= part;
@@ -146,6 +159,15 @@ fn split(op: &SlowOp, ledger: &Ledger, debt: &mut Debt<'_>) -> Split {
     });
     let inherited_ns = inherit(owed, left);
     Split { direct_ns, inherited_ns, unexplained_ns: left - inherited_ns.iter().sum::<u64>() }
+}
+
+/// Time that lies both in one of `failing` and in one of `waits`, without what is a stall's.
+fn unstalled(failing: &[(u64, u64)], waits: &[(u64, u64)], ledger: &Ledger) -> u64 {
+    let common = |(from, to): &(u64, u64)| {
+        waits.iter().map(|(start, end)| ((*from).max(*start), (*to).min(*end))).collect::<Vec<_>>()
+    };
+    let spans = failing.iter().flat_map(common).filter(|(from, to)| from < to);
+    spans.map(|(from, to)| (to - from).saturating_sub(ledger.within(from, to).iter().sum())).sum()
 }
 
 /// Spreads waiting time over what is owed, in proportion, and no more than is owed.

@@ -57,16 +57,23 @@ pub fn rank(class: StallClass) -> usize {
     }
 }
 
-/// Everything that time can be named for: the classes in their order, then the client.
-pub const NAMED: usize = CLASSES.len() + 1;
+/// Everything that time can be named for: the classes in their order, an outage, then the client.
+pub const NAMED: usize = CLASSES.len() + 2;
 
-/// The client's place after all classes: where the server was stalled, too, it is the server.
-pub const CLIENT: usize = CLASSES.len();
+/// An outage's place after all classes: what stalled a server is worth more than that it was away.
+pub const OUTAGE: usize = CLASSES.len();
 
-/// The cause at a place: a class by its rank, or the client.
+/// The client's place after all others: where the server was stalled, too, it is the server.
+pub const CLIENT: usize = OUTAGE + 1;
+
+/// The cause at a place: a class by its rank, an outage, or the client.
 #[must_use]
 pub fn at(place: usize) -> Cause {
-    CLASSES.get(place).map_or(Cause::Client, |class| Cause::Stall(*class))
+    match CLASSES.get(place) {
+        Some(class) => Cause::Stall(*class),
+        None if place == OUTAGE => Cause::Outage,
+        None => Cause::Client,
+    }
 }
 
 /// What a nanosecond of a request's waiting was due to.
@@ -74,6 +81,8 @@ pub fn at(place: usize) -> Cause {
 pub enum Cause {
     /// A stall of the server.
     Stall(StallClass),
+    /// Nobody served the slot: its node was dead, or it was between two nodes.
+    Outage,
     /// The client's own lateness: a connection was free and the request was not sent.
     Client,
     /// Nothing that was observed.
@@ -85,6 +94,7 @@ impl Cause {
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
+            Self::Outage => "slot_outage",
             Self::Client => "client",
             Self::Unexplained => "unexplained",
             Self::Stall(class) => match class {
@@ -114,6 +124,7 @@ impl Cause {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Outage => "an outage of the slot",
             Self::Client => "the client itself",
             Self::Unexplained => "unexplained",
             Self::Stall(class) => match class {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use stallion_timeline::{Chaos, Server, SlowlogEntry, Stall, StallClass};
+use stallion_timeline::{Chaos, Outage, Server, SlowlogEntry, Stall, StallClass};
 
 use crate::cause::Cause;
 use crate::run::Run;
@@ -32,8 +32,10 @@ const IDLE_CORE: &str = "an idle core woke up";
 /// `fork of BGSAVE`, `command KEYS * (SLOWLOG: 497 ms)`, `waits for a CPU held by stress`.
 #[must_use]
 pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
-    let Cause::Stall(class) = cause else {
-        return cause.name().to_owned();
+    let class = match cause {
+        Cause::Stall(class) => class,
+        Cause::Outage => return outage_label(run, from_ns, to_ns),
+        Cause::Client | Cause::Unexplained => return cause.name().to_owned(),
     };
     let what = main_subject(run, class, from_ns, to_ns);
     let job = || saving_job(run, from_ns, to_ns);
@@ -60,6 +62,19 @@ pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
         StallClass::BlockIo if !what.is_empty() => format!("requests of {what}"),
         _ => cause.name().to_owned(),
     }
+}
+
+/// `an outage of the slots of 127.0.0.1:7000`.
+fn outage_label(run: &Run, from_ns: u64, to_ns: u64) -> String {
+    let within = |outage: &&Outage| outage.start_ns < to_ns && outage.end_ns > from_ns;
+    let mut nodes: Vec<&str> =
+        run.outages.iter().filter(within).map(|outage| outage.node.as_str()).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    if nodes.is_empty() {
+        return Cause::Outage.name().to_owned();
+    }
+    format!("an outage of the slots of {}", nodes.join(" and "))
 }
 
 /// How long the disk was busy in calls that waited for it: ` (of 412 ms the disk was busy for

@@ -79,7 +79,7 @@ pub fn join(paths: &[PathBuf]) -> Result<Run, JoinError> {
         let keep_intervals = Some(timeline.header.role) == client;
         absorb(&mut run, &path, timeline, keep_intervals)?;
     }
-    keep_driven_server(&mut run);
+    keep_driven_servers(&mut run);
     settle(&mut run);
     Ok(run)
 }
@@ -274,15 +274,21 @@ fn slice(source: usize, interval: Interval, path: &Path) -> Result<Slice, JoinEr
     Ok(Slice { source, interval, response })
 }
 
-/// A probe may watch all shards of a host, of which a client drives one: another one's fork does
-/// not delay its requests. Without a client, or with one of an unknown port, all are kept.
-fn keep_driven_server(run: &mut Run) {
-    let driven = port_of(&run.header.target).filter(|_| run.driven());
-    let Some(driven) = driven.filter(|port| run.stalls.iter().any(|stall| stall.port == *port))
-    else {
+/// A probe may watch all shards of a host, of which a client drives one, or the nodes of a cluster:
+/// another one's fork does not delay its requests. Without a client, or with one of an unknown port,
+/// all are kept.
+fn keep_driven_servers(run: &mut Run) {
+    let named = port_of(&run.header.target).filter(|_| run.driven());
+    let is_cluster = run.slow_ops.iter().any(|(_, op)| op.node.is_some());
+    let clusters = run.slices.iter().filter_map(|slice| slice.interval.cluster.as_ref());
+    let nodes = clusters.filter(|_| is_cluster).flat_map(|cluster| &cluster.nodes);
+    let mut driven: Vec<u16> = nodes.filter_map(|node| port_of(&node.node)).chain(named).collect();
+    driven.sort_unstable();
+    driven.dedup();
+    if !run.stalls.iter().any(|stall| driven.contains(&stall.port)) {
         return;
-    };
-    let other = |stall: &Stall| stall.port != driven && stall.port != 0;
+    }
+    let other = |stall: &Stall| !driven.contains(&stall.port) && stall.port != 0;
     let mut ports: Vec<u16> =
         run.stalls.iter().filter(|stall| other(stall)).map(|stall| stall.port).collect();
     ports.sort_unstable();

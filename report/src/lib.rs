@@ -31,6 +31,8 @@ pub mod ledger;
 
 pub mod backlog;
 
+pub mod nodes;
+
 pub mod attribute;
 
 pub mod spike;

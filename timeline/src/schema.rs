@@ -355,6 +355,10 @@ pub struct SlowOp {
     /// own lateness.
     #[serde(default)]
     pub own_lag_ns: u64,
+    /// The node of a cluster that answered it, or was to answer it, as address and port; none of a
+    /// single server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
 }
 
 /// Something that could not be recorded.

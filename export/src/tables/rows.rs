@@ -265,6 +265,7 @@ fn slow_op_columns() -> Vec<(&'static str, Cell<Row<SlowOp>>)> {
         ("outcome", Cell::Text(|row| word(&row.of.outcome))),
         ("ahead", Cell::Count(|row| u64::from(row.of.ahead))),
         ("own_lag_ns", Cell::Count(|row| row.of.own_lag_ns)),
+        ("node", Cell::Text(|row| row.of.node.clone().unwrap_or_default())),
     ])
 }
 

@@ -5,7 +5,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::outcome::Outcome;
 use crate::limits::MAX_SLOW_OPS;
-use crate::units::{CommandId, ConnId, KeyId, Nanos};
+use crate::units::{CommandId, ConnId, KeyId, Nanos, NodeId};
 
 /// One request from its intended time to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Sample {
     pub outcome: Outcome,
     /// Requests before it on its connection when it was encoded.
     pub ahead: u32,
+    /// The node of a cluster that answered it, or was to answer it.
+    pub node: Option<NodeId>,
 }
 
 /// Reservoir sampling: each slow request of the interval is kept with the same probability, so
@@ -134,6 +136,7 @@ mod tests {
             connection: ConnId(0),
             outcome: Outcome::Ok,
             ahead: 0,
+            node: None,
         }
     }
 

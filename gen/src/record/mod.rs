@@ -201,7 +201,7 @@ impl<'a> Recorder<'a> {
             .slow
             .kept()
             .iter()
-            .map(|sample| slow_op(sample, first_connection, &self.layout.encoder))
+            .map(|sample| slow_op(sample, first_connection, &self.layout))
             .collect();
         let late = late_records(index, interval);
         let outages = interval.cluster.as_ref().zip(self.layout.board.as_ref());
@@ -280,7 +280,9 @@ fn late_records(ring: usize, interval: &Interval) -> Vec<Record> {
     records
 }
 
-fn slow_op(sample: &Sample, first_connection: u32, encoder: &Encoder) -> SlowOp {
+fn slow_op(sample: &Sample, first_connection: u32, layout: &Layout) -> SlowOp {
+    let Layout { encoder, board, .. } = layout;
+    let node = sample.node.zip(board.as_ref());
     let slot = slot_of(&encoder.key_text(sample.command, sample.key)).0;
     SlowOp {
         due_ns: sample.due.0,
@@ -299,6 +301,7 @@ fn slow_op(sample: &Sample, first_connection: u32, encoder: &Encoder) -> SlowOp 
         },
         ahead: sample.ahead,
         own_lag_ns: sample.sent.since(sample.ready.max(sample.due)),
+        node: node.and_then(|(node, board)| board.address(node)).map(|place| place.to_string()),
     }
 }
 

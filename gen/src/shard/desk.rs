@@ -344,7 +344,7 @@ impl Desk {
         if outcome == Outcome::Hit {
             flight.route.version = version;
         }
-        if self.router.is_some() && self.reply_routed(id, &flight, outcome, bytes, now) {
+        if self.router.is_some() && self.reply_routed(id, &mut flight, outcome, bytes, now) {
             return Ok(());
         }
         if outcome == Outcome::Error(ErrorKind::NoScript) {
@@ -380,13 +380,16 @@ impl Desk {
         let Settings { open, slow_ns, .. } = self.settings;
         // In the closed model the time of sending is the intended time: that of the first sending.
         let sent = if open { flight.sent } else { flight.due.min(flight.sent) };
-        let flight = Flight { sent, ..flight };
+        // One that nobody answered waited for whoever serves its slot.
+        let owner = || self.router.as_deref().map(|router| router.owner(flight.route.slot));
+        let node = flight.node.or_else(owner);
+        let flight = Flight { sent, node, ..flight };
         let ended = sample(connection, flight, outcome, now);
         self.ledger.current.end_request(ended, open, slow_ns);
     }
 }
 
 fn sample(connection: ConnId, flight: Flight, outcome: Outcome, now: Nanos) -> Sample {
-    let Flight { due, ready, sent, command, key, ahead, .. } = flight;
-    Sample { due, ready, sent, done: now, command, key, connection, outcome, ahead }
+    let Flight { due, ready, sent, command, key, ahead, node, .. } = flight;
+    Sample { due, ready, sent, done: now, command, key, connection, outcome, ahead, node }
 }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 pub use routed::Route;
 
-use crate::units::{CommandId, KeyId, Nanos};
+use crate::units::{CommandId, KeyId, Nanos, NodeId};
 use crate::workload::Op;
 use routed::Ways;
 
@@ -32,6 +32,8 @@ pub struct Flight {
     pub ahead: u32,
     /// What a cluster needs to know of it; nothing with a single server.
     pub route: Route,
+    /// The node of a cluster that has answered it; none before one has.
+    pub node: Option<NodeId>,
 }
 
 /// Requests that follow each other and share their times.
@@ -216,7 +218,7 @@ impl Flights {
             (span.due, span.ready, span.sent, span.ahead + index as u32)
         });
         let (command, nonce, key) = (op.command(), op.nonce(), op.key());
-        Flight { due, ready, sent, command, nonce, key, ahead, route }
+        Flight { due, ready, sent, command, nonce, key, ahead, route, node: None }
     }
 
     /// Takes the one that an answer came for.
@@ -274,6 +276,7 @@ mod tests {
                     key: KeyId(key),
                     ahead: ahead as u32,
                     route: Route::default(),
+                    node: None,
                 };
                 assert_eq!(flight, wanted);
             }

@@ -172,6 +172,8 @@ fn a_cluster_by_node_with_what_each_disturbance_did() {
     assert_eq!(kill.until_axis_ns, 2_700 * synthetic::MS as i64, "until all was answered again");
     let p99 = |stretch: &stallion_report::around::Stretch| stretch.response.unwrap().p99_ns;
     assert!(p99(&kill.during) > 100 * p99(&kill.before), "{kill:?}");
+    let spike = &analysis.spikes[0].spike;
+    assert!(spike.attribution.share_of(Cause::Outage) > 1_000, "{:?}", spike.attribution);
     let [missed] = &analysis.crosscheck.missed[..] else { panic!("{:?}", analysis.crosscheck) };
     assert_eq!(
         missed.cause,

@@ -310,7 +310,10 @@ fn interval(
         cluster: (scenario.nodes > 0).then(|| cluster(scenario, answered)),
         ..Interval::default()
     };
-    (interval, slow.into_iter().map(slow_op).collect())
+    // The one server that there is answers in the name of the first node.
+    let node = (scenario.nodes > 0).then(|| "127.0.0.1:7000".to_owned());
+    let slow = slow.into_iter().map(|done| SlowOp { node: node.clone(), ..slow_op(done) });
+    (interval, slow.collect())
 }
 
 /// Every request of the node 7001 in the first 100 ms of a second is redirected once.
@@ -347,5 +350,6 @@ fn slow_op(request: &Done) -> SlowOp {
         outcome: Outcome::Ok,
         ahead: 0,
         own_lag_ns: request.own_lag_ns,
+        node: None,
     }
 }

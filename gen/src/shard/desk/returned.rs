@@ -27,13 +27,14 @@ impl Desk {
     pub(super) fn reply_routed(
         &mut self,
         id: ConnId,
-        flight: &Flight,
+        flight: &mut Flight,
         outcome: Outcome,
         bytes: u64,
         now: Nanos,
     ) -> bool {
         let room = self.connections[id.index()].room;
         let Some(router) = &mut self.router else { return false };
+        flight.node = router.node(room);
         let Outcome::Error(kind) = outcome else {
             router.heard(room, now.since(flight.sent));
             count_one(router, &mut self.ledger.current, flight, (bytes, room), now);
@@ -208,7 +209,8 @@ impl Desk {
         let Waiting { op, due, sent, version, part, slot, .. } = waiting;
         let Op { command, nonce, key, .. } = op;
         let route = Route { version, part, slot, ..Route::default() };
-        let flight = Flight { due, ready: due, sent, command, nonce, key, ahead: 0, route };
+        let (ready, ahead, node) = (due, 0, None);
+        let flight = Flight { due, ready, sent, command, nonce, key, ahead, route, node };
         self.end_flight(ConnId(0), flight, outcome, now);
     }
 }

@@ -181,5 +181,6 @@ impl Desk {
 
 fn flight_of(op: Op, due: Nanos, sent: Nanos) -> Flight {
     let Op { command, nonce, key, .. } = op;
-    Flight { due, ready: due, sent, command, nonce, key, ahead: 0, route: Route::default() }
+    let (route, node) = (Route::default(), None);
+    Flight { due, ready: due, sent, command, nonce, key, ahead: 0, route, node }
 }

@@ -4,6 +4,7 @@ use super::{Desk, returned, sample};
 use crate::limits::MAX_COMMANDS;
 use crate::measure::outcome::Outcome;
 use crate::shard::connection::State;
+use crate::shard::flight::Flight;
 use crate::units::{ConnId, Nanos};
 
 /// Answers whose counters are fetched before they are taken: no more than usually come at once.
@@ -52,8 +53,9 @@ impl Desk {
             interval.end_usual(by_command, expected.reads(), response, now.since(span.sent));
             if response_ns >= self.settings.slow_ns {
                 let flights = &*flights;
+                let node = self.router.as_ref().and_then(|router| router.node(connection.room));
                 interval.slow.offer_many(count as u64, response_ns, |index| {
-                    let flight = flights.get(index as usize);
+                    let flight = Flight { node, ..flights.get(index as usize) };
                     let is_read = expected.reads() >> flight.command.0 & 1 != 0;
                     let outcome = if is_read { Outcome::Hit } else { Outcome::Ok };
                     sample(id, flight, outcome, now)
