@@ -14,6 +14,8 @@ mod tidy;
 
 mod fuzz;
 
+mod dist;
+
 mod test;
 
 mod demo;
@@ -39,13 +41,16 @@ cargo xtask COMMAND
                   fuzzes the parsers of replies, trees and redirects, each for so long (10m), or adds
                   what was found to the committed corpus (needs a C++ compiler)
   tidy            checks what a machine can check of the project's rules
+  dist [--debug]  packs target/dist/: a .deb, and a static archive (--debug: the packing alone, with
+                  the program that tests built)
   ebpf            builds the eBPF object that the feature `probes` embeds
   truth [--quick] [--seed N] [--only WORDS]
                   induces stalls whose length is known, and writes what the probes and the report
                   make of them to results/truth/ (root, an idle host, eight minutes); --only: those
                   with these words in their name (or quiet), and nothing is written
   bench NAME [--quick]
-                  measures: engine, peers, pacing, hot, link, load, scale, ceiling or probes;
+                  measures: engine, peers, pacing, hot, link, load, scale, ceiling, probes,
+                  cluster, hotkey or metrics;
                   writes results/bench/ and docs/PERFORMANCE.md (on an idle host, up to ten minutes;
                   `load` needs 12 GB of memory; --quick: less of all, and writes nothing)
 ";
@@ -109,6 +114,8 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(&[]),
         ["fuzz", flags @ ..] => fuzz(flags),
+        ["dist"] => dist::run(),
+        ["dist", "--debug"] => dist::check(&[]),
         ["ebpf"] => ebpf::run(),
         ["truth", flags @ ..] => truth(flags),
         ["bench", name] => bench::run(name, false),

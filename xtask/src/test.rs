@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use crate::{ebpf, fuzz, install, shell, tidy};
+use crate::{dist, ebpf, fuzz, install, shell, tidy};
 
 /// How long each fuzz target runs: the corpus, and a little beyond.
 const FUZZ: Duration = Duration::from_secs(10);
@@ -34,6 +34,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         step("lint", || shell::run(&lint.concat())),
         step("documentation", || shell::run(&documentation.concat())),
         step("tidy", || tidy::run(features)),
+        step("packages", || dist::check(features)),
         step("fuzz", || fuzz::run(FUZZ, None, false)),
         // Last, so that the log ends with the failures.
         step("test", || shell::run(&[test_runner(), features].concat())),

@@ -36,6 +36,8 @@ mod cluster;
 
 mod hotkey;
 
+mod metrics;
+
 mod tls;
 
 use anyhow::bail;
@@ -56,10 +58,11 @@ pub(crate) fn run(name: &str, quick: bool) -> anyhow::Result<()> {
         "probes" => probes::run(effort),
         "cluster" => cluster::run(effort),
         "hotkey" => hotkey::run(effort),
+        "metrics" => metrics::run(effort),
         "tls" => tls::run(effort),
         _ => bail!(
             "`{name}` is no benchmark: there are engine, peers, pacing, hot, link, load, scale, \
-             ceiling, probes, cluster, hotkey and tls"
+             ceiling, probes, cluster, hotkey, metrics and tls"
         ),
     }
 }

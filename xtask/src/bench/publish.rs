@@ -93,7 +93,7 @@ mod tests {
         let page = fs::read_to_string(shell::root().join(PAGE)).unwrap();
         for name in [
             "engine", "peers", "pacing", "hot", "link", "load", "scale", "ceiling", "probes",
-            "cluster", "tls",
+            "cluster", "metrics", "tls",
         ] {
             assert!(replaced(&page, name, "").is_ok(), "{name}");
         }
