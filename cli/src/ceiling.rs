@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use stallion_gen::ceiling::search::Step;
-use stallion_gen::ceiling::{Ceiling, Options, Tried, find};
+use stallion_gen::ceiling::{Ceiling, Options, Told, Tried, find};
 use stallion_gen::plan::Plan;
 use stallion_gen::slo::Slo;
 use stallion_gen::verdict::Bound;
@@ -14,18 +14,20 @@ use stallion_report::render::ceiling::render;
 
 use crate::client::{self, human_count, human_us};
 use crate::exit::{Failure, Outcome};
+use crate::live::{self, Live};
 
 const EXAMPLES: &str = "\
 Examples:
   stallion ceiling -p 6379 --slo 'p99<1ms'
   stallion ceiling -p 6379 --slo 'p99.9<5ms' --pipeline 16 --rw-ratio 9:1 --out results/ceiling
+  stallion ceiling -p 6379 --tui                     every rate tried, on the whole terminal
 
 It measures the closed model first, climbs from a tenth of it, closes in on the rate at which the
 objective breaks, and repeats around it. Exit 3 when the client was the bottleneck.";
 
 /// The flags of `ceiling`.
 #[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true, after_help = EXAMPLES)]
+#[command(disable_help_flag = true, after_help = EXAMPLES, next_help_heading = "The run")]
 pub(crate) struct Args {
     #[command(flatten)]
     server: client::Server,
@@ -54,6 +56,10 @@ pub(crate) struct Args {
     /// Write DIR/ceiling.json, and the curve as DIR/ceiling.html
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    metrics: live::Metrics,
+    #[command(flatten)]
+    shown: live::Shown,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
@@ -71,12 +77,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         precision: args.precision,
         repeats: args.repeats,
     };
-    println!(
-        "{:<7} {:>10} {:>10} {:>9} {:>9} {:>9} {:>7} {:>7}  result",
-        "stage", "asked/s", "answered/s", "p50", "p99", "p99.9", "server%", "client%"
-    );
-    let ceiling = find(&plan, &options, &client::stop_flag()?, &mut print_step)
-        .map_err(client::start_failure)?;
+    let ceiling = search(args, &plan, &options)?;
     if let Some(folder) = &args.out {
         let path = folder.join("ceiling.json");
         std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
@@ -89,6 +90,39 @@ pub(crate) fn run(args: &Args) -> Outcome {
         println!("\nwrote {} and {}", path.display(), page.display());
     }
     conclude(&ceiling)
+}
+
+fn search(args: &Args, plan: &Plan, options: &Options) -> Result<Ceiling, Failure> {
+    let mut live = Live::begin("ceiling", plan, &args.metrics, &args.shown)?;
+    let lines = !live.has_screen();
+    if lines {
+        print_head();
+    }
+    let mut tell = |told: Told<'_>| match told {
+        Told::Second(progress, open) => live.second_of(progress, open),
+        Told::Tried(tried) => {
+            live.step(tried);
+            if lines {
+                print_step(tried);
+            }
+        }
+    };
+    let found = find(plan, options, &client::stop_flag()?, &mut tell);
+    drop(live);
+    let ceiling = found.map_err(client::start_failure)?;
+    if !lines {
+        // What the screen showed is gone with it.
+        print_head();
+        ceiling.steps.iter().for_each(print_step);
+    }
+    Ok(ceiling)
+}
+
+fn print_head() {
+    println!(
+        "{:<7} {:>10} {:>10} {:>9} {:>9} {:>9} {:>7} {:>7}  result",
+        "stage", "asked/s", "answered/s", "p50", "p99", "p99.9", "server%", "client%"
+    );
 }
 
 fn print_step(tried: &Tried) {

@@ -29,8 +29,9 @@ use stallion_gen::workload::sizes::Sizes;
 use stallion_gen::workload::values::Content;
 
 pub(crate) use read::{CoreList, cores, duration, socket_address};
+pub(crate) use stallion_view::words::{human_count, human_us};
 pub(crate) use tls::Tls;
-pub(crate) use words::{error_lines, human_count, human_us, write_json};
+pub(crate) use words::{error_lines, write_json};
 
 use read::{bits_per_s, shares, ttl_range};
 
@@ -92,6 +93,7 @@ impl Place {
 
 /// The server, and how to speak to it.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Server")]
 pub(crate) struct Server {
     #[command(flatten)]
     place: Place,
@@ -152,6 +154,7 @@ impl Server {
 
 /// What is sent and how, as far as filling and driving agree.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Keys, values and the client itself")]
 pub(crate) struct Work {
     /// Number of keys; they are named PREFIX and twelve digits
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
@@ -215,6 +218,7 @@ impl Work {
 
 /// What the measured traffic is made of.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Traffic")]
 pub(crate) struct Traffic {
     /// How the arrivals of an open model are spread
     #[arg(long, value_enum, default_value_t = Arrivals::Constant)]

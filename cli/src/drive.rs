@@ -22,7 +22,7 @@ use terminal::{ProgressLines, print_summary};
 use crate::client::{self, human_us};
 use crate::compare::{Limits, check_baseline, with_baseline};
 use crate::exit::{Failure, Outcome};
-use crate::live::{self, Scraped};
+use crate::live::{self, Live};
 use crate::null;
 
 const EXAMPLES: &str = "\
@@ -36,13 +36,14 @@ Examples:
   stallion drive --mix get=80,set=15,mget:8=5 --value-size 100-2000
   stallion drive --rate 20000 --out results/b --baseline results/a --fail-on 'p99>5%'
   stallion drive --rate 20000 --duration 10m --metrics 9121      for Prometheus, on loopback
+  stallion drive --rate 20000 --duration 10m --tui             on the whole terminal; q ends it
   stallion drive --trace monday.trace --speed 2                traffic as `stallion capture` saw it
 Exit: 0 ok, 1 failed, 2 could not start, 3 the run is invalid (the client was the bottleneck, or the
 rate was missed), 99 an objective given with --slo was broken.";
 
 /// The flags of `drive`.
 #[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true, after_help = EXAMPLES)]
+#[command(disable_help_flag = true, after_help = EXAMPLES, next_help_heading = "The run")]
 pub(crate) struct Args {
     #[command(flatten)]
     server: client::Server,
@@ -92,10 +93,10 @@ pub(crate) struct Args {
     /// Objective, for example p99<1ms; exit 99 when it is broken
     #[arg(long, value_name = "pNN<TIME")]
     slo: Option<Slo>,
-    /// Answer Prometheus at http://ADDRESS/metrics while the run lasts: a port of loopback, or
-    /// HOST:PORT
-    #[arg(long, value_name = "ADDRESS", value_parser = live::address)]
-    metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    metrics: live::Metrics,
+    #[command(flatten)]
+    shown: live::Shown,
     /// Compare with an earlier run at the end: its timeline, or its folder
     #[arg(long, value_name = "RUN", requires = "out")]
     baseline: Option<PathBuf>,
@@ -186,14 +187,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let plan = args.plan(null.as_ref())?;
     let stop = client::stop_flag()?;
     let mut lines = ProgressLines::new(plan.rate != Rate::Max);
-    let watched = client::on_terminal();
-    let encoder = plan.encoder();
-    let mut scraped = args.metrics.map(Scraped::serve).transpose()?;
+    let mut live = Live::begin("drive", &plan, &args.metrics, &args.shown)?;
     let mut progress = |progress: &Progress| {
-        if let Some(scraped) = &mut scraped {
-            scraped.second(progress, encoder.commands(), plan.rate != Rate::Max);
-        }
-        if watched {
+        live.second(progress);
+        if live.wants_lines() {
             lines.print(progress);
         }
     };
@@ -205,6 +202,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     copies(&plan, &outputs.stop).map_err(client::start_failure)?;
     let finished = run_plan(&plan, &mut outputs).map_err(client::start_failure)?;
+    drop(live);
     if args.json.as_deref() != Some(Path::new("-")) {
         print_summary(&finished, args.out.as_deref());
     }

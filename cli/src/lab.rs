@@ -1,6 +1,7 @@
 //! `stallion lab`: whole experiments from one file.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -11,14 +12,18 @@ use stallion_lab::scenario::{self, EMBEDDED};
 use stallion_lab::stack::Registry;
 use stallion_lab::sweep::{self, Scale};
 use stallion_lab::{Interrupt, Scenario};
+use stallion_timeline::clock::monotonic_ns;
+use stallion_view::Watch;
 
 use crate::client::Tls;
 use crate::exit::{Failure, Outcome};
+use crate::live;
 
 const EXAMPLES: &str = "\
 Examples:
   stallion lab list
   stallion lab run demo
+  stallion lab run demo --tui                 on the whole terminal, with the stalls as they happen
   stallion lab run eviction --scale small
   stallion lab run pipelining --set load.value_size=4096 --set sweep.drive.pipeline=[1,32]
   stallion lab run pipelining --stack redis://10.0.0.7:6379
@@ -49,6 +54,7 @@ enum Verb {
         scenario: String,
     },
     /// Run a scenario from its servers to its report
+    #[command(after_help = EXAMPLES)]
     Run(RunArgs),
     /// Make the pages, plots and index of a folder of results anew from their data
     Render {
@@ -88,6 +94,10 @@ struct RunArgs {
     /// Run again what is finished
     #[arg(long)]
     fresh: bool,
+    /// Show it on the whole terminal while it lasts, with the stalls that the probes see; q ends it.
+    /// Without a terminal there are lines
+    #[arg(long)]
+    tui: bool,
     /// Do not probe the server (needs no root then)
     #[arg(long)]
     no_probes: bool,
@@ -137,6 +147,8 @@ fn run_scenario(args: &RunArgs) -> Outcome {
     let sweep = sweep::read(&file, &source, scale, &args.set).map_err(Failure::usage)?;
     let default_out = || PathBuf::from("results").join(&sweep.scenario.name);
     let urls: Vec<String> = args.stack.iter().filter(|url| *url != "local").cloned().collect();
+    println!("{}: {}", sweep.scenario.name, sweep.scenario.question);
+    let screen = args.tui.then(|| live::of_lab(&sweep.scenario.name)).flatten();
     let options = Options {
         program: std::env::current_exe().context("cannot find this program's own file")?,
         tool: concat!("stallion ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -147,23 +159,60 @@ fn run_scenario(args: &RunArgs) -> Outcome {
         tls: args.tls.lab(urls.iter().any(|url| plan::Target::wants_tls(url)))?,
         urls,
         allow_foreign: args.allow_foreign,
-        quiet: sweep.scenario.is_experiment(),
+        quiet: sweep.scenario.is_experiment() || screen.is_some(),
+        folders: screen.as_ref().map(|(_, folders)| folders.clone()),
     };
     let interrupt = Interrupt::on_signals().context("cannot handle Ctrl-C")?;
-    println!("{}: {}", sweep.scenario.name, sweep.scenario.question);
-    let say = |line: &str| println!("- {line}");
+    let said = Said::new(screen.map(|(watch, _)| watch));
+    let say = |line: &str| said.line(line);
     if sweep.scenario.is_experiment() {
         let command = command(args, scale);
         let request = Request { sweep, scale, fresh: args.fresh, command, options };
-        return conclude(
-            &experiment::run(&request, &interrupt, &say).map_err(anyhow::Error::from)?,
-        );
+        let done = experiment::run(&request, &interrupt, &say);
+        said.end();
+        return conclude(&done.map_err(anyhow::Error::from)?);
     }
     let scenario = &sweep.points.first().context("the scenario has no run")?.scenario;
-    let finished =
-        stallion_lab::run(scenario, &options, &interrupt, &say).map_err(anyhow::Error::from)?;
+    let finished = stallion_lab::run(scenario, &options, &interrupt, &say);
+    said.end();
+    let finished = finished.map_err(anyhow::Error::from)?;
     print(&finished);
     end(&finished)
+}
+
+/// Where the lab's own lines go: to standard output, or to the screen and to standard output when
+/// that is over.
+struct Said {
+    watch: Option<Watch>,
+    lines: Mutex<Vec<String>>,
+}
+
+impl Said {
+    fn new(watch: Option<Watch>) -> Self {
+        Self { watch, lines: Mutex::default() }
+    }
+
+    fn line(&self, line: &str) {
+        tracing::info!("{line}");
+        let Some(watch) = &self.watch else {
+            println!("- {line}");
+            return;
+        };
+        watch.tell(|model| {
+            model.doing = line.to_owned();
+            model.note(monotonic_ns(), line);
+        });
+        if let Ok(mut lines) = self.lines.lock() {
+            lines.push(line.to_owned());
+        }
+    }
+
+    fn end(self) {
+        drop(self.watch);
+        for line in self.lines.into_inner().unwrap_or_default() {
+            println!("- {line}");
+        }
+    }
 }
 
 /// The command line that asks for the same again; addresses may hold passwords, and are left out.

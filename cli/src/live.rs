@@ -1,75 +1,99 @@
-//! What can be seen of a run while it lasts, besides its lines: metrics for Prometheus.
+//! What can be seen of a run while it lasts: metrics for Prometheus, and the whole terminal.
 
-use std::net::{Ipv4Addr, SocketAddr};
+mod metrics;
 
-use hdrhistogram::Histogram;
+mod screen;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use stallion_gen::ceiling::Tried;
+use stallion_gen::plan::{Plan, Rate};
 use stallion_gen::record::Progress;
-use stallion_gen::workload::command::Commands;
-use stallion_metrics::sources::Second;
-use stallion_metrics::{Board, serve};
-use stallion_timeline::histogram::empty;
+use stallion_gen::resp::command::Encoder;
+use stallion_gen::run::aside::Aside;
 
-use crate::client::socket_address;
+use metrics::Scraped;
+pub(crate) use metrics::{address, serve_board};
+use screen::Screen;
+pub(crate) use screen::of_lab;
+
 use crate::exit::Failure;
 
-/// `--metrics`: a port alone is one of loopback.
-pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
-    match text.parse::<u16>() {
-        Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
-        Err(_) => socket_address(text),
+/// The flag of what Prometheus sees.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "While it lasts")]
+pub(crate) struct Metrics {
+    /// Answer Prometheus at http://ADDRESS/metrics while it lasts: a port of loopback, or HOST:PORT
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// The flags of the whole terminal.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "While it lasts")]
+pub(crate) struct Shown {
+    /// Show it on the whole terminal while it lasts: percentiles, rate, cores, nodes and stalls; q
+    /// ends it. Without a terminal there are lines
+    #[arg(long)]
+    tui: bool,
+    /// Show the stalls of this timeline, too, as `stallion probe --out FILE` writes it
+    #[arg(long, value_name = "FILE", requires = "tui")]
+    stalls: Option<PathBuf>,
+}
+
+/// Everybody who sees a run of the client.
+pub(crate) struct Live {
+    encoder: Encoder,
+    open: bool,
+    scraped: Option<Scraped>,
+    screen: Screen,
+}
+
+impl Live {
+    /// Listens for Prometheus at once; the terminal is taken when the first second is over, so that
+    /// a run that cannot start leaves it alone.
+    pub(crate) fn begin(
+        verb: &str,
+        plan: &Plan,
+        metrics: &Metrics,
+        shown: &Shown,
+    ) -> Result<Self, Failure> {
+        // Whoever answers scrapes does so off the shards' cores.
+        let _aside = Aside::of(&plan.cores);
+        Ok(Self {
+            encoder: plan.encoder(),
+            open: plan.rate != Rate::Max,
+            scraped: metrics.metrics.map(Scraped::serve).transpose()?,
+            screen: Screen::wanted(verb, plan, shown),
+        })
     }
-}
 
-/// Serves an empty board.
-pub(crate) fn serve_board(address: SocketAddr) -> Result<Board, Failure> {
-    let board = Board::default();
-    let bound = serve(address, board.clone()).map_err(|error| {
-        Failure::usage(format!("--metrics {address}: {error}; give another port, or 0 for any"))
-    })?;
-    eprintln!("metrics at http://{bound}/metrics");
-    Ok(board)
-}
+    /// What is told in lines, where a person or a log wants them: not where the screen shows it.
+    pub(crate) fn wants_lines(&self) -> bool {
+        self.screen.wants_lines()
+    }
 
-/// The metrics of a client's run, and memory to decode in.
-pub(crate) struct Scraped {
-    board: Board,
-    histograms: [Histogram<u64>; 3],
-}
-
-impl Scraped {
-    pub(crate) fn serve(address: SocketAddr) -> Result<Self, Failure> {
-        let board = serve_board(address)?;
-        Ok(Self { board, histograms: [empty(), empty(), empty()] })
+    /// Whether the terminal is, or will be, taken.
+    pub(crate) fn has_screen(&self) -> bool {
+        matches!(self.screen, Screen::Wanted(..) | Screen::Taken(..))
     }
 
     /// Takes in one second, the warm-up's seconds, too.
-    pub(crate) fn second(&mut self, progress: &Progress, commands: &Commands, open: bool) {
-        let merged = &progress.merged;
-        let [response, service, lag] = &mut self.histograms;
-        merged.response_of(open).write_to(response);
-        merged.service.write_to(service);
-        merged.lag.write_to(lag);
-        let counts = merged.counts;
-        self.board.second(&Second {
-            seconds: (merged.end_ns - merged.start_ns) as f64 / 1e9,
-            due: counts.due,
-            sent: counts.sent,
-            answered: counts.answered,
-            timeouts: counts.timeouts,
-            lost: counts.lost,
-            in_flight: merged.in_flight,
-            backlog: merged.backlog,
-            ops: merged.ops_by_name(commands),
-            errors: merged.errors_by_name(),
-            response,
-            service,
-            lag,
-            bytes: (merged.bytes_sent, merged.bytes_received),
-            reconnects: merged.reconnects,
-            cpu_ns: merged.cpu_ns,
-            busy_max: merged.busy_max,
-            cluster: progress.cluster.as_ref(),
-        });
-        progress.servers.iter().for_each(|server| self.board.server(server));
+    pub(crate) fn second(&mut self, progress: &Progress) {
+        self.second_of(progress, self.open);
+    }
+
+    /// Takes in one second of the open model, or of the closed one.
+    pub(crate) fn second_of(&mut self, progress: &Progress, open: bool) {
+        if let Some(scraped) = &mut self.scraped {
+            scraped.second(progress, self.encoder.commands(), open);
+        }
+        self.screen.second(progress, open);
+    }
+
+    /// Takes in a step of a search.
+    pub(crate) fn step(&self, tried: &Tried) {
+        self.screen.step(tried);
     }
 }

@@ -13,6 +13,7 @@ use stallion_timeline::Role;
 
 use crate::client::{self, human_count};
 use crate::exit::{Failure, Outcome};
+use crate::live::{self, Live, Shown};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +26,7 @@ Keys are PREFIX and twelve digits; values are a function of seed, key and size, 
 
 /// The flags of `load`.
 #[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true, after_help = EXAMPLES)]
+#[command(disable_help_flag = true, after_help = EXAMPLES, next_help_heading = "The run")]
 pub(crate) struct Args {
     #[command(flatten)]
     server: client::Server,
@@ -46,6 +47,8 @@ pub(crate) struct Args {
     /// Write the timeline DIR/load.jsonl
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    metrics: live::Metrics,
 }
 
 impl Args {
@@ -99,7 +102,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         plan.work = Work::Fill { from };
     }
     let bar = progress_bar(from, plan.keys);
-    let mut progress = |progress: &Progress| bar.inc(progress.merged.counts.answered);
+    let mut live = Live::begin("load", &plan, &args.metrics, &Shown::default())?;
+    let mut progress = |progress: &Progress| {
+        live.second(progress);
+        bar.inc(progress.merged.counts.answered);
+    };
     let mut outputs = Outputs {
         timeline: args.out.as_ref().map(|folder| folder.join("load.jsonl")),
         role: Role::Load,

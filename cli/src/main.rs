@@ -2,7 +2,11 @@
 
 mod exit;
 
+mod settings;
+
 mod client;
+
+mod log;
 
 mod inputs;
 
@@ -27,6 +31,7 @@ mod drive;
 mod probe;
 mod report;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser};
@@ -34,9 +39,36 @@ use clap::{CommandFactory as _, Parser};
 /// Drives a Redis or Valkey shard to its ceiling and names every stall it meets on the way.
 #[derive(Debug, Parser)]
 #[command(name = "stallion", version, about, propagate_version = true)]
+#[command(after_help = HELP)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
+    #[command(flatten)]
+    everywhere: Everywhere,
+}
+
+const HELP: &str = "\
+Examples:
+  stallion doctor                                    what can this host do, and what is missing?
+  stallion load -p 6379 --keys 1000000               fill a server
+  stallion drive -p 6379 --rate 20000 --tui          measure it, on the whole terminal
+  stallion report results/run                        what its spikes were due to
+  stallion help drive                                every flag of a verb
+
+Every flag may also be set by the environment (STALLION_DRIVE_RATE=20000) or by a file, stallion.toml
+(rate = 20000 under [drive]); the command line goes first. `stallion shell --settings` prints such a
+file with every flag.";
+
+/// The flags of every verb.
+#[derive(Debug, clap::Args)]
+struct Everywhere {
+    /// Read flags from this file, or from none [default: stallion.toml, where there is one]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    config: Option<PathBuf>,
+    /// Log to standard error: a level such as info or debug, or levels by part such as
+    /// stallion_gen::control=debug
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = log::filter, help_heading = "Everywhere")]
+    log: Option<log::Filter>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -49,7 +81,7 @@ enum Verb {
     Ceiling(Box<ceiling::Args>),
     /// Watch a redis-server with eBPF and write down what stalls it (root)
     Probe(probe::Args),
-    /// One disturbance: bgsave, aof-rewrite, bigkey-on
+    /// One disturbance: bgsave, pause, bigkey-on, reshard, kill-master and more
     Chaos(Box<chaos::Args>),
     /// Join timelines, attribute spikes to stalls, write HTML, Markdown and JSON
     Report(report::Args),
@@ -75,8 +107,23 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let verb = Cli::parse().verb;
-    exit::code(exit::unless_unheard(|| run(&verb)))
+    let completed = match settings::complete(&Cli::command(), std::env::args_os().collect()) {
+        Ok(completed) => completed,
+        Err(failure) => return exit::code(Err(failure)),
+    };
+    let Cli { verb, everywhere } = match Cli::try_parse_from(&completed.words) {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(completed.refuse(&error)),
+    };
+    let Everywhere { config, log } = everywhere;
+    log.iter().for_each(log::begin);
+    tracing::debug!(?config, "settings");
+    let outcome = exit::unless_unheard(|| {
+        completed.tell();
+        run(&verb)
+    });
+    log::release();
+    exit::code(outcome)
 }
 
 fn run(verb: &Verb) -> exit::Outcome {
@@ -96,5 +143,58 @@ fn run(verb: &Verb) -> exit::Outcome {
         Verb::Null(args) => null::run(args),
         Verb::Shell(args) => shell::run(args, Cli::command()),
         Verb::Doctor(args) => doctor::run(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The command lines of a verb's examples: what stands before two blanks, a pipe or another
+    /// program.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let lines = help.lines().filter_map(|line| {
+            let line = line.trim_start().strip_prefix("sudo ").unwrap_or(line.trim_start());
+            line.starts_with("stallion ").then_some(line)
+        });
+        let typed = |line: &str| {
+            let ends = ["  ", " | ", " > ", " && "].map(|end| line.find(end).unwrap_or(line.len()));
+            line[..ends.into_iter().min().unwrap_or(line.len())].to_owned()
+        };
+        lines.map(|line| words(&typed(line))).collect()
+    }
+
+    /// Words as a shell takes them apart, as far as the examples need it.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+        for letter in line.chars() {
+            match (quote, letter) {
+                (None, '\'' | '"') => quote = Some(letter),
+                (Some(open), _) if open == letter => quote = None,
+                (None, ' ') => words.push(std::mem::take(&mut word)),
+                _ => word.push(letter),
+            }
+        }
+        words.push(word);
+        words
+    }
+
+    #[test]
+    fn every_verb_teaches_by_examples_that_parse() {
+        let program = Cli::command();
+        for verb in program.get_subcommands() {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples = examples(&help);
+            assert!(!examples.is_empty(), "`stallion help {}` has no example", verb.get_name());
+            for words in examples {
+                let error = Cli::try_parse_from(&words).err().map(|error| error.to_string());
+                assert_eq!(error, None, "{}", words.join(" "));
+            }
+        }
+    }
+
+    #[test]
+    fn the_flags_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
     }
 }

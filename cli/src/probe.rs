@@ -158,7 +158,13 @@ fn threshold_ns(plan: &Plan) -> u64 {
 
 fn print_states(pid: u32, port: u16, states: &[ProbeState]) {
     eprintln!("watching process {pid}, port {port}");
+    tracing::info!(pid, port, "attached");
     for state in states {
+        if state.status == ProbeStatus::Failed {
+            tracing::warn!(probe = state.name, reason = state.reason, "not attached");
+        } else {
+            tracing::debug!(probe = state.name, status = ?state.status, hook = state.hook);
+        }
         let status = match state.status {
             ProbeStatus::Active => "active",
             ProbeStatus::Disabled => "disabled",

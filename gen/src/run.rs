@@ -38,7 +38,7 @@ use crate::tls::TlsFacts;
 use crate::units::Nanos;
 use crate::workload::arrivals::Schedule;
 
-mod aside;
+pub mod aside;
 
 mod files;
 
@@ -129,6 +129,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     let store = way::SharedStore::open(plan)?;
     let site = Site { address: address.clone(), cluster: cluster.as_ref(), versions, store };
     let mut crew = Crew::open(plan, &site, &encoder, &schedule, &outputs.stop)?;
+    tracing::info!(server = %plan.target, connections = plan.conns, cpus = ?plan.cores, "connected");
     let times = Times::of(plan, monotonic_ns() + LEAD_NS);
     let writer = create_timeline(plan, tls.as_ref(), outputs).map_err(RunError::Timeline)?;
     let (found, servers) = channel();
@@ -157,6 +158,7 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     crew.join();
     let end_ns = monotonic_ns();
     let interrupted = outputs.stop.load(Ordering::Relaxed);
+    tracing::info!(interrupted, "every request has its end");
     let drain_ns = times.end_ns.min(end_ns);
     recorder.write(&phase(PhaseName::Drain, drain_ns, ""));
     // A prober that has ended by now leaves the first measurement to stand alone.

@@ -115,7 +115,7 @@ fn every_query_names_a_metric_that_exists() {
         expressions(&serde_json::from_str(&text).unwrap(), &mut asked);
     }
     let rules = std::fs::read_to_string(folder().join("prometheus/rules.yml")).unwrap();
-    expressions(&serde_yaml::from_str(&rules).unwrap(), &mut asked);
+    expressions(&serde_norway::from_str(&rules).unwrap(), &mut asked);
     assert!(asked.len() > 40, "only {} queries were found", asked.len());
     let exported = exported();
     let exists = |name: &str| exported.contains(name) || catalogue::of_sample(name).is_some();
@@ -147,7 +147,7 @@ fn promtool_agrees() {
 fn each_alert_has_a_test_and_a_reason() {
     let read =
         |name: &str| std::fs::read_to_string(folder().join("prometheus").join(name)).unwrap();
-    let rules: Value = serde_yaml::from_str(&read("rules.yml")).unwrap();
+    let rules: Value = serde_norway::from_str(&read("rules.yml")).unwrap();
     let tests = read("rules_test.yml");
     for rule in rules["groups"][0]["rules"].as_array().unwrap() {
         let name = rule["alert"].as_str().unwrap();
@@ -158,9 +158,9 @@ fn each_alert_has_a_test_and_a_reason() {
 
 fn compose(name: &str) -> Compose {
     let text = std::fs::read_to_string(folder().join(name)).unwrap();
-    let mut value: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+    let mut value: serde_norway::Value = serde_norway::from_str(&text).unwrap();
     value.apply_merge().unwrap();
-    serde_yaml::from_value(value).unwrap_or_else(|error| panic!("{name}: {error}"))
+    serde_norway::from_value(value).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 fn services(compose: &Compose) -> impl Iterator<Item = (&String, &Service)> {

@@ -237,6 +237,9 @@ pub struct Interval {
     /// Busy share of the busiest shard thread, 0 to 1.
     #[serde(default)]
     pub client_busy_max: f64,
+    /// Busy share of each shard thread by its number, 0 to 1; empty in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client_busy: Vec<f64>,
     /// Time the shard threads were runnable but not running (schedstat).
     #[serde(default)]
     pub client_runqueue_ns: u64,

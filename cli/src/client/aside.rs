@@ -9,6 +9,7 @@ use crate::exit::Failure;
 
 /// Cache-aside: a GET that finds nothing reads a store, and writes what it says into the cache.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "A store behind the cache")]
 pub(crate) struct Store {
     /// Treat the server as a cache before a store that is asked when a GET finds nothing: a PostgreSQL
     /// as postgresql://[user[:password]@]host[:port]/database (PGPASSWORD in the environment hides the

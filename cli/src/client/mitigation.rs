@@ -8,6 +8,7 @@ use super::read::duration;
 
 /// How the load of hot keys is kept off their shard, and at what price.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Hot keys")]
 pub(crate) struct Mitigation {
     /// What is done for hot keys; measure does nothing, and measures how old answers are as the
     /// others do

@@ -10,6 +10,7 @@ use crate::exit::Failure;
 
 /// Which commands, and how often.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Commands")]
 pub(crate) struct Mix {
     /// Reads to writes: GET and SET by weight
     #[arg(long, value_name = "R:W", default_value = "1:0", value_parser = ratio)]

@@ -8,6 +8,7 @@ use crate::exit::Failure;
 
 /// What the server is.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Cluster and ring")]
 pub(crate) struct Shape {
     /// What the server is: node, cluster for a node of a cluster of which all nodes are driven, or
     /// ring for servers that know nothing of each other, among which the client shares the keys out

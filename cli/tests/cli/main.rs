@@ -30,6 +30,8 @@ mod contract;
 
 mod formats;
 
+mod howto;
+
 mod load;
 
 mod cluster;
@@ -53,3 +55,5 @@ mod plan;
 mod tls;
 
 mod stopped;
+
+mod tui;

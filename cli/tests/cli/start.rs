@@ -151,3 +151,13 @@ fn a_password_in_the_environment_is_used_and_stands_in_no_urls_way() {
     let ended = run(&["drive", "--target", &url], "wrong");
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
 }
+
+#[test]
+fn a_log_tells_of_connections_and_slips_in_its_filter_are_refused() {
+    let server = crate::harness::redis::Redis::start(&[]);
+    let run = ["drive", "-p", &server.port, "--duration", "1s", "--rate", "100", "--allow-invalid"];
+    let ended = stallion(&[&run[..], &["--log", "info"]].concat());
+    ended.expect(0, &["INFO stallion_gen::run: connected"]);
+    assert!(ended.err.contains("connections=50"), "{}", ended.err);
+    stallion(&[&run[..], &["--log", "loud"]].concat()).expect(2, &["is no level"]);
+}

@@ -125,3 +125,37 @@ fn completions_and_the_manual_know_the_flags() {
     assert!(page.starts_with(".") && page.contains("slow\\-threshold"), "{page}");
     stallion(&["shell", "--completions", "cmd"]).expect(2, &["cmd", "bash", "zsh"]);
 }
+
+#[test]
+fn settings_come_from_the_command_line_then_the_environment_then_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |variables: &[(&str, &str)], toml: &str, args: &[&str]| {
+        std::fs::write(folder.path().join("stallion.toml"), toml).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stallion"));
+        command.current_dir(folder.path()).args(args).envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let refused = "error: redis://127.0.0.1:1: Connection refused";
+    let from_file = run(&[], "[drive]\nport = 1\n", &["drive"]);
+    assert_eq!(from_file.0, Some(2));
+    assert!(from_file.1.contains("note: --port 1 from stallion.toml line 2"), "{from_file:?}");
+    assert!(from_file.1.contains(refused), "{from_file:?}");
+    let (code, text) = run(&[("STALLION_DRIVE_PORT", "1")], "[drive]\nport = 2\n", &["drive"]);
+    assert!(code == Some(2) && text.contains("the environment (STALLION_DRIVE_PORT)"), "{text}");
+    assert!(text.contains(refused), "{text}");
+    let (_, text) = run(&[("STALLION_DRIVE_PORT", "2")], "port = 3\n", &["drive", "-p", "1"]);
+    assert!(text.starts_with(refused), "{text}");
+    let (code, text) = run(&[], "[drive]\nraet = 2\n", &["drive"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        text.contains("stallion.toml line 2: `stallion drive` has no flag --raet; is `rate`"),
+        "{text}"
+    );
+    let (code, text) = run(&[], "[drive]\n\nconns = \"many\"\n", &["drive"]);
+    assert_eq!(code, Some(2));
+    assert!(text.contains("--conns is from stallion.toml line 3"), "{text}");
+    let (code, text) =
+        run(&[("STALLION_CONFIG", "none")], "[drive]\nraet = 2\n", &["drive", "-p", "1"]);
+    assert!(code == Some(2) && text.starts_with(refused), "{text}");
+}

@@ -84,7 +84,16 @@ pub struct Ceiling {
     pub steps: Vec<Tried>,
 }
 
-/// Searches. `tell` hears of each rate as it is done. A search that is interrupted ends with what
+/// What is told while a search lasts.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// A second of the rate that is being tried, and whether that is one of the open model.
+    Second(&'a Progress, bool),
+    /// A rate that was tried.
+    Tried(&'a Tried),
+}
+
+/// Searches. `tell` hears of each second, and of each rate as it is done. A search that is interrupted ends with what
 /// it knows.
 ///
 /// # Errors
@@ -93,20 +102,16 @@ pub fn find(
     plan: &Plan,
     options: &Options,
     stop: &Arc<AtomicBool>,
-    tell: &mut dyn FnMut(&Tried),
+    tell: &mut dyn FnMut(Told<'_>),
 ) -> Result<Ceiling, RunError> {
-    let closed = one_run(plan, Rate::Max, stop)?.0;
+    let closed = one_run(plan, Rate::Max, stop, tell)?.0;
     let from = options.from.map_or(closed.ops_per_sec / 10.0, |rate| rate as f64).max(1.0);
     // An open model can be a little above the closed one, whose connections wait in turn.
     let highest = closed.ops_per_sec * 1.25;
     let mut search = Search::new(from, highest, options.precision, options.repeats);
     let mut steps = Vec::new();
     while let Some(asked) = search.next() {
-        let Some(step) = try_rate(plan, options, asked, stop, &mut |tried| {
-            tell(&tried);
-            steps.push(tried);
-        })?
-        else {
+        let Some(step) = try_rate(plan, options, asked, stop, tell, &mut steps)? else {
             break;
         };
         search.learn(asked, step);
@@ -125,19 +130,22 @@ fn try_rate(
     options: &Options,
     (stage, rate): (Stage, f64),
     stop: &Arc<AtomicBool>,
-    note: &mut dyn FnMut(Tried),
+    tell: &mut dyn FnMut(Told<'_>),
+    steps: &mut Vec<Tried>,
 ) -> Result<Option<Step>, RunError> {
     let rate = rate.round().max(1.0) as u64;
     let (mut met, mut broken, mut starved) = (0, 0, 0);
     loop {
-        let (summary, backlog) = one_run(plan, Rate::Steady(rate), stop)?;
+        let (summary, backlog) = one_run(plan, Rate::Steady(rate), stop, tell)?;
         if stop.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let reason = broken_because(&summary, options, rate, backlog);
         let step = if reason.is_empty() { Step::Met } else { Step::Broken };
         let passed_over = summary.verdict.bound == Bound::Generator && starved < STARVED_STEPS;
-        note(Tried { stage, rate, step, reason, summary });
+        let tried = Tried { stage, rate, step, reason, summary };
+        tell(Told::Tried(&tried));
+        steps.push(tried);
         if passed_over {
             starved += 1;
             continue;
@@ -157,13 +165,20 @@ fn try_rate(
 
 /// One run with connections of its own, so that no backlog is left over; its summary and the
 /// backlog at its end.
-fn one_run(plan: &Plan, rate: Rate, stop: &Arc<AtomicBool>) -> Result<(Summary, u64), RunError> {
+fn one_run(
+    plan: &Plan,
+    rate: Rate,
+    stop: &Arc<AtomicBool>,
+    tell: &mut dyn FnMut(Told<'_>),
+) -> Result<(Summary, u64), RunError> {
     let plan = Plan { rate, ..plan.clone() };
+    let open = plan.rate != Rate::Max;
     let mut backlog = 0;
     let mut progress = |progress: &Progress| {
         if progress.at_ns <= plan.duration_ns as i64 {
             backlog = progress.merged.backlog;
         }
+        tell(Told::Second(progress, open));
     };
     let mut outputs = Outputs {
         timeline: None,

@@ -129,7 +129,10 @@ async fn look_until(poll: Poll, found: Sender<Server>, mut stop: watch::Receiver
                     return;
                 }
             }
-            _ => line = None,
+            _ => {
+                tracing::info!(server = %poll.target, "does not answer INFO; a new connection is opened");
+                line = None;
+            }
         }
         if last || *stop.borrow() {
             return;

@@ -111,6 +111,7 @@ pub fn find(
     }
     let board = Arc::new(Board::default());
     board.publish(&map, &addresses);
+    tracing::info!(nodes = map.nodes.len(), primaries = map.primaries, "cluster found");
     let addresses: Vec<SocketAddr> = addresses.into_iter().take(map.primaries).flatten().collect();
     let mut primaries: Vec<NodeId> =
         addresses.iter().filter_map(|address| board.number(*address)).collect();
@@ -173,7 +174,10 @@ async fn refresh(board: &Board, credentials: &Credentials, random: &mut Xoshiro2
     }
     for node in nodes {
         let asked = timeout(PATIENCE, ask(node, credentials)).await;
-        let Ok(Ok(Some(map))) = asked else { continue };
+        let Ok(Ok(Some(map))) = asked else {
+            tracing::info!(%node, "does not say who serves what");
+            continue;
+        };
         let mut addresses = Vec::new();
         for node in &map.nodes {
             let address = resolve(&node.host, node.port).await;
@@ -183,8 +187,10 @@ async fn refresh(board: &Board, credentials: &Credentials, random: &mut Xoshiro2
             addresses.push(address);
         }
         board.publish(&map, &addresses);
+        tracing::debug!(%node, nodes = map.nodes.len(), primaries = map.primaries, "topology read");
         return;
     }
+    tracing::warn!("no node says who serves what; what is known stays");
 }
 
 /// The topology as one node sees it; none when it knows none.

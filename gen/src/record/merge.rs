@@ -66,6 +66,8 @@ pub struct Merged {
     pub syscalls: u64,
     /// Busy share of the busiest shard.
     pub busy_max: f64,
+    /// How long each shard was busy, and of how long, by its number, in nanoseconds.
+    pub busy_ns: Vec<(f64, f64)>,
     /// Longest time that one shard waited for a core.
     pub runqueue_max_ns: u64,
     /// The sum over the shards.
@@ -104,6 +106,7 @@ impl Default for Merged {
             cpu_ns: 0,
             syscalls: 0,
             busy_max: 0.0,
+            busy_ns: Vec::new(),
             runqueue_max_ns: 0,
             runqueue_ns: 0,
             cluster: None,
@@ -157,7 +160,9 @@ impl Merged {
         } else {
             interval.cpu_ns as f64 / wall_ns
         };
-        self.busy_max = self.busy_max.max(busy.clamp(0.0, 1.0));
+        let busy = busy.clamp(0.0, 1.0);
+        self.busy_max = self.busy_max.max(busy);
+        self.add_busy(ring as usize, (busy * wall_ns, wall_ns));
         self.runqueue_max_ns = self.runqueue_max_ns.max(runqueue_ns);
         self.runqueue_ns += runqueue_ns;
     }
@@ -189,6 +194,9 @@ impl Merged {
         self.cpu_ns += later.cpu_ns;
         self.syscalls += later.syscalls;
         self.busy_max = self.busy_max.max(later.busy_max);
+        for (ring, busy) in later.busy_ns.iter().enumerate() {
+            self.add_busy(ring, *busy);
+        }
         self.runqueue_max_ns = self.runqueue_max_ns.max(later.runqueue_max_ns);
         self.runqueue_ns += later.runqueue_ns;
         if let Some(later) = &later.cluster {
@@ -200,6 +208,20 @@ impl Merged {
         if let Some(later) = &later.store {
             self.store.get_or_insert_default().absorb(later);
         }
+    }
+
+    fn add_busy(&mut self, ring: usize, (busy_ns, wall_ns): (f64, f64)) {
+        if self.busy_ns.len() <= ring {
+            self.busy_ns.resize(ring + 1, (0.0, 0.0));
+        }
+        self.busy_ns[ring].0 += busy_ns;
+        self.busy_ns[ring].1 += wall_ns;
+    }
+
+    /// Busy share of each shard by its number, 0 to 1.
+    #[must_use]
+    pub fn busy(&self) -> Vec<f64> {
+        self.busy_ns.iter().map(|(busy_ns, wall_ns)| busy_ns / wall_ns.max(1.0)).collect()
     }
 
     fn add_counts(
@@ -265,8 +287,11 @@ impl Merged {
             cluster,
             strategy,
             store,
+            busy_ns,
             ..
         } = std::mem::take(self);
+        self.busy_ns = busy_ns;
+        self.busy_ns.clear();
         (self.strategy, self.store) = (strategy, store);
         (self.response, self.service, self.lag, self.cluster) = (response, service, lag, cluster);
         (self.own_lag, self.receive_delay, self.connect) = (own_lag, receive_delay, connect);
@@ -319,6 +344,7 @@ impl Merged {
             bytes_received: self.bytes_received,
             client_cpu_ns: self.cpu_ns,
             client_busy_max: self.busy_max,
+            client_busy: self.busy().into_iter().map(rounded).collect(),
             client_runqueue_ns: self.runqueue_ns,
             client_syscalls: self.syscalls,
             reconnects: self.reconnects,
@@ -332,4 +358,9 @@ impl Merged {
             store: self.store.as_ref().map(|sum| store::record(sum, &mut encoded)),
         }
     }
+}
+
+/// A share to a thousandth: more digits would only be bytes.
+fn rounded(share: f64) -> f64 {
+    (share * 1_000.0).round() / 1_000.0
 }

@@ -39,7 +39,12 @@ pub struct Progress {
     pub servers: Vec<Server>,
     /// By node and slot, of a cluster.
     pub cluster: Option<ClusterInterval>,
+    /// When the client was late, and which slots failed, in it; of very many the first.
+    pub events: Vec<Record>,
 }
+
+/// Events of one second that are told.
+const EVENTS: usize = 64;
 
 impl Progress {
     /// Keeps the newest look at each server, and the slow commands of all looks.
@@ -182,6 +187,7 @@ impl<'a> Recorder<'a> {
 
     fn fail(&mut self, error: io::Error) {
         // A full disk ends the file, not the run: the sums go on, and the user is told.
+        tracing::error!(%error, "the timeline broke off");
         self.writer = None;
         self.write_error = Some(error);
     }
@@ -214,7 +220,12 @@ impl<'a> Recorder<'a> {
         for sample in samples {
             self.write(&Record::SlowOp(sample));
         }
-        self.write_all(late.into_iter().chain(outages));
+        for record in late.into_iter().chain(outages) {
+            self.write(&record);
+            if self.second.events.len() < EVENTS {
+                self.second.events.push(record);
+            }
+        }
     }
 
     /// Writes the intervals up to number `complete`, which no shard will add to.
@@ -249,9 +260,11 @@ impl<'a> Recorder<'a> {
             self.second.at_ns = end_ns as i64 - self.layout.origin_ns as i64;
             let cluster = self.second.merged.cluster.as_ref().zip(self.layout.board.as_ref());
             self.second.cluster = cluster.map(|(sum, board)| cluster::record(sum, board));
+            log(&self.second);
             (self.progress)(&self.second);
             self.second.merged.clear();
             self.second.servers.clear();
+            self.second.events.clear();
             self.second_ends_ns = end_ns + 1_000_000_000;
         }
     }
@@ -262,6 +275,23 @@ impl<'a> Recorder<'a> {
         self.turn();
         self.emit(i64::MAX);
         (self.totals, self.writer, self.write_error)
+    }
+}
+
+/// What of a second belongs into a log.
+fn log(second: &Progress) {
+    let merged = &second.merged;
+    if merged.reconnects > 0 {
+        tracing::info!(connections = merged.reconnects, "opened again");
+    }
+    let errors = merged.errors_by_name();
+    if !errors.is_empty() {
+        tracing::info!(?errors, "answers that were errors");
+    }
+    for event in &second.events {
+        if let Record::Outage(outage) = event {
+            tracing::warn!(node = outage.node, slots = outage.slots, "slots failed");
+        }
     }
 }
 

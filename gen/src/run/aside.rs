@@ -9,14 +9,15 @@ use nix::unistd::Pid;
 
 /// The calling thread, and those that it starts, stand aside as long as this lives.
 #[derive(Debug)]
-pub(super) struct Aside {
+pub struct Aside {
     before: Option<CpuSet>,
     batch: bool,
 }
 
 impl Aside {
     /// Leaves `cores` to the shards, if any other is left for this thread.
-    pub(super) fn of(cores: &[usize]) -> Self {
+    #[must_use]
+    pub fn of(cores: &[usize]) -> Self {
         let batch = change_policy(libc::SCHED_OTHER, (libc::SCHED_BATCH, LONG_SLICE_NS));
         Self { before: leave(cores), batch }
     }
@@ -54,7 +55,8 @@ fn change_policy(from: libc::c_int, (to, slice_ns): (libc::c_int, u64)) -> bool 
     wanted.sched_nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     // SAFETY: 0 is the calling thread, and the attributes outlive the call.
     unsafe {
-        libc::sched_getscheduler(0) == from
+        // By its number: musl's own function says that there is no such call.
+        libc::syscall(libc::SYS_sched_getscheduler, 0) == libc::c_long::from(from)
             && libc::syscall(libc::SYS_sched_setattr, 0, &raw const wanted, 0) == 0
     }
 }

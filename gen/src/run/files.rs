@@ -21,9 +21,15 @@ pub(super) fn make_room(connections: usize) {
     ] {
         // SAFETY: a valid struct.
         if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) } == 0 {
+            tracing::debug!(
+                from = limit.rlim_cur,
+                to = raised.rlim_cur,
+                "limit of open files raised"
+            );
             return;
         }
     }
+    tracing::warn!(limit = limit.rlim_cur, wanted, "the limit of open files could not be raised");
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::mpsc::Sender;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
@@ -82,6 +83,8 @@ pub struct Options {
     pub allow_foreign: bool,
     /// Whether the output of `load` and `drive` goes to files beside the results.
     pub quiet: bool,
+    /// Hears into which folder a run writes its timelines, when it begins.
+    pub folders: Option<Sender<PathBuf>>,
 }
 
 /// Runs a scenario. `say` hears what is being done, a line at a time.
@@ -115,6 +118,10 @@ impl Bench {
         say: &(dyn Fn(&str) + Sync),
     ) -> Result<Measured, RunError> {
         let results = Results::prepare(&options.out, &options.source).map_err(RunError::Results)?;
+        if let Some(folders) = &options.folders {
+            // Whoever hears it may have gone.
+            let _ = folders.send(options.out.clone());
+        }
         let targets = self.targets();
         let local = targets.iter().filter(|target| target.is_local());
         let plan = Plan {

@@ -49,6 +49,13 @@ impl Verb {
     ) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.args(flags).stdin(Stdio::null());
+        // The scenario says all: what the user has set for verbs of his own is not meant for these.
+        let set = std::env::vars_os().map(|(name, _)| name);
+        let ours = |name: &std::ffi::OsString| name.to_string_lossy().starts_with("STALLION_");
+        set.filter(ours).for_each(|name| {
+            command.env_remove(name);
+        });
+        command.env("STALLION_CONFIG", "none");
         if importance == Importance::Instrument {
             go_before_others(&mut command);
         }

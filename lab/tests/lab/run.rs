@@ -99,6 +99,7 @@ impl Play {
             tls: None,
             allow_foreign: false,
             quiet: false,
+            folders: None,
         };
         let result = stallion_lab::run(&scenario, &options, interrupt, &|_| {});
         assert!(!self.root.exists(), "the stack stays behind");

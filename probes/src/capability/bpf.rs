@@ -27,7 +27,7 @@ const TRACE_FENTRY: u32 = 24;
 const PERF_ATTR_WORDS: usize = 14;
 const PERF_TYPE_SOFTWARE: u32 = 1;
 const PERF_SW_CPU_CLOCK: u64 = 0;
-const PERF_IOC_SET_BPF: libc::c_ulong = 0x4004_2408;
+const PERF_IOC_SET_BPF: libc::Ioctl = 0x4004_2408;
 
 /// `r0 = 0; exit`.
 const NOTHING: [u64; 2] = [0xb7, 0x95];
@@ -83,7 +83,7 @@ fn embedded() -> Finding {
         Finding::good("eBPF object", "embedded in this program")
     } else {
         let remedy = "cargo xtask ebpf && cargo build --release --features probes";
-        Finding::bad("eBPF object", Grade::Poor, "not embedded in this program", remedy)
+        Finding::bad("eBPF object", Grade::Poor, "not embedded in this program", remedy).by(remedy)
     }
 }
 

@@ -8,6 +8,12 @@ use stallion_timeline::HostFacts;
 
 use super::{Finding, Grade};
 
+/// What getrlimit calls a resource, which C libraries disagree about.
+#[cfg(target_env = "gnu")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
+
 /// Descriptors that 10 000 connections and some files need.
 const FILES: u64 = 10_240;
 /// Memory that registered buffers may lock before the limit starts to matter.
@@ -78,7 +84,10 @@ fn governor(governor: &str) -> Finding {
     match governor {
         "" => Finding::good(name, "none (fixed by the host, as in most guests)"),
         "performance" => Finding::good(name, governor),
-        other => Finding::bad(name, Grade::Fair, other, "cpupower frequency-set -g performance"),
+        other => {
+            let command = "cpupower frequency-set -g performance";
+            Finding::bad(name, Grade::Fair, other, command).by(command)
+        }
     }
 }
 
@@ -120,7 +129,7 @@ fn steal_share(before: (u64, u64), after: (u64, u64)) -> f64 {
     after.0.saturating_sub(before.0) as f64 / all as f64
 }
 
-fn limit(resource: libc::__rlimit_resource_t) -> u64 {
+fn limit(resource: Resource) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: a valid struct for the kernel to fill.
     unsafe { libc::getrlimit(resource, &raw mut limit) };
@@ -134,6 +143,7 @@ fn files() -> Finding {
         few => {
             let remedy = format!("ulimit -n {FILES}, before more than {few} connections");
             Finding::bad(name, Grade::Fair, few.to_string(), remedy)
+                .by(format!("ulimit -n {FILES}"))
         }
     }
 }
@@ -145,7 +155,8 @@ fn locked() -> Finding {
         bytes if bytes >= LOCKED_BYTES => Finding::good(name, format!("{} MiB", bytes >> 20)),
         bytes => {
             let found = format!("{} KiB", bytes >> 10);
-            Finding::bad(name, Grade::Fair, found, "ulimit -l unlimited")
+            let command = "ulimit -l unlimited";
+            Finding::bad(name, Grade::Fair, found, command).by(command)
         }
     }
 }
@@ -156,7 +167,8 @@ fn backlog() -> Finding {
     if text.parse::<u64>().is_ok_and(|length| length >= BACKLOG) {
         Finding::good(name, text)
     } else {
-        Finding::bad(name, Grade::Fair, text, "sysctl net.core.somaxconn=1024")
+        let command = "sysctl -w net.core.somaxconn=1024";
+        Finding::bad(name, Grade::Fair, text, command).by(command)
     }
 }
 
@@ -165,8 +177,8 @@ fn overcommit() -> Finding {
     match read("/proc/sys/vm/overcommit_memory").as_str() {
         "1" => Finding::good(name, "1"),
         other => {
-            let remedy = "BGSAVE of a large heap may fail: sysctl vm.overcommit_memory=1";
-            Finding::bad(name, Grade::Fair, other, remedy)
+            let remedy = "BGSAVE of a large heap may fail: sysctl -w vm.overcommit_memory=1";
+            Finding::bad(name, Grade::Fair, other, remedy).by("sysctl -w vm.overcommit_memory=1")
         }
     }
 }
@@ -178,6 +190,7 @@ fn huge_pages(policy: &str) -> Finding {
             let remedy = "writes after a fork split huge pages: \
                           echo madvise > /sys/kernel/mm/transparent_hugepage/enabled";
             Finding::bad(name, Grade::Fair, policy, remedy)
+                .by("echo madvise > /sys/kernel/mm/transparent_hugepage/enabled")
         }
         "" => Finding::good(name, "not in this kernel"),
         other => Finding::good(name, other),
@@ -195,6 +208,7 @@ fn server() -> Finding {
     }
     let remedy = "only needed for `stallion lab`: apt-get install redis-server";
     Finding::bad(name, Grade::Fair, "neither redis-server nor valkey-server", remedy)
+        .by("apt-get install --yes redis-server")
 }
 
 #[cfg(test)]

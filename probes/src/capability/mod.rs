@@ -33,13 +33,16 @@ pub struct Finding {
     pub found: String,
     /// What to do about it; empty when nothing is to be done.
     pub remedy: String,
+    /// The commands that do it, as root in a shell; empty where none can.
+    pub commands: Vec<String>,
 }
 
 impl Finding {
     /// A finding that needs no remedy.
     #[must_use]
     pub fn good(name: &'static str, found: impl Into<String>) -> Self {
-        Self { name, grade: Grade::Good, found: found.into(), remedy: String::new() }
+        let (remedy, commands) = (String::new(), Vec::new());
+        Self { name, grade: Grade::Good, found: found.into(), remedy, commands }
     }
 
     /// A finding with a remedy.
@@ -50,10 +53,17 @@ impl Finding {
         found: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { name, grade, found: found.into(), remedy: remedy.into() }
+        Self { name, grade, found: found.into(), remedy: remedy.into(), commands: Vec::new() }
     }
 
-    /// As one object: `{name, grade, found, remedy}`.
+    /// The same, mended by a command.
+    #[must_use]
+    pub fn by(mut self, command: impl Into<String>) -> Self {
+        self.commands.push(command.into());
+        self
+    }
+
+    /// As one object: `{name, grade, found, remedy, commands}`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let grade = match self.grade {
@@ -61,7 +71,13 @@ impl Finding {
             Grade::Fair => "fair",
             Grade::Poor => "poor",
         };
-        json!({"name": self.name, "grade": grade, "found": self.found, "remedy": self.remedy})
+        json!({
+            "name": self.name,
+            "grade": grade,
+            "found": self.found,
+            "remedy": self.remedy,
+            "commands": self.commands,
+        })
     }
 }
 

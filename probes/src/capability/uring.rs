@@ -46,7 +46,10 @@ fn switch() -> Finding {
     match fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default().trim() {
         "" => Finding::good(name, "no such switch (before Linux 6.6)"),
         "0" => Finding::good(name, "0"),
-        value => Finding::bad(name, Grade::Poor, value, "sysctl kernel.io_uring_disabled=0"),
+        value => {
+            let command = "sysctl -w kernel.io_uring_disabled=0";
+            Finding::bad(name, Grade::Poor, value, command).by(command)
+        }
     }
 }
 

@@ -10,6 +10,8 @@ pub(crate) mod fake;
 
 pub(crate) mod others;
 
+pub(crate) mod pty;
+
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 

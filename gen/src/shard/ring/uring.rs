@@ -111,6 +111,10 @@ impl Uring {
     ) -> io::Result<Self> {
         let completions = (connections * 2).max(SUBMISSION_QUEUE as usize * 2) as u32;
         let (ring, buffers, features) = setup(wanted, completions.next_power_of_two())?;
+        tracing::debug!(?features, "a ring");
+        if features != wanted {
+            tracing::warn!(?wanted, had = ?features, "this kernel's io_uring has less than is used");
+        }
         ring.submitter().register_files_sparse(connections.max(1) as u32)?;
         thread::exact_timers();
         Ok(Self {
