@@ -40,23 +40,25 @@ pub(crate) struct Args {
     /// A word that the action knows: an appendfsync (fsync-policy), a maxmemory-policy (maxmemory),
     /// same, jitter or lazy (expiry-storm), kept or overflowed (replica-cut), force or takeover
     /// (failover), empty or snapshot (restart), left or killed (long-script), none, wait or min-replicas
-    /// (lose-primary)
+    /// (lose-primary), a form of entries (weigh), open, headroom, child-first or fresh (guard-rail)
     #[arg(long, value_name = "WORD")]
     policy: Option<String>,
     /// Elements of the big key that is made (bigkey-on, bigkey-cure)
     #[arg(long, value_name = "N")]
     fields: Option<u64>,
     /// Which big key: keys, hgetall, lrange, smembers, zrange or del (bigkey-on, bigkey-cure); how clients
-    /// add: incr, get-set, multi-set, multi-incr, watch or evalsha (contend)
+    /// add: incr, get-set, multi-set, multi-incr, watch or evalsha (contend); what happens: bgsave,
+    /// aof-rewrite or crash (guard-rail)
     #[arg(long, value_name = "COMMAND")]
     kind: Option<String>,
-    /// Keys that are made (expiry-storm, defrag), or added to (contend)
+    /// Keys or entries that are made (expiry-storm, defrag, weigh, guard-rail), or added to (contend)
     #[arg(long, value_name = "N")]
     keys: Option<u64>,
     /// Connections to open (client-flood, contend), or processes to start (cpu-hog)
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// Limit of memory, as 100mb, or as a share of what is used, 80% (maxmemory)
+    /// Limit of memory, as 100mb, or as a share of what is used, 80% (maxmemory); the share of a limit that is
+    /// in use, 70% (guard-rail)
     #[arg(long, value_name = "BYTES|SHARE")]
     memory: Option<String>,
     /// Slots of a cluster to move, such as 0-999 (reshard)

@@ -185,6 +185,61 @@ fn a_proxy_is_compared_with_what_is_behind_it() {
     assert_eq!(processes_within(folder.path()).len(), 0);
 }
 
+/// The scenarios of memory, persistence, threads and growth, each as short as it can be; what is there
+/// after one is the figure that its finding is made of.
+#[test]
+fn limits_are_measured_by_their_scenarios() {
+    let short =
+        ["chaos.0.at=100ms", "drive.duration=600ms", "drive.warmup=100ms", "load.keys=2000"];
+    let fewer = ["chaos.0.keys=2000", "chaos.0.for=200ms"];
+    let cases: [(&str, &[&str], &str); 5] = [
+        (
+            "memory",
+            &["chaos.0.keys=2000", "case=[{label=\"plain keys\"}]"],
+            "chaos.weigh.bytes_per_entry",
+        ),
+        (
+            "durability",
+            &["sweep.chaos.0.keys=[2000]", "case=[{label=\"nothing\"}]"],
+            "chaos.guard-rail.lost",
+        ),
+        (
+            "guard-rail",
+            &["sweep.chaos.0.memory=[\"70%\"]", "case=[{label=\"BGSAVE\"}]"],
+            "chaos.guard-rail.killed_processes",
+        ),
+        (
+            "io-threads",
+            &["sweep.stack.io_threads=[2]", "sweep.drive.pipeline=[16]"],
+            "main_thread_kernel_share",
+        ),
+        (
+            "vertical",
+            &["sweep.load.keys=[2000]", "sweep.stack.huge_pages=[false]"],
+            "chaos.bgsave.latest_fork_usec",
+        ),
+    ];
+    for (name, own, figure) in cases {
+        if name == "guard-rail" && !nix::unistd::Uid::effective().is_root() {
+            println!("without root no limit of memory can be set");
+            continue;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let sets = short.iter().filter(|set| name != "io-threads" || !set.starts_with("chaos"));
+        let of_guard = fewer.iter().filter(|_| ["durability", "guard-rail"].contains(&name));
+        let sets = sets.chain(of_guard).chain(own).flat_map(|set| ["--set", set]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stallion"));
+        command.args(["lab", "run", name, "--scale", "small", "--no-probes", "--out", "results"]);
+        let output = command.args(sets).current_dir(folder.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{name}: {text}{error}");
+        let data = fs::read_to_string(folder.path().join("results/data.json")).unwrap();
+        assert!(data.contains(figure), "{name}: {text}{error}{data}");
+        assert!(text.lines().any(|line| line.starts_with("* ")), "{name}: no finding: {text}");
+    }
+}
+
 #[test]
 fn a_set_value_that_makes_no_sense_is_refused() {
     for (set, part) in [("drive.conns=many", "conns"), ("drive", "KEY=VALUE"), ("chaos.0.x=1", "x")]

@@ -20,6 +20,8 @@ pub mod survey;
 
 pub mod placement;
 
+pub mod group;
+
 pub mod stack;
 
 pub mod chaos;

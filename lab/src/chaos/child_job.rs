@@ -30,14 +30,13 @@ impl ChildJob {
     }
 }
 
-/// Waits until no child works for the server any more.
-pub(super) fn wait_for_children(site: &mut Site) -> Result<(), ChaosError> {
+/// Waits until no child works for the server any more, and gives what it says then.
+pub(super) fn wait_for_children(site: &mut Site) -> Result<Info, ChaosError> {
     wait_while(site, |info| {
         ["rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]
             .iter()
             .any(|field| info.number(field) == Some(1))
     })
-    .map(|_| ())
 }
 
 fn wait_while(site: &mut Site, busy: impl Fn(&Info) -> bool) -> Result<Info, ChaosError> {

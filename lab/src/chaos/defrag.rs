@@ -1,6 +1,6 @@
 //! `defrag`: a heap with holes, and the server closing them while it serves.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use stallion_timeline::clock::monotonic_ns;
@@ -27,7 +27,8 @@ impl Action for Defrag {
     }
 
     fn about(&self) -> &'static str {
-        "makes `keys` keys, removes every other one, and turns activedefrag on for `for`; then all is \
+        "makes `keys` keys, removes every other one, and turns activedefrag on for `for`; where the \
+         server has none, says so, and what MEMORY PURGE and DEBUG RELOAD give back instead; then all is \
          as it was"
     }
 
@@ -77,22 +78,58 @@ fn each(site: &mut Site, prefix: &str, keys: Vec<u64>, word: &str) -> Result<(),
     Ok(())
 }
 
+/// What the allocator holds beyond what it gave away, and what the process holds, in bytes.
+fn holes(site: &mut Site) -> Result<(i64, i64), ChaosError> {
+    let memory = Info::ask(&mut site.connection, "memory")?;
+    let field = |name: &str| memory.number(name).unwrap_or(0);
+    Ok((field("allocator_frag_bytes"), field("used_memory_rss")))
+}
+
 fn mend(site: &mut Site, lasts: Duration) -> Result<Detail, ChaosError> {
-    let holes = |site: &mut Site| -> Result<i64, ChaosError> {
-        let memory = Info::ask(&mut site.connection, "memory")?;
-        Ok(memory.number("allocator_frag_bytes").unwrap_or(0))
-    };
-    let before = holes(site)?;
-    for (name, value) in EAGER {
-        set_config(&mut site.connection, name, value)?;
+    let (holes_before, rss_before) = holes(site)?;
+    let mut detail = Detail::from_iter([
+        ("frag_bytes_before".to_owned(), json!(holes_before)),
+        ("rss_before".to_owned(), json!(rss_before)),
+    ]);
+    let eager =
+        EAGER.iter().try_for_each(|(name, value)| set_config(&mut site.connection, name, value));
+    match eager {
+        Ok(()) => {
+            site.wait(lasts)?;
+            let stats = Info::ask(&mut site.connection, "stats")?;
+            detail.insert("hits".to_owned(), json!(stats.number("active_defrag_hits")));
+            detail.insert("total_ms".to_owned(), json!(stats.number("total_active_defrag_time")));
+        }
+        // Servers that were built with the system's allocator cannot move what lives.
+        Err(error) if error.to_string().contains("efrag") => {
+            detail.insert("refused".to_owned(), json!(error.to_string()));
+            detail.extend(otherwise(site)?);
+        }
+        Err(error) => return Err(error.into()),
     }
-    site.wait(lasts)?;
-    let stats = Info::ask(&mut site.connection, "stats")?;
-    let after = holes(site)?;
-    Ok(Detail::from_iter([
-        ("frag_bytes_before".to_owned(), json!(before)),
-        ("frag_bytes_after".to_owned(), json!(after)),
-        ("hits".to_owned(), json!(stats.number("active_defrag_hits"))),
-        ("total_ms".to_owned(), json!(stats.number("total_active_defrag_time"))),
-    ]))
+    let (holes_after, rss_after) = holes(site)?;
+    detail.insert("frag_bytes_after".to_owned(), json!(holes_after));
+    detail.insert("rss_after".to_owned(), json!(rss_after));
+    Ok(detail)
+}
+
+/// Without active defragmentation: pages that are all free go back, and a reload packs anew.
+fn otherwise(site: &mut Site) -> Result<Detail, ChaosError> {
+    let mut detail = Detail::new();
+    for (name, command) in [("purge", &["MEMORY", "PURGE"]), ("reload", &["DEBUG", "RELOAD"])] {
+        let start = Instant::now();
+        match redis::cmd(command[0]).arg(command[1]).query::<()>(&mut site.connection) {
+            Ok(()) => {
+                let took_ms = start.elapsed().as_secs_f64() * 1e3;
+                let (holes, rss) = holes(site)?;
+                detail.insert(format!("{name}_ms"), json!(took_ms));
+                detail.insert(format!("frag_bytes_after_{name}"), json!(holes));
+                detail.insert(format!("rss_after_{name}"), json!(rss));
+            }
+            Err(error) => {
+                detail.insert(format!("{name}_refused"), json!(error.to_string()));
+            }
+        }
+    }
+    Ok(detail)
 }

@@ -59,6 +59,16 @@ mod cpu_hog;
 
 mod defrag;
 
+mod forms;
+
+mod weigh;
+
+mod acknowledged;
+
+mod respawn;
+
+mod guard_rail;
+
 mod link;
 
 mod net_delay;
@@ -78,7 +88,7 @@ pub use self::site::Site;
 use crate::target::TargetError;
 
 /// Every action, in the order in which they are listed to users.
-pub const ACTIONS: [&dyn Action; 25] = [
+pub const ACTIONS: [&dyn Action; 27] = [
     &bgsave::BGSAVE,
     &aof_rewrite::AOF_REWRITE,
     &bigkey::BigKeyOn,
@@ -94,6 +104,8 @@ pub const ACTIONS: [&dyn Action; 25] = [
     &lose_primary::LosePrimary,
     &maxmemory::MaxMemory,
     &defrag::Defrag,
+    &weigh::Weigh,
+    &guard_rail::GuardRail,
     &client_flood::ClientFlood,
     &cpu_hog::CpuHog,
     &reshard::Reshard,

@@ -62,6 +62,15 @@ pub(super) fn counters(sink: &mut Sink<'_>, snapshots: &Snapshots, duration_s: O
         let values = snapshots.after.values().filter_map(|numbers| numbers.get(name));
         sink.maybe(name, values.copied().reduce(|sum, value| sum + value));
     }
+    let (user, kernel) = (
+        snapshots.growth("used_cpu_user_main_thread"),
+        snapshots.growth("used_cpu_sys_main_thread"),
+    );
+    if let (Some(user), Some(kernel)) = (user, kernel)
+        && user + kernel > 0.0
+    {
+        sink.put("main_thread_kernel_share", kernel / (user + kernel));
+    }
     let (hits, misses) = (snapshots.growth("keyspace_hits"), snapshots.growth("keyspace_misses"));
     if let (Some(hits), Some(misses)) = (hits, misses)
         && hits + misses > 0.0
@@ -81,6 +90,10 @@ pub(super) fn actions(sink: &mut Sink<'_>, all: &[Chaos]) {
         sink.put(format!("chaos.{name}.took_ms"), took_ms);
         sink.word(&format!("chaos.{name}.outcome"), Some(&chaos.outcome));
         numbers(sink, &format!("chaos.{name}"), &chaos.detail);
+        let number = |field: &str| chaos.detail[field].as_f64().filter(|value| *value > 0.0);
+        if let (Some(us), Some(bytes)) = (number("latest_fork_usec"), number("used_memory")) {
+            sink.put(format!("chaos.{name}.fork_ms_per_gb"), us / 1e3 / (bytes / 1e9));
+        }
     }
 }
 

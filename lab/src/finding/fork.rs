@@ -3,7 +3,7 @@
 use super::say::{bytes, line, list, percent, time, values};
 use crate::data::{Data, PointData};
 
-const PAGES: &str = "stack.huge_pages";
+pub(super) const PAGES: &str = "stack.huge_pages";
 const ACTIONS: [(&str, &str); 2] = [("bgsave", "BGSAVE"), ("aof-rewrite", "BGREWRITEAOF")];
 
 pub(super) fn tell(data: &Data) -> Vec<String> {
@@ -19,11 +19,13 @@ pub(super) fn tell(data: &Data) -> Vec<String> {
     told
 }
 
-fn fork_ms(point: &PointData, action: &str) -> Option<f64> {
+/// Milliseconds of an action's fork.
+pub(super) fn fork_ms(point: &PointData, action: &str) -> Option<f64> {
     Some(point.figure(&format!("chaos.{action}.latest_fork_usec"))? / 1e3)
 }
 
-fn heap(point: &PointData) -> Option<f64> {
+/// The heap that was forked, in bytes.
+pub(super) fn heap(point: &PointData) -> Option<f64> {
     point.figure("chaos.bgsave.used_memory")
 }
 

@@ -58,6 +58,16 @@ mod resync;
 
 mod lost_writes;
 
+mod memory;
+
+mod guard_rail;
+
+mod durability;
+
+mod io_threads;
+
+mod vertical;
+
 use crate::data::Data;
 use crate::scenario::Scenario;
 
@@ -93,6 +103,11 @@ pub fn sentences(scenario: &Scenario, data: &Data) -> Vec<String> {
         Some("replica-lag") => replica_lag::tell(data),
         Some("resync") => resync::tell(data),
         Some("lost-writes") => lost_writes::tell(data),
+        Some("memory") => memory::tell(data),
+        Some("guard-rail") => guard_rail::tell(data),
+        Some("durability") => durability::tell(data),
+        Some("io-threads") => io_threads::tell(data),
+        Some("vertical") => vertical::tell(data),
         _ => general::tell(scenario, data),
     };
     told.extend(general::doubts(data));

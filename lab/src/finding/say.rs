@@ -83,6 +83,20 @@ pub(super) fn where_<'a>(data: &'a Data, setting: &str, value: &str) -> Option<&
     data.points.iter().find(|point| point.word(setting) == value)
 }
 
+/// What others have published, held against figures of ours: confirmed when it holds in every run, refined
+/// when in some. None where nothing of it was measured.
+pub(super) fn published((source, says): (&str, &str), runs: &[(bool, String)]) -> Option<String> {
+    let holds = runs.iter().filter(|(holds, _)| *holds).count();
+    let verdict = match (holds, runs.len()) {
+        (_, 0) => return None,
+        (some, all) if some == all => "Confirms",
+        (0, _) => "Contradicts",
+        _ => "Refines",
+    };
+    let figures: Vec<String> = runs.iter().map(|(_, figure)| figure.clone()).collect();
+    Some(format!("{verdict} “{says}” ({source}): here {}.", list(&figures)))
+}
+
 /// `a`, `a and b`, `a, b and c`.
 pub(super) fn list(words: &[String]) -> String {
     match words {
@@ -119,5 +133,10 @@ mod tests {
         let (slope, offset) = line(&[(1.0, 3.0), (2.0, 5.0), (3.0, 7.0)]).unwrap();
         assert!((slope - 2.0).abs() < 1e-9 && (offset - 1.0).abs() < 1e-9);
         assert_eq!(line(&[(1.0, 3.0)]), None);
+        let claim = ("X", "y");
+        let run = |holds, figure: &str| (holds, figure.to_owned());
+        let told = published(claim, &[run(true, "1"), run(false, "2")]);
+        assert_eq!(told.as_deref(), Some("Refines “y” (X): here 1 and 2."));
+        assert_eq!(published(claim, &[]), None);
     }
 }

@@ -29,7 +29,7 @@ pub use self::rate::Rate;
 use crate::stack::StackPlan;
 
 /// The scenarios that every binary carries: name and text.
-pub const EMBEDDED: [(&str, &str); 30] = [
+pub const EMBEDDED: [(&str, &str); 35] = [
     ("demo", include_str!("../../scenarios/demo.toml")),
     ("ceiling", include_str!("../../scenarios/ceiling.toml")),
     ("pipelining", include_str!("../../scenarios/pipelining.toml")),
@@ -58,12 +58,17 @@ pub const EMBEDDED: [(&str, &str); 30] = [
     ("replica-lag", include_str!("../../scenarios/replica-lag.toml")),
     ("resync", include_str!("../../scenarios/resync.toml")),
     ("lost-writes", include_str!("../../scenarios/lost-writes.toml")),
+    ("memory", include_str!("../../scenarios/memory.toml")),
+    ("guard-rail", include_str!("../../scenarios/guard-rail.toml")),
+    ("durability", include_str!("../../scenarios/durability.toml")),
+    ("io-threads", include_str!("../../scenarios/io-threads.toml")),
+    ("vertical", include_str!("../../scenarios/vertical.toml")),
     ("reshard", include_str!("../../scenarios/reshard.toml")),
     ("failover", include_str!("../../scenarios/failover.toml")),
 ];
 
 /// What can make sentences of data, by name.
-pub const FINDINGS: [&str; 27] = [
+pub const FINDINGS: [&str; 32] = [
     "ceiling",
     "pipelining",
     "hot-key",
@@ -91,6 +96,11 @@ pub const FINDINGS: [&str; 27] = [
     "replica-lag",
     "resync",
     "lost-writes",
+    "memory",
+    "guard-rail",
+    "durability",
+    "io-threads",
+    "vertical",
 ];
 
 /// Why a scenario could not be read.

@@ -12,6 +12,8 @@ mod chaos;
 
 mod patterns;
 
+mod limits;
+
 mod run;
 
 mod finding;

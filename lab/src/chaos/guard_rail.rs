@@ -1,0 +1,242 @@
+//! `guard-rail`: a snapshot, a rewrite or a crash under acknowledged writes, within a limit of memory;
+//! who is killed, and what is gone after a restart.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::acknowledged::{Acknowledged, Left};
+use super::child_job::wait_for_children;
+use super::respawn::Process;
+use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
+use crate::group::MemoryGroup;
+use crate::info::{Info, config, set_config};
+
+const DEFAULT_KEYS: u64 = 50_000;
+/// Writes before what is to happen, and after it.
+const DEFAULT_BEFORE: Duration = Duration::from_secs(1);
+const AFTER: Duration = Duration::from_millis(500);
+/// With headroom the data may grow by so much before writes are refused.
+const HEADROOM: f64 = 1.02;
+
+pub(super) struct GuardRail;
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Bgsave,
+    Rewrite,
+    Crash,
+}
+
+impl Event {
+    fn of(parameters: &Parameters) -> Option<Self> {
+        match parameters.kind.as_deref() {
+            None | Some("bgsave") => Some(Self::Bgsave),
+            Some("aof-rewrite") => Some(Self::Rewrite),
+            Some("crash") => Some(Self::Crash),
+            Some(_) => None,
+        }
+    }
+}
+
+impl Action for GuardRail {
+    fn name(&self) -> &'static str {
+        "guard-rail"
+    }
+
+    fn about(&self) -> &'static str {
+        "fills `keys` keys of 1 kB, writes on for `for`, then `kind` (bgsave, aof-rewrite, crash) within a limit \
+         of memory of which `memory` is in use, with `policy` open, headroom (maxmemory), child-first \
+         (oom-score-adj) or fresh (a crash without a snapshot); starts the server again if it died, and \
+         counts what is lost"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[Parameter::Kind, Parameter::Policy, Parameter::Keys, Parameter::Memory, Parameter::For]
+    }
+
+    fn destructive(&self) -> bool {
+        true
+    }
+
+    fn act(&self, site: &mut Site, parameters: &Parameters) -> Result<Detail, ChaosError> {
+        let value = |text: String| ChaosError::Value { action: self.name(), text };
+        let Some(event) = Event::of(parameters) else {
+            return Err(value("`kind` is bgsave, aof-rewrite or crash".to_owned()));
+        };
+        let policy = parameters.policy.as_deref().unwrap_or("open");
+        if !["open", "headroom", "child-first", "fresh"].contains(&policy) {
+            return Err(value(format!(
+                "`policy` is open, headroom, child-first or fresh, not `{policy}`"
+            )));
+        }
+        let share = parameters.memory.as_deref().map(|text| {
+            let share = text.strip_suffix('%').and_then(|text| text.trim().parse::<f64>().ok());
+            share.filter(|share| (1.0..=100.0).contains(share)).map(|share| share / 100.0)
+        });
+        let share = match share {
+            Some(None) => {
+                return Err(value("`memory` is the share of the limit in use, as 70%".to_owned()));
+            }
+            Some(share) => share,
+            None => None,
+        };
+        let process = Process::of(site)?;
+        let limits = ["maxmemory", "oom-score-adj"];
+        let mut before = Vec::new();
+        for name in limits {
+            before.push((name, config(&mut site.connection, name)?));
+        }
+        let group = share.map(|_| MemoryGroup::around(process.pid)).transpose();
+        let group =
+            group.map_err(|error| ChaosError::Failed(format!("no limit of memory: {error}")))?;
+        let scene = Scene { event, policy, share, process, group };
+        let told = scene.play(site, parameters);
+        if let Ok(mut connection) = site.target.connect() {
+            for (name, value) in before {
+                set_config(&mut connection, name, &value)?;
+            }
+        }
+        told
+    }
+}
+
+/// What takes part.
+struct Scene<'a> {
+    event: Event,
+    policy: &'a str,
+    share: Option<f64>,
+    process: Process,
+    group: Option<MemoryGroup>,
+}
+
+impl Scene<'_> {
+    fn play(&self, site: &mut Site, parameters: &Parameters) -> Result<Detail, ChaosError> {
+        let keys = parameters.keys.unwrap_or(DEFAULT_KEYS).max(1);
+        let mut client = Acknowledged::fill(&mut site.connection, keys)?;
+        let mut saved = None;
+        if self.policy != "fresh" {
+            saved = Some(Instant::now());
+            redis::cmd("BGSAVE").query::<()>(&mut site.connection)?;
+            wait_for_children(site)?;
+        }
+        let mut detail = self.limit(site)?;
+        let over = AtomicBool::new(false);
+        let mut connection = site.target.connect()?;
+        let happened = thread::scope(|scope| {
+            let writer = scope.spawn(|| client.write(&mut connection, &over));
+            let happened = site
+                .wait(parameters.lasts.unwrap_or(DEFAULT_BEFORE))
+                .and_then(|()| self.happen(site))
+                .and_then(|detail| site.wait(AFTER).map(|()| detail));
+            over.store(true, Ordering::Relaxed);
+            if let Err(panic) = writer.join() {
+                std::panic::resume_unwind(panic);
+            }
+            happened
+        });
+        detail.extend(happened?);
+        let killed = !self.process.lives();
+        if let Some(group) = &self.group {
+            let kills = group.kills().unwrap_or(0);
+            detail.insert("killed_processes".to_owned(), json!(kills));
+            // What loads its data anew is not to be limited.
+            let lifted = group.limit(None);
+            lifted.map_err(|error| ChaosError::Failed(error.to_string()))?;
+        }
+        detail.insert("server_killed".to_owned(), json!(u8::from(killed)));
+        let wait_ms = client.longest_wait().as_secs_f64() * 1e3;
+        detail.insert("longest_wait_ms".to_owned(), json!(wait_ms));
+        if killed {
+            let (connection, took) = self.process.start_again(site)?;
+            site.connection = connection;
+            detail.insert("restart_ms".to_owned(), json!(took.as_secs_f64() * 1e3));
+            if let (Some(saved), Some(last)) = (saved, client.last()) {
+                let age_s = last.duration_since(saved).as_secs_f64();
+                detail.insert("snapshot_age_s".to_owned(), json!(age_s));
+            }
+        }
+        let left = client.look(&mut site.connection)?;
+        detail.extend(lost(&left));
+        client.remove(&mut site.connection)?;
+        Ok(detail)
+    }
+
+    /// Sets the limits by what is in use now.
+    fn limit(&self, site: &mut Site) -> Result<Detail, ChaosError> {
+        let used = Info::ask(&mut site.connection, "memory")?.number("used_memory").unwrap_or(0);
+        match self.policy {
+            "headroom" => {
+                let limit = format!("{:.0}", used as f64 * HEADROOM);
+                set_config(&mut site.connection, "maxmemory", &limit)?;
+            }
+            "child-first" => set_config(&mut site.connection, "oom-score-adj", "yes")?,
+            _ => {}
+        }
+        let mut detail = Detail::from_iter([("used_memory".to_owned(), json!(used))]);
+        if let (Some(group), Some(share)) = (&self.group, self.share) {
+            let failed = |error: std::io::Error| ChaosError::Failed(error.to_string());
+            let anonymous = group.anonymous_bytes().map_err(failed)?;
+            let limit = anonymous as f64 / share;
+            group.limit(Some(limit as u64)).map_err(failed)?;
+            detail.insert("anonymous_bytes".to_owned(), json!(anonymous));
+            detail.insert("limit_bytes".to_owned(), json!(limit));
+        }
+        Ok(detail)
+    }
+
+    /// What is to happen, until it is over.
+    fn happen(&self, site: &mut Site) -> Result<Detail, ChaosError> {
+        let command = match self.event {
+            Event::Bgsave => "BGSAVE",
+            Event::Rewrite => "BGREWRITEAOF",
+            Event::Crash => {
+                self.process.kill(site)?;
+                return Ok(Detail::new());
+            }
+        };
+        if !self.process.lives() {
+            // The writes alone were too much.
+            return Ok(Detail::from_iter([("died_before".to_owned(), json!(1))]));
+        }
+        let start = Instant::now();
+        let asked = redis::cmd(command).query::<()>(&mut site.connection);
+        let ended = match asked {
+            Ok(()) => wait_for_children(site),
+            Err(error) => Err(error.into()),
+        };
+        let took_ms = start.elapsed().as_secs_f64() * 1e3;
+        let mut detail = Detail::from_iter([("child_ms".to_owned(), json!(took_ms))]);
+        match ended {
+            Ok(info) => {
+                let field = match self.event {
+                    Event::Rewrite => "aof_last_bgrewrite_status",
+                    _ => "rdb_last_bgsave_status",
+                };
+                let failed = info.text(field) != "ok";
+                detail.insert("child_failed".to_owned(), json!(u8::from(failed)));
+                detail.insert("copied_bytes".to_owned(), json!(info.number("current_cow_peak")));
+                Ok(detail)
+            }
+            // That is what is to be seen.
+            Err(ChaosError::Refused(_)) => {
+                self.process.kill(site)?;
+                Ok(detail)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn lost(left: &Left) -> Detail {
+    Detail::from_iter([
+        ("acknowledged".to_owned(), json!(left.acknowledged)),
+        ("refused".to_owned(), json!(left.refused)),
+        ("lost".to_owned(), json!(left.lost)),
+        ("lost_keys".to_owned(), json!(left.lost_keys)),
+        ("loss_window_ms".to_owned(), json!(left.window.as_secs_f64() * 1e3)),
+    ])
+}

@@ -1,0 +1,108 @@
+//! A server's process: whether it lives, its death, and its return as a new process with the same
+//! configuration and the data that it left on the disk.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use redis::Connection;
+
+use super::{ChaosError, Site};
+use crate::info::Info;
+
+/// Loading takes about a second for each million small keys.
+const LOADS_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How a server of this host was started.
+#[derive(Debug, Clone)]
+pub(super) struct Process {
+    pub(super) pid: u32,
+    executable: PathBuf,
+    /// What it calls itself: some programs are several, and go by their name.
+    name: String,
+    configuration: PathBuf,
+    folder: PathBuf,
+}
+
+impl Process {
+    /// The process behind a connection.
+    pub(super) fn of(site: &mut Site) -> Result<Self, ChaosError> {
+        let pid = site.pid()?;
+        let info = Info::ask(&mut site.connection, "server")?;
+        let configuration = PathBuf::from(info.text("config_file"));
+        if !configuration.is_file() {
+            let text =
+                "the server was not started with a configuration file: it cannot be started again";
+            return Err(ChaosError::Failed(text.to_owned()));
+        }
+        let link = |name: &str| {
+            let path = format!("/proc/{pid}/{name}");
+            fs::read_link(&path).map_err(|error| ChaosError::Failed(format!("{path}: {error}")))
+        };
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let (executable, folder) = (link("exe")?, link("cwd")?);
+        Ok(Self { pid, executable, name: name.trim().to_owned(), configuration, folder })
+    }
+
+    /// Whether it runs: one that was killed stays in the table until its parent looks.
+    pub(super) fn lives(&self) -> bool {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        let state = text.rsplit(')').next().unwrap_or_default().trim_start().chars().next();
+        !matches!(state, None | Some('Z' | 'X'))
+    }
+
+    /// Its death by SIGKILL; ends when it is dead.
+    pub(super) fn kill(&self, site: &Site) -> Result<(), ChaosError> {
+        // It may have died by itself since.
+        let _ = kill(Pid::from_raw(self.pid.cast_signed()), Signal::SIGKILL);
+        while self.lives() {
+            site.wait(LOOK_EVERY)?;
+        }
+        Ok(())
+    }
+
+    /// Starts it again, and gives a connection once it has loaded its data, with how long that took.
+    pub(super) fn start_again(&self, site: &Site) -> Result<(Connection, Duration), ChaosError> {
+        let refused = |error: std::io::Error| {
+            ChaosError::Failed(format!(
+                "{} does not start again: {error}",
+                self.executable.display()
+            ))
+        };
+        let log = self.folder.join("server.log");
+        let output = OpenOptions::new().create(true).append(true).open(log).map_err(refused)?;
+        let errors = output.try_clone().map_err(refused)?;
+        let start = Instant::now();
+        // It works in its stack's folder, by which it is found and killed when the stack goes.
+        let mut child = Command::new(&self.executable)
+            .arg0(&self.name)
+            .arg(&self.configuration)
+            .current_dir(&self.folder)
+            .env("TZ", "UTC")
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .map_err(refused)?;
+        loop {
+            match site.target.connect() {
+                Ok(connection) => return Ok((connection, start.elapsed())),
+                Err(error) if start.elapsed() > LOADS_WITHIN => return Err(error.into()),
+                Err(_) => {}
+            }
+            if let Ok(Some(status)) = child.try_wait() {
+                let text = format!(
+                    "the server ended when it was started again ({status}); its log says why"
+                );
+                return Err(ChaosError::Failed(text));
+            }
+            site.wait(LOOK_EVERY)?;
+        }
+    }
+}

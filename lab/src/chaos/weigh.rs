@@ -1,0 +1,208 @@
+//! `weigh`: the same entries in one form or another, what each costs in memory and in time, and a big
+//! hash that is taken apart into buckets while the server serves.
+
+use std::time::Instant;
+
+use redis::{Connection, Pipeline, Value};
+use serde_json::json;
+
+use super::forms::{FORMS, Form, bucket};
+use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
+use crate::info::{Info, numbers};
+
+const DEFAULT_ENTRIES: u64 = 100_000;
+const DEFAULT_FORM: &str = "plain";
+/// Entries of one batch of commands.
+const AT_ONCE: u64 = 500;
+/// Keys whose MEMORY USAGE is asked.
+const WEIGHED: u64 = 200;
+/// Reads of which the time is taken.
+const READS: u64 = 20_000;
+/// The form from which a big hash is taken apart, the one that it becomes, and fields of a bucket there.
+const BIG: &str = "one-hash";
+const BUCKETS: &str = "hash-100";
+const TO_BUCKETS: &str = "to-buckets";
+const BUCKET: u64 = 100;
+
+pub(super) struct Weigh;
+
+impl Action for Weigh {
+    fn name(&self) -> &'static str {
+        "weigh"
+    }
+
+    fn about(&self) -> &'static str {
+        "makes `keys` entries in the form that `policy` names, tells what each costs in bytes and time, \
+         and removes them; to-buckets takes a big hash apart"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[Parameter::Keys, Parameter::Policy]
+    }
+
+    fn destructive(&self) -> bool {
+        true
+    }
+
+    fn act(&self, site: &mut Site, parameters: &Parameters) -> Result<Detail, ChaosError> {
+        let entries = parameters.keys.unwrap_or(DEFAULT_ENTRIES).max(1);
+        let word = parameters.policy.as_deref().unwrap_or(DEFAULT_FORM);
+        let name = if word == TO_BUCKETS { BIG } else { word };
+        let Some(form) = Form::named(name) else {
+            let names: Vec<&str> = FORMS.iter().map(|form| form.name).collect();
+            let text =
+                format!("`policy` is {TO_BUCKETS} or one of {}, not `{word}`", names.join(", "));
+            return Err(ChaosError::Value { action: self.name(), text });
+        };
+        let weighed = weigh(site, form, entries);
+        let apart = match (&weighed, word) {
+            (Ok(_), TO_BUCKETS) => take_apart(site, form, entries),
+            _ => Ok(Detail::new()),
+        };
+        remove(site, form, entries)?;
+        if let Some(buckets) = Form::named(BUCKETS).filter(|_| word == TO_BUCKETS) {
+            remove(site, buckets, entries)?;
+        }
+        let (mut detail, apart) = (weighed?, apart?);
+        detail.insert("form".to_owned(), json!(word));
+        detail.extend(apart);
+        Ok(detail)
+    }
+}
+
+fn used(connection: &mut Connection) -> Result<f64, ChaosError> {
+    let memory = Info::ask(connection, "memory")?;
+    Ok(memory.number("used_memory").unwrap_or(0) as f64)
+}
+
+/// Calls and microseconds of one command so far.
+fn calls(connection: &mut Connection, command: &str) -> Result<(f64, f64), ChaosError> {
+    let text: String = redis::cmd("INFO").arg("commandstats").query(connection)?;
+    let numbers = numbers(&text);
+    let of = |part: &str| numbers.get(&format!("cmdstat_{command}.{part}")).copied();
+    Ok((of("calls").unwrap_or(0.0), of("usec").unwrap_or(0.0)))
+}
+
+/// Makes all entries and tells what they cost.
+fn weigh(site: &mut Site, form: &Form, entries: u64) -> Result<Detail, ChaosError> {
+    let before = used(&mut site.connection)?;
+    let start = Instant::now();
+    for first in (0..entries).step_by(AT_ONCE as usize) {
+        let mut batch = Pipeline::new();
+        for entry in first..(first + AT_ONCE).min(entries) {
+            form.write(&mut batch, entry);
+        }
+        batch.query::<()>(&mut site.connection)?;
+        site.wait(std::time::Duration::ZERO)?;
+    }
+    let written = start.elapsed();
+    let after = used(&mut site.connection)?;
+    let (calls_before, us_before) = calls(&mut site.connection, form.reads_by)?;
+    let mut read = 0;
+    while read < READS {
+        let mut batch = Pipeline::new();
+        for number in read..read + AT_ONCE {
+            // A step that meets all entries before it meets one again.
+            form.read(&mut batch, number.wrapping_mul(7_919) % entries);
+        }
+        let answers: Vec<Value> = batch.query(&mut site.connection)?;
+        if answers.iter().any(|answer| matches!(answer, Value::Nil)) {
+            return Err(ChaosError::Failed("an entry that was written is not there".to_owned()));
+        }
+        read += AT_ONCE;
+    }
+    let (calls_after, us_after) = calls(&mut site.connection, form.reads_by)?;
+    let (encoding, usage) = usage(&mut site.connection, form, entries)?;
+    let all = entries as f64;
+    Ok(Detail::from_iter([
+        ("entries".to_owned(), json!(entries)),
+        ("bytes_per_entry".to_owned(), json!((after - before) / all)),
+        ("usage_bytes_per_entry".to_owned(), json!(usage / all)),
+        ("encoding".to_owned(), json!(encoding)),
+        ("write_us".to_owned(), json!(written.as_secs_f64() * 1e6 / all)),
+        (
+            "read_us".to_owned(),
+            json!((us_after - us_before) / (calls_after - calls_before).max(1.0)),
+        ),
+    ]))
+}
+
+/// The encoding of the first key, and what MEMORY USAGE says of all of them, by some.
+fn usage(
+    connection: &mut Connection,
+    form: &Form,
+    entries: u64,
+) -> Result<(String, f64), ChaosError> {
+    let first = form.key(0);
+    let encoding: String = redis::cmd("OBJECT").arg("ENCODING").arg(&first).query(connection)?;
+    let mut keys: Vec<String> = Vec::new();
+    for number in 0..WEIGHED.min(entries) {
+        let key = form.key(number * (entries / WEIGHED.min(entries)));
+        if keys.last() != Some(&key) {
+            keys.push(key);
+        }
+    }
+    let mut sum = 0.0;
+    for key in &keys {
+        let bytes: Option<f64> =
+            redis::cmd("MEMORY").arg("USAGE").arg(key).arg("SAMPLES").arg(0).query(connection)?;
+        sum += bytes.unwrap_or(0.0);
+    }
+    let per_key = sum / keys.len().max(1) as f64;
+    Ok((encoding, per_key * all_keys(form, entries).len() as f64))
+}
+
+fn all_keys(form: &Form, entries: u64) -> Vec<String> {
+    let mut keys: Vec<String> = (0..entries).map(|entry| form.key(entry)).collect();
+    keys.dedup();
+    keys
+}
+
+/// Moves the fields of a big hash into buckets by small steps, then lets it go.
+fn take_apart(site: &mut Site, form: &Form, entries: u64) -> Result<Detail, ChaosError> {
+    let key = form.key(0);
+    let before = used(&mut site.connection)?;
+    let start = Instant::now();
+    let (mut cursor, mut steps, mut moved, mut longest_ms) = (0u64, 0u64, 0u64, 0f64);
+    loop {
+        let step = Instant::now();
+        let (next, fields): (u64, Vec<(u64, String)>) = redis::cmd("HSCAN")
+            .arg(&key)
+            .arg(cursor)
+            .arg("COUNT")
+            .arg(AT_ONCE)
+            .query(&mut site.connection)?;
+        let mut batch = Pipeline::new();
+        for (field, value) in &fields {
+            let place = bucket(*field, BUCKET);
+            batch.cmd("HSET").arg(place).arg(field % BUCKET).arg(value).ignore();
+        }
+        batch.query::<()>(&mut site.connection)?;
+        longest_ms = longest_ms.max(step.elapsed().as_secs_f64() * 1e3);
+        (cursor, steps, moved) = (next, steps + 1, moved + fields.len() as u64);
+        if cursor == 0 {
+            break;
+        }
+        site.wait(std::time::Duration::ZERO)?;
+    }
+    let both = used(&mut site.connection)?;
+    redis::cmd("UNLINK").arg(&key).query::<()>(&mut site.connection)?;
+    if moved < entries {
+        let text = format!("only {moved} of {entries} fields were found in the big hash");
+        return Err(ChaosError::Failed(text));
+    }
+    Ok(Detail::from_iter([
+        ("apart_ms".to_owned(), json!(start.elapsed().as_secs_f64() * 1e3)),
+        ("apart_steps".to_owned(), json!(steps)),
+        ("apart_longest_ms".to_owned(), json!(longest_ms)),
+        ("apart_bytes_per_entry".to_owned(), json!((both - before) / entries as f64)),
+    ]))
+}
+
+/// Lets all keys of a form go.
+fn remove(site: &mut Site, form: &Form, entries: u64) -> Result<(), ChaosError> {
+    for keys in all_keys(form, entries).chunks(AT_ONCE as usize) {
+        redis::cmd("UNLINK").arg(keys).query::<()>(&mut site.connection)?;
+    }
+    Ok(())
+}
