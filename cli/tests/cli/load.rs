@@ -112,3 +112,11 @@ fn a_server_that_dies_for_good_is_not_waited_for_for_ever() {
     server.kill();
     run.end().expect(1, &["keys were written", &port, "is the server running"]);
 }
+
+#[test]
+fn another_database_is_filled_and_checked() {
+    let server = Redis::start(&[]);
+    let load = ["load", "-p", &server.port, "--db", "3", "--keys", "500"];
+    stallion(&load).expect(0, &["500 keys written", "DBSIZE 500", "0 absent, 0 wrong"]);
+    assert_eq!(dbsize(&server), 0, "the first one is left alone");
+}

@@ -41,7 +41,7 @@ impl Callers {
             return Self::of_ring(plan, ring);
         }
         let plan = &*topology::awake(plan)?;
-        let mut first = Caller::connect(&plan.target, &plan.credentials, plan.resp3)?;
+        let mut first = Caller::of(plan)?;
         let Topology::Cluster { .. } = plan.topology else {
             return Ok(Self { callers: vec![first], cluster: None, ring: None });
         };
