@@ -22,6 +22,10 @@ pub use store::StoreInterval;
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// One line of a timeline.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most lines of a client's timeline are intervals: a box would save no memory"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {

@@ -78,7 +78,7 @@ mod tests {
         write!(file, "{LINE}1}}\nno record\n{LINE}").unwrap();
         assert_eq!(tail.look().len(), 1);
         assert!(tail.look().is_empty());
-        write!(file, "2}}\n").unwrap();
+        writeln!(file, "2}}").unwrap();
         let [Record::Loss(loss)] = &tail.look()[..] else { panic!("one record") };
         assert_eq!(loss.count, 2);
         std::fs::remove_file(&path).unwrap();

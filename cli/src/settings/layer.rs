@@ -157,7 +157,7 @@ pub(super) fn environment(
 
 /// The name that was probably meant.
 pub(super) fn similar<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = names.map(|known| (strsim::jaro_winkler(name, known), known));
-    let best = near.filter(|(likeness, _)| *likeness > 0.8);
+    let near = names.map(|known| (strsim::normalized_damerau_levenshtein(name, known), known));
+    let best = near.filter(|(likeness, _)| *likeness > 0.6);
     best.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, known)| known)
 }

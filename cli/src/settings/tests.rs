@@ -64,7 +64,7 @@ fn slips_are_named_with_file_line_and_what_was_meant() {
         ),
         ("[drve]\nrate = 1", "FILE line 1: there is no verb `drve`; is `drive` meant?"),
         ("prot = 1", "FILE line 1: no verb has a flag --prot; is `port` meant?"),
-        ("[lab.rn]\nout = 1", "FILE line 1: there is no verb `rn`; is `run` meant?"),
+        ("[lab.rnu]\nout = 1", "FILE line 1: there is no verb `rnu`; is `run` meant?"),
         (
             "[drive]\nverify = 3",
             "FILE line 2: --verify is on or off: give true or false, not \"3\"",
