@@ -1,5 +1,7 @@
 //! The flags that `drive` and `load` share, the stop flag, and lines on the terminal.
 
+mod choices;
+
 mod read;
 
 mod mix;
@@ -23,11 +25,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use stallion_gen::plan::{self, Credentials, Distribution, Plan, Rate, Spread, Target};
 use stallion_gen::run::RunError;
-use stallion_gen::shard::ring::{Io as RingIo, WaitPolicy};
 use stallion_gen::workload::mix::Ttl;
 use stallion_gen::workload::sizes::Sizes;
-use stallion_gen::workload::values::Content;
 
+pub(crate) use choices::{Io, ValueContent, Wait};
 pub(crate) use read::{CoreList, cores, duration, socket_address};
 pub(crate) use stallion_view::words::{human_count, human_us};
 pub(crate) use tls::Tls;
@@ -328,55 +329,6 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         seed: work.seed,
         labels: Vec::new(),
     })
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(crate) enum Io {
-    Uring,
-    Epoll,
-}
-
-impl From<Io> for RingIo {
-    fn from(io: Io) -> Self {
-        match io {
-            Io::Uring => Self::Uring,
-            Io::Epoll => Self::Epoll,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(crate) enum ValueContent {
-    /// Random bytes, which nothing compresses
-    Random,
-    /// One short text over and over
-    Pattern,
-}
-
-impl From<ValueContent> for Content {
-    fn from(content: ValueContent) -> Self {
-        match content {
-            ValueContent::Random => Self::Random,
-            ValueContent::Pattern => Self::Pattern,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(crate) enum Wait {
-    Block,
-    Adaptive,
-    Spin,
-}
-
-impl From<Wait> for WaitPolicy {
-    fn from(wait: Wait) -> Self {
-        match wait {
-            Wait::Block => Self::Block,
-            Wait::Adaptive => Self::Adaptive,
-            Wait::Spin => Self::Spin,
-        }
-    }
 }
 
 /// A flag that Ctrl-C and SIGTERM set; the second signal ends the process at once.

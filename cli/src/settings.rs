@@ -5,9 +5,9 @@
 //! What is found is added to the command line's words before they are parsed: so each value is read,
 //! checked and refused as if it had been typed.
 
-mod file;
-
 mod layer;
+
+mod file;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -176,11 +176,14 @@ pub fn run(plan: &Plan, outputs: &mut Outputs<'_>) -> Result<Finished, RunError>
     };
     let summary = sum::up(plan, &schedule, &totals, around);
     if let Some(writer) = writer {
-        let reason = if interrupted { "interrupted" } else { "complete" }.to_owned();
-        let footer = Footer { end_ns, reason, summary: json!(summary) };
-        timeline_error = writer.finish(footer).err();
+        timeline_error = writer.finish(footer(end_ns, interrupted, &summary)).err();
     }
     Ok(Finished { summary, info, interrupted, timeline_error })
+}
+
+fn footer(end_ns: u64, interrupted: bool, summary: &Summary) -> Footer {
+    let reason = if interrupted { "interrupted" } else { "complete" }.to_owned();
+    Footer { end_ns, reason, summary: json!(summary) }
 }
 
 /// What is asked of the server, or of the nodes on the board, while the run lasts.

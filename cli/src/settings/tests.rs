@@ -31,13 +31,14 @@ fn text(failure: Failure) -> String {
 /// The words after a file of this text was read.
 fn completed(line: &str, toml: &str) -> Result<Vec<String>, String> {
     let folder = std::env::temp_dir().join(format!("stallion-settings-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    let told = |error: std::io::Error| error.to_string();
+    std::fs::create_dir_all(&folder).map_err(told)?;
     let path = folder.join(format!("{:x}.toml", toml.len() * 31 + line.len()));
-    std::fs::write(&path, toml).unwrap();
+    std::fs::write(&path, toml).map_err(told)?;
     let mut words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
     words.extend(["--config".into(), path.clone().into()]);
     let done = complete(&program(), words).map_err(text);
-    std::fs::remove_file(&path).unwrap();
+    std::fs::remove_file(&path).map_err(told)?;
     let done = done.map_err(|error| error.replace(&path.display().to_string(), "FILE"))?;
     let typed = line.split(' ').count() + 2;
     Ok(done.words[typed..].iter().map(|word| word.to_string_lossy().into_owned()).collect())
@@ -84,7 +85,7 @@ fn slips_are_named_with_file_line_and_what_was_meant() {
 fn from_environment(variables: &[(&str, &str)]) -> Result<Layer, String> {
     let mut program = program();
     program.build();
-    let drive = program.find_subcommand("drive").unwrap();
+    let drive = program.find_subcommand("drive").ok_or("no such verb")?;
     let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
     environment(&program, &["drive"], drive, variables).map_err(text)
 }
