@@ -49,12 +49,22 @@ fn judged(plan: &PublishedPlan, data: &Data) -> Option<String> {
     let count = count(text, &plan.filter, data);
     let verdict = match (count.all, count.broken) {
         (0, _) => return None,
+        // Of both sides of a comparison: any run may be the other side.
+        _ if is_timed(text) && data.points.iter().any(|point| !point.valid) => {
+            "Not judged, because the client was late or the bottleneck in some run:"
+        }
         (_, 0) => "Confirms",
         (all, broken) if broken < all => "Refines",
         _ => "Contradicts",
     };
     let claim = named(text, &plan.filter);
-    Some(format!("{verdict} “{}” ({}): {claim}: {}.", plan.says, plan.source, count.words))
+    Some(format!("{verdict} {} ({}): {claim}: {}.", plan.says, plan.source, count.words))
+}
+
+/// Whether a claim is about rates or times, which an invalid run says nothing of; counts stand.
+fn is_timed(text: &str) -> bool {
+    const MARKS: [&str; 7] = ["per_s", "p50", "p9", "_us", "_ms", "_ns", "answered_by"];
+    MARKS.iter().any(|mark| text.contains(mark))
 }
 
 /// The claim, with the runs that it is about.
@@ -124,6 +134,7 @@ holds = "ops_per_sec > 10"
         let point = |rate: &f64| PointData {
             label: format!("run {rate}"),
             figures: [("ops_per_sec".to_owned(), *rate)].into(),
+            valid: true,
             ..PointData::default()
         };
         Data { points: rates.iter().map(point).collect(), ..Data::default() }
@@ -143,6 +154,9 @@ holds = "ops_per_sec > 10"
             assert_eq!(told.first().map(|text| text.split(' ').next().unwrap()), verdict);
             assert_eq!(checked(&scenario, &data)[0].broken, broken, "{told:?}");
         }
-        assert!(published(&scenario, &data(&[9.0, 12.0]))[0].contains("9 with run 9"));
+        let mut data = data(&[9.0, 12.0]);
+        assert!(published(&scenario, &data)[0].contains("9 with run 9"));
+        data.points[0].valid = false;
+        assert!(published(&scenario, &data)[0].starts_with("Not judged"));
     }
 }

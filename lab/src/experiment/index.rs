@@ -14,8 +14,8 @@ const HEAD: &str = "\
 
 Each part is one experiment: its question, its curve, what was found, and the command that makes it
 again. The sentences are made from the data beside them by code (`stallion lab render results`),
-and so are the verdicts on what others have published: the data confirms it, refines it (by the runs
-in which it does not hold) or contradicts it, on this host and at this size.
+and so are the verdicts on what others have published, here in our words: the data confirms it,
+refines it (by the runs in which it does not hold) or contradicts it, on this host and at this size.
 Absolute figures are those of the host that each page names, with server and client on one core
 each; ratios carry further. `cargo xtask truth` holds the probes to what was done to a server on
 purpose: [truth](truth/README.md). The client's own figures are in

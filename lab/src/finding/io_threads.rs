@@ -81,7 +81,7 @@ fn twice(data: &Data) -> Option<String> {
     let cores = data.host.cpus;
     let (source, says) = claim;
     Some(format!(
-        "Refines “{says}” ({source}): on {cores} cores, which is too few, {}.",
+        "Refines {says} ({source}): on {cores} cores, which is too few, {}.",
         list(&figures)
     ))
 }

@@ -94,7 +94,7 @@ pub(super) fn published((source, says): (&str, &str), runs: &[(bool, String)]) -
         _ => "Refines",
     };
     let figures: Vec<String> = runs.iter().map(|(_, figure)| figure.clone()).collect();
-    Some(format!("{verdict} “{says}” ({source}): here {}.", list(&figures)))
+    Some(format!("{verdict} {says} ({source}): here {}.", list(&figures)))
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -136,7 +136,7 @@ mod tests {
         let claim = ("X", "y");
         let run = |holds, figure: &str| (holds, figure.to_owned());
         let told = published(claim, &[run(true, "1"), run(false, "2")]);
-        assert_eq!(told.as_deref(), Some("Refines “y” (X): here 1 and 2."));
+        assert_eq!(told.as_deref(), Some("Refines y (X): here 1 and 2."));
         assert_eq!(published(claim, &[]), None);
     }
 }
