@@ -190,7 +190,6 @@ fn a_ring_that_cannot_be_is_refused() {
         (&["--topology", "ring"][..], "--ring-nodes"),
         (&["--ring-nodes", "a:1"], "--topology ring"),
         (&["--topology", "ring", "--ring-nodes", "a:1,a:1"], "different servers"),
-        (&["--topology", "ring", "--ring-nodes", "a:1", "--mix", "mget:3=1"], "several keys"),
         (&["--topology", "ring", "--ring-nodes", "a:1", "--ring-points", "0"], "--ring-points"),
     ] {
         stallion(&[&["drive", "--duration", "1s"], flags].concat()).expect(2, &[said]);
