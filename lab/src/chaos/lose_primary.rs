@@ -14,7 +14,6 @@ const DEFAULT_FOR: Duration = Duration::from_secs(2);
 const DEFAULT_DELAY: Duration = Duration::from_millis(300);
 const WRITE_EVERY: Duration = Duration::from_millis(1);
 const BACK_WITHIN: Duration = Duration::from_secs(20);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What a writer does for its safety.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,18 +127,5 @@ fn succeed(site: &mut Site, heir: &mut Site) -> Result<Lost, ChaosError> {
     let offset = |info: &Info, name: &str| info.number(name).unwrap_or(0);
     let offset_bytes = offset(&there, "master_repl_offset") - offset(&here, "slave_repl_offset");
     redis::cmd("REPLICAOF").arg("NO").arg("ONE").query::<()>(&mut heir.connection)?;
-    let crash = redis::cmd("DEBUG").arg("CRASH-AND-RECOVER").query::<()>(&mut site.connection);
-    if let Err(error) = crash
-        && !error.is_io_error()
-    {
-        return Err(error.into());
-    }
-    let start = Instant::now();
-    loop {
-        match site.target.connect() {
-            Ok(back) => return Ok(Lost { offset_bytes, back }),
-            Err(error) if start.elapsed() > BACK_WITHIN => return Err(error.into()),
-            Err(_) => site.wait(LOOK_EVERY)?,
-        }
-    }
+    Ok(Lost { offset_bytes, back: site.crash_and_recover(BACK_WITHIN)? })
 }

@@ -90,19 +90,15 @@ impl Process {
             .process_group(0)
             .spawn()
             .map_err(refused)?;
-        loop {
-            match site.target.connect() {
-                Ok(connection) => return Ok((connection, start.elapsed())),
-                Err(error) if start.elapsed() > LOADS_WITHIN => return Err(error.into()),
-                Err(_) => {}
-            }
-            if let Ok(Some(status)) = child.try_wait() {
+        let connection = site.call_again(LOADS_WITHIN, || match child.try_wait() {
+            Ok(Some(status)) => {
                 let text = format!(
                     "the server ended when it was started again ({status}); its log says why"
                 );
-                return Err(ChaosError::Failed(text));
+                Err(ChaosError::Failed(text))
             }
-            site.wait(LOOK_EVERY)?;
-        }
+            _ => Ok(()),
+        })?;
+        Ok((connection, start.elapsed()))
     }
 }

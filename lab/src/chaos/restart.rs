@@ -9,7 +9,6 @@ use super::{Action, ChaosError, Detail, Parameter, Parameters, Site};
 
 /// Loading takes about a second for each million small keys.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 pub(super) struct Restart;
 
@@ -46,14 +45,7 @@ impl Action for Restart {
         prepare.query::<()>(&mut site.connection)?;
         let prepared = start.elapsed();
         let down = Instant::now();
-        // It answers by closing the connection.
-        let crash = redis::cmd("DEBUG").arg("CRASH-AND-RECOVER").query::<()>(&mut site.connection);
-        if let Err(error) = crash
-            && !error.is_io_error()
-        {
-            return Err(error.into());
-        }
-        site.connection = await_answer(site, parameters.lasts.unwrap_or(DEFAULT_PATIENCE))?;
+        site.connection = site.crash_and_recover(parameters.lasts.unwrap_or(DEFAULT_PATIENCE))?;
         let after = keys(&mut site.connection)?;
         Ok(Detail::from_iter([
             ("policy".to_owned(), json!(if snapshot { "snapshot" } else { "empty" })),
@@ -67,16 +59,4 @@ impl Action for Restart {
 
 fn keys(connection: &mut Connection) -> Result<u64, ChaosError> {
     Ok(redis::cmd("DBSIZE").query(connection)?)
-}
-
-/// A connection to the server once it has loaded its data.
-fn await_answer(site: &Site, patience: Duration) -> Result<Connection, ChaosError> {
-    let start = Instant::now();
-    loop {
-        match site.target.connect() {
-            Ok(connection) => return Ok(connection),
-            Err(error) if start.elapsed() > patience => return Err(error.into()),
-            Err(_) => site.wait(LOOK_EVERY)?,
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Where an action takes place.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::Connection;
 
@@ -10,6 +10,9 @@ use crate::info::Info;
 use crate::interrupt::Interrupt;
 use crate::stack::{Links, Registry, Relay};
 use crate::target::Target;
+
+/// How often a server that is away is called.
+const CALL_EVERY: Duration = Duration::from_millis(5);
 
 /// A server, a connection to it, and what may be done there.
 pub struct Site {
@@ -79,6 +82,38 @@ impl Site {
     /// Waits; an interrupt ends it as an error, so that `?` leads to the way back.
     pub(super) fn wait(&self, duration: Duration) -> Result<(), ChaosError> {
         if self.interrupt.sleep(duration) { Ok(()) } else { Err(ChaosError::Interrupted) }
+    }
+
+    /// Lets the server crash and start again at once; a connection to it when it answers again, within
+    /// `patience`.
+    pub(super) fn crash_and_recover(
+        &mut self,
+        patience: Duration,
+    ) -> Result<Connection, ChaosError> {
+        // It answers by closing the connection.
+        let crash = redis::cmd("DEBUG").arg("CRASH-AND-RECOVER").query::<()>(&mut self.connection);
+        match crash {
+            Err(error) if !error.is_io_error() => Err(error.into()),
+            _ => self.call_again(patience, || Ok(())),
+        }
+    }
+
+    /// A connection to the server as soon as it has loaded its data, within `patience`. `going_on` ends
+    /// the calls when it knows that nobody will answer.
+    pub(super) fn call_again(
+        &self,
+        patience: Duration,
+        mut going_on: impl FnMut() -> Result<(), ChaosError>,
+    ) -> Result<Connection, ChaosError> {
+        let start = Instant::now();
+        loop {
+            match self.target.connect() {
+                Ok(connection) => return Ok(connection),
+                Err(error) if start.elapsed() > patience => return Err(error.into()),
+                Err(_) => going_on()?,
+            }
+            self.wait(CALL_EVERY)?;
+        }
     }
 }
 

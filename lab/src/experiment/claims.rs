@@ -1,6 +1,7 @@
 //! What is claimed of the results, by the scenario and by others, held against the data.
 
 use crate::data::Data;
+use crate::finding::verdict;
 use crate::plot::human;
 use crate::scenario::{Claim, PublishedPlan, Scenario, Settings};
 use crate::sweep::label;
@@ -47,16 +48,11 @@ pub(super) fn published(scenario: &Scenario, data: &Data) -> Vec<String> {
 fn judged(plan: &PublishedPlan, data: &Data) -> Option<String> {
     let text = plan.holds.as_ref();
     let count = count(text, &plan.filter, data);
-    let verdict = match (count.all, count.broken) {
-        (0, _) => return None,
-        // Of both sides of a comparison: any run may be the other side.
-        _ if is_timed(text) && data.points.iter().any(|point| !point.valid) => {
-            "Not judged, because the client was late or the bottleneck in some run:"
-        }
-        (_, 0) => "Confirms",
-        (all, broken) if broken < all => "Refines",
-        _ => "Contradicts",
-    };
+    let mut verdict = verdict(count.all - count.broken, count.all)?;
+    // Of both sides of a comparison: any run may be the other side.
+    if is_timed(text) && data.points.iter().any(|point| !point.valid) {
+        verdict = "Not judged, because the client was late or the bottleneck in some run:";
+    }
     let claim = named(text, &plan.filter);
     Some(format!("{verdict} {} ({}): {claim}: {}.", plan.says, plan.source, count.words))
 }

@@ -68,6 +68,8 @@ mod io_threads;
 
 mod vertical;
 
+pub(crate) use say::verdict;
+
 use crate::data::Data;
 use crate::scenario::Scenario;
 

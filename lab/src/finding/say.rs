@@ -83,16 +83,21 @@ pub(super) fn where_<'a>(data: &'a Data, setting: &str, value: &str) -> Option<&
     data.points.iter().find(|point| point.word(setting) == value)
 }
 
-/// What others have published, held against figures of ours: confirmed when it holds in every run, refined
-/// when in some. None where nothing of it was measured.
+/// What becomes of a statement that `holds` in so many of all runs: it is confirmed when in every one,
+/// refined when in some. None where nothing of it was measured.
+pub(crate) fn verdict(holds: usize, all: usize) -> Option<&'static str> {
+    match (holds, all) {
+        (_, 0) => None,
+        (some, all) if some == all => Some("Confirms"),
+        (0, _) => Some("Contradicts"),
+        _ => Some("Refines"),
+    }
+}
+
+/// What others have published, held against figures of ours.
 pub(super) fn published((source, says): (&str, &str), runs: &[(bool, String)]) -> Option<String> {
     let holds = runs.iter().filter(|(holds, _)| *holds).count();
-    let verdict = match (holds, runs.len()) {
-        (_, 0) => return None,
-        (some, all) if some == all => "Confirms",
-        (0, _) => "Contradicts",
-        _ => "Refines",
-    };
+    let verdict = verdict(holds, runs.len())?;
     let figures: Vec<String> = runs.iter().map(|(_, figure)| figure.clone()).collect();
     Some(format!("{verdict} {says} ({source}): here {}.", list(&figures)))
 }
