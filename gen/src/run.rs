@@ -265,7 +265,7 @@ fn create_timeline(
         host: HostFacts::of_this_host(),
         clock: Clock::of_this_host(),
         plan: asked,
-        target: plan.target.to_string(),
+        target: plan.target.url(&plan.credentials),
         probes: Vec::new(),
     };
     Writer::create(path, header).map(Some)

@@ -40,7 +40,8 @@ impl Screen {
         if !is_terminal() {
             return Self::LinesInstead;
         }
-        let mut model = Model::new(&format!("stallion {verb} {}", plan.target));
+        let mut model =
+            Model::new(&format!("stallion {verb} {}", plan.target.url(&plan.credentials)));
         model.doing = doing(plan);
         // What the search does takes as long as it takes.
         let has_length = verb != "ceiling" && !matches!(plan.work, Work::Fill { .. });

@@ -58,6 +58,7 @@ fn values_come_back_as_they_were_written() {
             (&0.into(), &"TLSv1.3".into())
         );
         let header = &timeline(out.path()).header;
+        assert!(header.target.starts_with("rediss://localhost:"), "{}", header.target);
         for tls in [&summary["tls"], &header.plan["tls"]] {
             assert!(tls["kernel"].as_str().unwrap().contains("user space"), "{tls}");
         }
@@ -159,18 +160,30 @@ fn what_makes_no_sense_is_refused() {
 
 #[test]
 fn a_cluster_is_driven_by_its_tls_ports() {
+    drive_cluster("yes");
+}
+
+#[test]
+fn a_cluster_whose_nodes_talk_in_clear_is_driven_by_its_tls_ports() {
+    drive_cluster("no");
+}
+
+/// `bus_by_tls` says whether its nodes talk to each other by TLS.
+fn drive_cluster(bus_by_tls: &str) {
     let certificates = Certificates::new();
     let ca = text(&certificates.certificate("authority"));
     let node = || {
         let bus = free_port().to_string();
-        let cluster = ["--cluster-enabled", "yes", "--tls-cluster", "yes", "--cluster-port", &bus];
+        let cluster =
+            ["--cluster-enabled", "yes", "--tls-cluster", bus_by_tls, "--cluster-port", &bus];
         let node = Secure::start(&certificates, "host", "yes", &cluster);
         (node, bus)
     };
     let ((one, _), (two, bus)) = (node(), node());
     one.clear.ask("CLUSTER ADDSLOTSRANGE 0 8191");
     two.clear.ask("CLUSTER ADDSLOTSRANGE 8192 16383");
-    one.clear.ask(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", two.port));
+    let port = if bus_by_tls == "yes" { &two.port } else { &two.clear.port };
+    one.clear.ask(&format!("CLUSTER MEET 127.0.0.1 {port} {bus}"));
     eventually("the cluster is whole", || {
         [&one, &two].iter().all(|node| node.clear.ask("CLUSTER INFO").contains("cluster_state:ok"))
     });

@@ -95,7 +95,10 @@ pub fn capture(plan: &Capture, path: &Path, stop: &AtomicBool) -> Result<Capture
     let mut part = vec![0; READ_BYTES];
     while Instant::now() < end && !stop.load(Ordering::Relaxed) && !captured.full {
         match stream.read(&mut part) {
-            Ok(0) => {
+            Err(error) if is_timeout(&error) => {}
+            // A connection that fails is as much a break as one that is closed: TLS would say the same
+            // again at each further reading.
+            Ok(0) | Err(_) => {
                 captured.breaks += 1;
                 lines = Lines::default();
                 let Some((again, begun)) = resume(plan, end, stop) else { break };
@@ -105,8 +108,6 @@ pub fn capture(plan: &Capture, path: &Path, stop: &AtomicBool) -> Result<Capture
             Ok(length) => {
                 take(&mut lines, &part[..length], &mut captured, &mut writer).map_err(wrong)?;
             }
-            Err(error) if is_timeout(&error) => {}
-            Err(_) => stream.shutdown(),
         }
         captured.bytes = writer.bytes();
         captured.full = captured.bytes >= plan.max_bytes;
@@ -124,7 +125,7 @@ fn begin(plan: &Capture) -> Result<Begun, CaptureError> {
     let mut caller = Caller::connect(&plan.target, &plan.credentials, false)?;
     match caller.ask(&[b"MONITOR"])? {
         crate::resp::tree::Tree::Error(reply) => {
-            Err(CaptureError::Refused { target: plan.target.to_string(), reply })
+            Err(CaptureError::Refused { target: plan.target.url(&plan.credentials), reply })
         }
         _ => Ok(caller.into_stream(LOOK_EVERY)?),
     }

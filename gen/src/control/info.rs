@@ -151,7 +151,7 @@ async fn look(line: &mut Line, poll: &Poll, newest: &mut Option<i64>) -> std::io
     *newest = entries.iter().map(|entry| entry.id).max().max(seen).or(Some(-1));
     Ok(Server {
         at_ns: before_ns + (after_ns - before_ns) / 2,
-        target: poll.target.to_string(),
+        target: poll.target.url(&poll.credentials),
         info: numbers(&info.text().unwrap_or_default()),
         // The first look only learns where the log stands: what is in it is older than the run.
         slowlog: entries.into_iter().filter(|entry| seen.is_some_and(|id| entry.id > id)).collect(),

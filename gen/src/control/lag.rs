@@ -48,7 +48,7 @@ pub(super) async fn follow(
             };
             let target = Target::Tcp { host: replica.ip().to_string(), port: replica.port() };
             let info = BTreeMap::from([(LAG_FIELD.to_owned(), bytes)]);
-            let (at_ns, target) = (monotonic_ns(), target.to_string());
+            let (at_ns, target) = (monotonic_ns(), target.url(&credentials));
             if found.send(Server { at_ns, target, info, ..Server::default() }).is_err() {
                 return;
             }

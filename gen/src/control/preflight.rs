@@ -34,7 +34,7 @@ impl Caller {
         credentials: &Credentials,
         resp3: bool,
     ) -> Result<Self, StartError> {
-        let name = target.to_string();
+        let name = target.url(credentials);
         let address = resolve(target)?;
         if let (Target::Tcp { host, .. }, Some(address)) = (target, address.tcp()) {
             credentials.note(address, host);

@@ -1,7 +1,6 @@
 //! A blocking connection to a server, with TLS or without, and what its errors mean.
 
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
 use std::time::Duration;
 
 use rustls::{CertificateError, ClientConnection, Error, StreamOwned};
@@ -42,12 +41,6 @@ impl Stream {
         let version = stream.conn.protocol_version()?.as_str()?;
         let cipher = stream.conn.negotiated_cipher_suite()?.suite().as_str()?;
         Some((version.replace('_', "."), cipher.to_owned()))
-    }
-
-    /// The end of it, for both sides.
-    pub(super) fn shutdown(&self) {
-        // One that is gone is shut.
-        let _ = self.socket().shutdown(Shutdown::Both);
     }
 
     /// A read waits so long at most.

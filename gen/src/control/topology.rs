@@ -76,7 +76,7 @@ pub fn find(
     credentials: &Credentials,
     caller: &mut Caller,
 ) -> Result<Found, StartError> {
-    let name = target.to_string();
+    let name = target.url(credentials);
     let failed = |error: String| StartError::Topology { target: name.clone(), error };
     let Target::Tcp { host, .. } = target else {
         return Err(failed("it is reached by a unix socket, and its nodes by TCP".to_owned()));

@@ -94,6 +94,17 @@ impl Target {
         Ok((Self::Tcp { host: host.to_owned(), port }, credentials))
     }
 
+    /// Its URL, by the scheme that these credentials make it spoken to: `rediss` by TLS. Without user
+    /// and password.
+    #[must_use]
+    pub fn url(&self, credentials: &Credentials) -> String {
+        let url = self.to_string();
+        match url.strip_prefix(SCHEMES[0]) {
+            Some(place) if credentials.tls.is_some() => format!("{}{place}", TLS_SCHEMES[0]),
+            _ => url,
+        }
+    }
+
     /// Whether a URL asks for TLS.
     #[must_use]
     pub fn wants_tls(url: &str) -> bool {
@@ -152,7 +163,8 @@ mod tests {
         assert_eq!(target.to_string(), "redis://[::1]:6379");
         assert_eq!(who.user, None);
         let (target, who) = Target::parse("rediss://:secret@h:6380").unwrap();
-        assert_eq!((target.to_string().as_str(), who.user), ("redis://h:6380", None));
+        assert_eq!((target.to_string().as_str(), who.user.as_deref()), ("redis://h:6380", None));
+        assert_eq!(target.url(&who), "redis://h:6380", "until TLS is set up");
         assert!(Target::wants_tls("rediss://h") && !Target::wants_tls("redis://rediss://"));
         assert_eq!(
             Target::parse("unix:///run/r.sock").unwrap().0,

@@ -20,6 +20,7 @@ use stallion_timeline::{ClientLate, ClusterInterval, Loss, Record, Server, SlowO
 
 use crate::cluster::board::Board;
 use crate::cluster::slots::slot_of;
+use crate::control::lag::LAG_FIELD;
 use crate::measure::interval::Interval;
 use crate::measure::outcome::Outcome;
 use crate::measure::slow::Sample;
@@ -155,7 +156,10 @@ impl<'a> Recorder<'a> {
             self.totals.server(&server);
             let record = Record::Server(server);
             self.write(&record);
-            if let Record::Server(server) = record {
+            // How far a replica is behind comes more often, and is no look at all of it.
+            if let Record::Server(server) = record
+                && !server.info.contains_key(LAG_FIELD)
+            {
                 self.second.look(server);
             }
         }

@@ -63,7 +63,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
     let per_op = |sum: u64| (sum as f64 / counts.answered.max(1) as f64 * 10.0).round() / 10.0;
     Summary {
         model: if open { "open" } else { "closed" },
-        target: plan.target.to_string(),
+        target: plan.target.url(&plan.credentials),
         host: HostFacts::of_this_host().line(),
         duration_s,
         ops: counts.answered,
@@ -92,7 +92,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         server_busy: totals.server_busy(),
         link: around.link,
         tls: around.tls,
-        cluster: cluster_summary(totals, around.board.as_deref()),
+        cluster: cluster_summary(plan, totals, around.board.as_deref()),
         mitigation: plan
             .strategy
             .zip(measured.strategy.as_deref())
@@ -128,11 +128,11 @@ fn store_summary(plan: &Plan, totals: &Totals) -> Option<StoreSummary> {
     Some(StoreSummary::of(sum.unwrap_or(&nothing), aside.servers, span_s, found))
 }
 
-fn cluster_summary(totals: &Totals, board: Option<&Board>) -> Option<ClusterSummary> {
+fn cluster_summary(plan: &Plan, totals: &Totals, board: Option<&Board>) -> Option<ClusterSummary> {
     let (sum, board) = (totals.measured.cluster.as_deref()?, board?);
     let busy = |address: SocketAddr| {
         let (host, port) = (address.ip().to_string(), address.port());
-        totals.busy_of(&Target::Tcp { host, port }.to_string())
+        totals.busy_of(&Target::Tcp { host, port }.url(&plan.credentials))
     };
     Some(ClusterSummary::of(sum, &totals.outages, board, totals.origin_ns(), busy))
 }

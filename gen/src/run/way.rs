@@ -78,7 +78,8 @@ pub(super) fn load_scripts(
 fn load_at(plan: &Plan, target: &Target, caller: &mut Caller) -> Result<(), StartError> {
     for script in plan.scripts() {
         if let Tree::Error(reply) = caller.ask(&[b"SCRIPT", b"LOAD", script.as_bytes()])? {
-            return Err(StartError::Script { target: target.to_string(), reply });
+            let target = target.url(&plan.credentials);
+            return Err(StartError::Script { target, reply });
         }
     }
     Ok(())
@@ -112,7 +113,7 @@ fn check(plan: &Plan, way: &Way, encoder: &Encoder) -> Result<(), RunError> {
     let primaries = routing(plan, 0, way, 0).primaries.len();
     let reads = matches!(plan.strategy, Some(Strategy::ReplicaRead { .. }));
     if reads && way.found.replicas.is_empty() {
-        return Err(StartError::NoReplicas(plan.target.to_string()).into());
+        return Err(StartError::NoReplicas(plan.target.url(&plan.credentials)).into());
     }
     if conns / shards < primaries {
         return Err(StartError::FewForCluster { conns, shards, primaries }.into());

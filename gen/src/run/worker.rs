@@ -96,7 +96,7 @@ impl Worker {
             index,
             cpu: plan.cores.get(index).copied(),
             first_connection: (0..index).map(|before| plan.conns_of(before) as u32).sum(),
-            target: plan.target.to_string(),
+            target: plan.target.url(&plan.credentials),
             address: site.address.clone(),
             wanted: conns,
             half_bytes: (longest * plan.pipeline).max(greeting.bytes.len()),

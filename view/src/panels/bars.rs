@@ -78,7 +78,7 @@ pub(super) fn slots(frame: &mut Frame<'_>, place: Rect, model: &Model, theme: Th
 
 /// Without the part of an address that is the same everywhere.
 fn short_name(target: &str) -> String {
-    let name = target.strip_prefix("redis://").unwrap_or(target);
+    let name = target.split_once("://").map_or(target, |(_, place)| place);
     name.strip_prefix("127.0.0.1").unwrap_or(name).to_owned()
 }
 
