@@ -114,6 +114,18 @@ fn a_server_that_dies_for_good_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn one_of_several_servers_that_dies_for_good_is_not_waited_for_for_ever() {
+    let (mut one, other) = (Redis::start(&[]), Redis::start(&[]));
+    let list = format!("127.0.0.1:{},127.0.0.1:{}", one.port, other.port);
+    let place = ["load", "--topology", "ring", "--ring-nodes", &list];
+    let run =
+        Running::start(&[&place[..], &["--keys", "900000000", "--timeout", "1s"]].concat(), None);
+    eventually("keys come in", || dbsize(&one) > 1_000 && dbsize(&other) > 1_000);
+    one.kill();
+    run.end().expect(1, &["keys were written", "is the server running"]);
+}
+
+#[test]
 fn another_database_is_filled_and_checked() {
     let server = Redis::start(&[]);
     let load = ["load", "-p", &server.port, "--db", "3", "--keys", "500"];

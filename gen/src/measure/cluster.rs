@@ -64,8 +64,8 @@ impl Divided {
     }
 }
 
-/// Time in which requests to one node failed: from the first error until each slot that had one
-/// was answered again.
+/// Time in which requests to one node failed, or found none of its connections open: from the
+/// first of them until each slot that had one was answered again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outage {
     /// Who served the slots when it began.

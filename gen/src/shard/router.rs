@@ -22,6 +22,7 @@ use crate::cluster::slots::{RequestSlots, SLOTS};
 use crate::limits::{MAX_NODES, MAX_WAITING, MAX_WAITING_PER_NODE};
 use crate::units::{ConnId, Nanos, NodeId, SlotId};
 use crate::workload::Op;
+use rooms::Room;
 
 /// A node as a shard sees it.
 #[derive(Debug, Clone, Copy)]
@@ -44,18 +45,6 @@ impl Node {
     const fn is_wanted(&self) -> bool {
         self.owned > 0 || self.reads || !self.fresh.is_empty() || !self.again.is_empty()
     }
-}
-
-/// The connections of one node.
-#[derive(Debug)]
-struct Room {
-    node: Option<NodeId>,
-    /// Of its places, those that are used.
-    used: usize,
-    /// Connections with room for a request, in turn.
-    ready: VecDeque<ConnId>,
-    /// Connections that are open.
-    open: usize,
 }
 
 /// The router of one shard.
@@ -95,11 +84,9 @@ impl Router {
     pub fn new(routing: Routing) -> Self {
         let room_size = routing.room_size();
         let count = routing.places() / room_size.max(1);
-        let rooms = (0..count).map(|room| Room {
-            node: routing.primaries.get(room).copied(),
-            used: routing.used(room),
-            ready: VecDeque::with_capacity(room_size),
-            open: 0,
+        let rooms = (0..count).map(|room| {
+            let node = routing.primaries.get(room).copied();
+            Room::new(node, routing.used(room), room_size)
         });
         let mut router = Self {
             rooms: rooms.collect(),
@@ -352,6 +339,7 @@ impl Router {
         for id in 0..self.nodes.len() {
             self.sort_out(id);
         }
+        self.forgive_unwanted();
     }
 
     fn sort_out(&mut self, id: usize) {
@@ -375,8 +363,9 @@ impl Router {
         if let Some(node) = self.nodes.get_mut(usize::from(before)) {
             node.owned -= 1;
         }
-        self.nodes[owner.index()].owned += 1;
-        self.unsettled |= self.nodes[owner.index()].room.is_none();
+        let node = &mut self.nodes[owner.index()];
+        self.unsettled |= node.room.is_none() || !node.is_wanted();
+        node.owned += 1;
         self.find_sole();
     }
 

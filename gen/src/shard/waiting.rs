@@ -169,6 +169,13 @@ impl Pool {
         self.places.get(queue.head as usize).map(|place| &place.waiting)
     }
 
+    /// All of a queue, the first first.
+    pub fn each(&self, queue: &Queue) -> impl Iterator<Item = &Waiting> {
+        let place = |index: u32| self.places.get(index as usize);
+        std::iter::successors(place(queue.head), move |before| place(before.next))
+            .map(|place| &place.waiting)
+    }
+
     /// Takes the first of a queue.
     #[inline]
     pub fn pop(&mut self, queue: &mut Queue) -> Option<Waiting> {

@@ -6,7 +6,10 @@
 //! applied is judged no more. So stale reads are missed, never invented.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use crate::units::{KeyId, Nanos};
 
@@ -23,6 +26,16 @@ struct Row {
     seen_ns: AtomicU64,
     /// Writes under way, and the two marks below.
     open: AtomicU32,
+}
+
+impl Row {
+    /// The newest that was acknowledged, and when; another shard may write them meanwhile. The time is
+    /// written before its version and read after it, so that it is never older than the version: one
+    /// that is newer only makes a stale read look as if it might have been none.
+    fn newest(&self) -> (u64, Nanos) {
+        let version = self.version.load(Acquire);
+        (version, Nanos(self.acknowledged_ns.load(Relaxed)))
+    }
 }
 
 /// Two writes were under way at the same time.
@@ -96,7 +109,7 @@ impl Versions {
         match acknowledged {
             Some(version) if alone && version > row.version.load(Relaxed) => {
                 row.acknowledged_ns.store(now.0, Relaxed);
-                row.version.store(version, Relaxed);
+                row.version.store(version, Release);
                 true
             }
             _ => false,
@@ -114,9 +127,9 @@ impl Versions {
             row.seen_ns.store(now.0, Relaxed);
             row.seen.store(version, Relaxed);
         }
-        let acknowledged = Nanos(row.acknowledged_ns.load(Relaxed));
+        let (newest, acknowledged) = row.newest();
         // Of a write that was acknowledged while the read was under way either answer is right.
-        let behind = acknowledged <= sent && version < row.version.load(Relaxed);
+        let behind = acknowledged <= sent && version < newest;
         Judgement {
             behind_ns: behind.then(|| now.since(acknowledged)),
             went_back: version < seen && seen_at <= sent,
@@ -127,8 +140,8 @@ impl Versions {
     #[must_use]
     pub fn behind_ns(&self, key: KeyId, version: u64, now: Nanos) -> Option<u64> {
         let row = self.row(key).filter(|row| row.open.load(Relaxed) & UNKNOWN == 0)?;
-        let behind = version < row.version.load(Relaxed);
-        behind.then(|| now.since(Nanos(row.acknowledged_ns.load(Relaxed))))
+        let (newest, acknowledged) = row.newest();
+        (version < newest).then(|| now.since(acknowledged))
     }
 }
 

@@ -137,7 +137,9 @@ impl Desk {
             return true;
         }
         let open = self.settings.open;
-        let kept = self.router.as_mut().is_some_and(|r| r.keep_fresh(node, waiting, open));
+        let Some(router) = &mut self.router else { return false };
+        let kept = router.keep_fresh(node, waiting, open);
+        router.look_whether_out(node, slot, now);
         if !kept && let Some(cluster) = &mut self.ledger.current.cluster {
             cluster.overflowed += 1;
         }

@@ -6,6 +6,7 @@ use crate::measure::outcome::{ErrorKind, Outcome};
 use crate::resp::reply::Reply;
 use crate::shard::connection::{Pending, State};
 use crate::shard::ring::{Ring, Usage};
+use crate::shard::router::Router;
 use crate::units::{ConnId, Nanos};
 
 /// How soon connections that are down are looked at again.
@@ -39,8 +40,11 @@ impl Desk {
     /// Often enough to end a request within 1/16 of its time-out, and each millisecond while
     /// connections are down.
     pub(in crate::shard) fn scan_every_ns(&self) -> u64 {
-        let wanted = self.router.as_ref().map_or(self.connections.len(), |router| router.wanted());
-        if self.open_connections + self.opening < wanted {
+        let missing = self
+            .router
+            .as_ref()
+            .map_or(self.connections.len() - self.open_connections, |router| router.missing());
+        if missing > self.opening {
             return RETRY_SCAN_NS;
         }
         (self.settings.timeout_ns / 16).clamp(RETRY_SCAN_NS, 50_000_000)
@@ -54,9 +58,11 @@ impl Desk {
     /// Work that has no end of its own in time has had nobody to do it for for a whole time-out.
     /// Traffic goes on to its end instead: an outage is a measurement.
     pub(in crate::shard) fn is_deserted(&self, now: Nanos) -> bool {
-        self.settings.workload.is_finite()
-            && self.open_connections == 0
-            && now.since(self.alone_since) >= self.settings.timeout_ns
+        let patience_ns = self.settings.timeout_ns;
+        let alone = self.open_connections == 0 && now.since(self.alone_since) >= patience_ns;
+        let waits = |router: &Router| router.is_deserted(now, patience_ns);
+        let deserted = alone || self.router.as_deref().is_some_and(waits);
+        self.settings.workload.is_finite() && deserted
     }
 
     pub(in crate::shard) fn begin(
@@ -180,6 +186,10 @@ impl Desk {
             State::Down { .. } => {}
         }
         connection.lost(now);
+        let room = connection.room;
+        if let Some(router) = &mut self.router {
+            router.look_whether_down(room, now);
+        }
     }
 
     /// The router knows which nodes have connections.
@@ -227,6 +237,8 @@ impl Desk {
             }
             ring.close(id);
             self.leave_service(id);
+            // The server forgets what it was to tell this connection about.
+            self.forget_kept();
             self.connections[id.index()].used_up(now);
             self.open_connections -= 1;
             self.alone_since = now;

@@ -34,20 +34,6 @@ impl Router {
         self.nodes.get(node.index()).is_some_and(|node| node.reads)
     }
 
-    /// A connection of a room was opened.
-    pub fn opened(&mut self, room: usize) {
-        self.rooms[room].open += 1;
-    }
-
-    /// One was closed. With the last one of a replica what waits for it goes to the primary.
-    pub fn closed(&mut self, room: usize) {
-        let room = &mut self.rooms[room];
-        room.open = room.open.saturating_sub(1);
-        if let (0, Some(node), true) = (room.open, room.node, self.reader.is_some()) {
-            self.sort_out(node.index());
-        }
-    }
-
     /// Who is to get a request that waits at a node: this one, or another one meanwhile.
     #[inline]
     pub(super) fn place_of(&self, waiting: &Waiting, at: NodeId) -> NodeId {

@@ -1,10 +1,31 @@
 //! Which node has which connections: the rooms, and who moves into one.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use super::{Node, Room, Router};
-use crate::units::{ConnId, NodeId};
+use super::{Node, Router};
+use crate::units::{ConnId, Nanos, NodeId, SlotId};
+
+/// The connections of one node.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) node: Option<NodeId>,
+    /// Of its places, those that are used.
+    used: usize,
+    /// Connections with room for a request, in turn.
+    pub(super) ready: VecDeque<ConnId>,
+    /// Connections that are open.
+    pub(super) open: usize,
+    /// Since when none is open and one was lost or refused, if so.
+    down_since: Option<Nanos>,
+}
+
+impl Room {
+    pub(super) fn new(node: Option<NodeId>, used: usize, size: usize) -> Self {
+        Self { node, used, ready: VecDeque::with_capacity(size), open: 0, down_since: None }
+    }
+}
 
 impl Router {
     /// How many rooms there are.
@@ -27,12 +48,13 @@ impl Router {
         used && room.node.is_some_and(|node| self.nodes[node.index()].is_wanted())
     }
 
-    /// How many connections shall be open.
+    /// How many connections shall be open and are not.
     #[must_use]
-    pub fn wanted(&self) -> usize {
+    pub fn missing(&self) -> usize {
         let is_wanted =
             |room: &&Room| room.node.is_some_and(|node| self.nodes[node.index()].is_wanted());
-        self.rooms.iter().filter(is_wanted).map(|room| room.used).sum()
+        let missing = |room: &Room| room.used.saturating_sub(room.open);
+        self.rooms.iter().filter(is_wanted).map(missing).sum()
     }
 
     /// The address of a room's node.
@@ -65,7 +87,119 @@ impl Router {
         }
         self.rooms[room].used = self.room_size;
         self.rooms[room].ready.clear();
-        self.rooms[room].open = 0;
+        (self.rooms[room].open, self.rooms[room].down_since) = (0, None);
         self.nodes[node.index()].room = Some(room as u16);
+    }
+
+    /// A connection of a room was opened.
+    pub fn opened(&mut self, room: usize) {
+        self.rooms[room].open += 1;
+        self.rooms[room].down_since = None;
+    }
+
+    /// One was closed. With the last one of a replica what waits for it goes to the primary.
+    pub fn closed(&mut self, room: usize) {
+        let room = &mut self.rooms[room];
+        room.open = room.open.saturating_sub(1);
+        if let (0, Some(node), true) = (room.open, room.node, self.reader.is_some()) {
+            self.sort_out(node.index());
+        }
+    }
+
+    /// A connection of a room was lost or refused. With none open the slots of what waits for its
+    /// node are out, though none of these requests has failed: nobody is there to fail them.
+    pub fn look_whether_down(&mut self, room: usize, now: Nanos) {
+        let room = &mut self.rooms[room];
+        let is_new = room.open == 0 && room.down_since.is_none();
+        let Some(node) = room.node.filter(|_| is_new) else { return };
+        if !self.nodes[node.index()].is_wanted() {
+            return;
+        }
+        room.down_since = Some(now);
+        let Node { fresh, again, .. } = &self.nodes[node.index()];
+        for waiting in self.pool.each(again).chain(self.pool.each(fresh)) {
+            self.outages.failed(node, waiting.slot, now);
+        }
+    }
+
+    /// A request was kept for a node: its slot is out when the node is down.
+    pub fn look_whether_out(&mut self, node: NodeId, slot: SlotId, now: Nanos) {
+        let room = self.nodes[node.index()].room;
+        if room.is_some_and(|room| self.rooms[usize::from(room)].down_since.is_some()) {
+            self.outages.failed(node, slot, now);
+        }
+    }
+
+    /// Nodes of which nothing is wanted have no connections for that reason: what they were is over.
+    pub(super) fn forgive_unwanted(&mut self) {
+        let nodes = &self.nodes;
+        let is_unwanted = |node: NodeId| !nodes[node.index()].is_wanted();
+        for room in self.rooms.iter_mut().filter(|room| room.node.is_some_and(is_unwanted)) {
+            room.down_since = None;
+        }
+    }
+
+    /// Whether requests that were never sent wait for a node that is down for so long.
+    #[must_use]
+    pub fn is_deserted(&self, now: Nanos, patience_ns: u64) -> bool {
+        self.rooms.iter().any(|room| {
+            let waits = |node: NodeId| !self.nodes[node.index()].fresh.is_empty();
+            let is_down = |since: Nanos| now.since(since) >= patience_ns;
+            room.down_since.is_some_and(is_down) && room.node.is_some_and(waits)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cluster::board::Board;
+    use crate::cluster::slots::RequestSlots;
+    use crate::shard::routing::Routing;
+    use crate::shard::waiting::Waiting;
+    use crate::units::{CommandId, KeyId};
+    use crate::workload::Op;
+
+    fn router() -> Router {
+        let address = SocketAddr::from(([127, 0, 0, 1], 6379));
+        Router::new(Routing {
+            board: Arc::new(Board::fixed(&[address]).unwrap()),
+            slots: RequestSlots::new(1, |_, key| key.0.to_string().into_bytes()),
+            primaries: vec![NodeId(0)],
+            reads: None,
+            connections: 2,
+            retries: true,
+            fixed: true,
+        })
+    }
+
+    #[test]
+    fn a_node_that_dies_while_it_has_nothing_to_do_is_out_for_those_who_come_then() {
+        let mut router = router();
+        let op = Op { command: CommandId(0), nonce: 0, key: KeyId(5), ttl_s: 0 };
+        let (first, second) = (SlotId(7), SlotId(9));
+        router.look_whether_out(NodeId(0), first, Nanos(10));
+        assert!(router.outages.is_empty(), "a node that was never reached is not down");
+        router.opened(0);
+        router.opened(0);
+        router.closed(0);
+        router.look_whether_down(0, Nanos(20));
+        router.look_whether_out(NodeId(0), first, Nanos(20));
+        assert!(router.outages.is_empty(), "one connection is open");
+        assert!(router.keep_fresh(NodeId(0), Waiting::fresh(op, first, Nanos(25)), true));
+        router.closed(0);
+        router.look_whether_down(0, Nanos(30));
+        router.look_whether_out(NodeId(0), second, Nanos(40));
+        router.look_whether_out(NodeId(0), first, Nanos(50));
+        assert!(router.is_deserted(Nanos(130), 100) && !router.is_deserted(Nanos(120), 100));
+        assert_eq!(router.missing(), 2);
+        router.opened(0);
+        assert_eq!((router.missing(), router.is_deserted(Nanos(999), 100)), (1, false));
+        router.look_whether_out(NodeId(0), SlotId(11), Nanos(60));
+        assert_eq!(router.outages.answered(first, Nanos(70)), None);
+        let over = router.outages.answered(second, Nanos(80)).unwrap();
+        assert_eq!((over.node, over.slots, over.start), (NodeId(0), 2, Nanos(30)));
     }
 }
