@@ -19,8 +19,9 @@ Examples:
   stallion chaos --action reshard -p 7000 --slots 0-999 --to 127.0.0.1:7001 --for 20s --allow-foreign
 
 With --out the disturbance is a timeline that `stallion report` joins with those of drive and
-probe. Actions that may harm others (all but bgsave, aof-rewrite, bigkey-on, bigkey-cure, contend, replica-lag
-and try-commands) act only on servers that Stallion itself started, unless --allow-foreign.";
+probe. Actions that may harm others (all but bgsave, aof-rewrite, bigkey-on, bigkey-cure, contend
+without evalsha, replica-lag and try-commands) act only on servers that Stallion itself started,
+unless --allow-foreign.";
 
 /// The flags of `chaos`.
 #[derive(Debug, clap::Args)]

@@ -4,9 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where version 2 is mounted when its controllers are in use, and version 1's memory controller.
-const UNIFIED: &str = "/sys/fs/cgroup";
-const CLASSIC: &str = "/sys/fs/cgroup/memory";
+/// Where version 2 is mounted when its controllers are in use; below it are version 1's controllers.
+const ROOT: &str = "/sys/fs/cgroup";
 
 /// A group that holds one server and what it forks. Dropping it lets them go.
 #[derive(Debug)]
@@ -22,16 +21,18 @@ impl MemoryGroup {
     /// # Errors
     /// The system's, with the file: it takes root, and a kernel with memory control groups.
     pub fn around(pid: u32) -> io::Result<Self> {
-        let controllers = fs::read_to_string(Path::new(UNIFIED).join("cgroup.controllers"));
-        let unified =
-            controllers.is_ok_and(|all| all.split_whitespace().any(|one| one == "memory"));
-        let parent = PathBuf::from(if unified { UNIFIED } else { CLASSIC });
+        let (parent, unified) = parent(Path::new(ROOT))?;
         if unified {
             // Where the system has done so already this changes nothing.
             write(&parent.join("cgroup.subtree_control"), "+memory")?;
         }
         let folder = parent.join(format!("stallion-{}-{pid}", std::process::id()));
-        fs::create_dir_all(&folder).map_err(|error| named(&folder, &error))?;
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(named(&folder, &error));
+            }
+            _ => {}
+        }
         let group = Self { folder, parent, unified };
         group.take(pid)?;
         Ok(group)
@@ -80,6 +81,26 @@ impl MemoryGroup {
     }
 }
 
+/// The group in which ours is to be, and whether it is of version 2.
+fn parent(root: &Path) -> io::Result<(PathBuf, bool)> {
+    let controllers = fs::read_to_string(root.join("cgroup.controllers"));
+    if controllers.is_ok_and(|all| all.split_whitespace().any(|one| one == "memory")) {
+        return Ok((root.to_owned(), true));
+    }
+    let classic = root.join("memory");
+    // In version 2 a folder of that name is a group as any other, and limits nothing.
+    if classic.join("memory.limit_in_bytes").is_file() {
+        return Ok((classic, false));
+    }
+    let text = format!(
+        "{} and {}: there is no memory controller of control groups; start the kernel with \
+         cgroup_enable=memory, or in a container give it the host's control groups",
+        root.join("cgroup.controllers").display(),
+        classic.display()
+    );
+    Err(io::Error::new(io::ErrorKind::Unsupported, text))
+}
+
 fn field(text: &str, name: &str) -> Option<u64> {
     let mut pairs = text.lines().filter_map(|line| line.split_once(' '));
     pairs.find(|(field, _)| *field == name)?.1.trim().parse().ok()
@@ -112,5 +133,22 @@ mod tests {
     fn fields_are_found_by_their_whole_name() {
         let text = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
         assert_eq!((field(text, "oom_kill"), field(text, "oom")), (Some(3), None));
+    }
+
+    #[test]
+    fn a_missing_memory_controller_is_told_and_nothing_is_made() {
+        let root = tempfile::tempdir().unwrap();
+        let place = |name: &str| root.path().join(name);
+        fs::write(place("cgroup.controllers"), "cpuset cpu io pids\n").unwrap();
+        let text = parent(root.path()).unwrap_err().to_string();
+        assert!(text.contains("no memory controller") && text.contains("cgroup_enable"), "{text}");
+        assert!(!place("memory").exists());
+        // A group that somebody made by that name.
+        fs::create_dir(place("memory")).unwrap();
+        assert!(parent(root.path()).is_err());
+        fs::write(place("memory").join("memory.limit_in_bytes"), "1\n").unwrap();
+        assert_eq!(parent(root.path()).unwrap(), (place("memory"), false));
+        fs::write(place("cgroup.controllers"), "cpu memory pids\n").unwrap();
+        assert_eq!(parent(root.path()).unwrap(), (root.path().to_owned(), true));
     }
 }

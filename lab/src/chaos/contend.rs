@@ -55,7 +55,8 @@ impl Action for Contend {
 
     fn about(&self) -> &'static str {
         "`count` clients add to `keys` counters for `for`, by `kind`: incr, get-set, multi-set, \
-         multi-incr, watch or evalsha (whose script is flushed half-way); counts what was lost"
+         multi-incr, watch or evalsha (flushes all scripts half-way: only at servers that Stallion \
+         started, unless --allow-foreign); counts what was lost"
     }
 
     fn parameters(&self) -> &'static [Parameter] {
@@ -69,6 +70,11 @@ impl Action for Contend {
             let text = format!("`kind` is one of {names}, not `{kind}`");
             ChaosError::Value { action: self.name(), text }
         })?;
+        // SCRIPT FLUSH takes the scripts of all others, too.
+        if way == Way::Evalsha && !site.may_be_harmed() {
+            let target = site.target.to_string();
+            return Err(ChaosError::Foreign { action: self.name(), target });
+        }
         let keys = parameters.keys.unwrap_or(DEFAULT_KEYS).max(1);
         let clients = parameters.count.unwrap_or(DEFAULT_CLIENTS).max(1);
         remove(site, keys)?;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use redis::{Connection, RedisError};
 use serde_json::json;
 
 use super::acknowledged::{Acknowledged, Left};
@@ -20,6 +21,12 @@ const DEFAULT_BEFORE: Duration = Duration::from_secs(1);
 const AFTER: Duration = Duration::from_millis(500);
 /// With headroom the data may grow by so much before writes are refused.
 const HEADROOM: f64 = 1.02;
+/// Who drops its connections because it is killed is dead by then, whatever its memory.
+const DIES_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Every key of [`Acknowledged`], and how many of the server's keys are looked at with one command.
+const OURS: &str = "stallion:guard:*";
+const AT_ONCE: u32 = 1_000;
 
 pub(super) struct GuardRail;
 
@@ -85,6 +92,7 @@ impl Action for GuardRail {
             None => None,
         };
         let process = Process::of(site)?;
+        let patient = Site::unhurried(site)?;
         let limits = ["maxmemory", "oom-score-adj"];
         let mut before = Vec::new();
         for name in limits {
@@ -93,15 +101,22 @@ impl Action for GuardRail {
         let group = share.map(|_| MemoryGroup::around(process.pid)).transpose();
         let group =
             group.map_err(|error| ChaosError::Failed(format!("no limit of memory: {error}")))?;
-        let scene = Scene { event, policy, share, process, group };
+        let scene = Scene { event, policy, share, process, group, patient };
         let told = scene.play(site, parameters);
-        if let Ok(mut connection) = site.target.connect() {
-            for (name, value) in before {
-                set_config(&mut connection, name, &value)?;
-            }
-        }
-        told
+        let put_back = put_back(site, &before);
+        let detail = told?;
+        put_back?;
+        Ok(detail)
     }
+}
+
+/// Directives as they were.
+fn put_back(site: &Site, before: &[(&str, String)]) -> Result<(), ChaosError> {
+    let mut connection = site.target.connect()?;
+    for (name, value) in before {
+        set_config(&mut connection, name, value)?;
+    }
+    Ok(())
 }
 
 /// What takes part.
@@ -111,10 +126,36 @@ struct Scene<'a> {
     share: Option<f64>,
     process: Process,
     group: Option<MemoryGroup>,
+    /// Waits for deaths and returns, which an interrupt does not cut short; to make one takes a server
+    /// that lives.
+    patient: Site,
+}
+
+/// What there is until the way back.
+struct Seen {
+    client: Acknowledged,
+    /// When the snapshot before was begun.
+    saved: Option<Instant>,
+    detail: Detail,
 }
 
 impl Scene<'_> {
     fn play(&self, site: &mut Site, parameters: &Parameters) -> Result<Detail, ChaosError> {
+        let seen = self.disturb(site, parameters);
+        // Nobody else lifts the limit, starts the server again and removes the keys: what went wrong is
+        // told after that.
+        let lifted = self.group.as_ref().map_or(Ok(()), |group| group.limit(None));
+        let revived = self.revive(site)?;
+        let told = seen.and_then(|seen| self.tell(site, seen, revived));
+        let swept = sweep(&mut site.connection);
+        let detail = told?;
+        swept?;
+        lifted.map_err(|error| ChaosError::Failed(error.to_string()))?;
+        Ok(detail)
+    }
+
+    /// Fills, and lets it happen under writes.
+    fn disturb(&self, site: &mut Site, parameters: &Parameters) -> Result<Seen, ChaosError> {
         let keys = parameters.keys.unwrap_or(DEFAULT_KEYS).max(1);
         let mut client = Acknowledged::fill(&mut site.connection, keys)?;
         let mut saved = None;
@@ -139,20 +180,56 @@ impl Scene<'_> {
             happened
         });
         detail.extend(happened?);
-        let killed = !self.process.lives();
+        Ok(Seen { client, saved, detail })
+    }
+
+    /// Starts the server again if it is dead, and gives how long that took; with a new connection in
+    /// any case, as the old one may have been dropped.
+    fn revive(&self, site: &mut Site) -> Result<Option<Duration>, ChaosError> {
+        if self.process.lives() {
+            match site.target.connect() {
+                Ok(connection) => {
+                    site.connection = connection;
+                    return Ok(None);
+                }
+                // One that is being killed still stands in the table for a while.
+                Err(error) if !self.dies() => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        let (connection, took) = self.process.start_again(&self.patient)?;
+        site.connection = connection;
+        Ok(Some(took))
+    }
+
+    /// Whether it is dead within a while, which an interrupt does not end.
+    fn dies(&self) -> bool {
+        let start = Instant::now();
+        while self.process.lives() {
+            if start.elapsed() > DIES_WITHIN {
+                return false;
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        true
+    }
+
+    /// What it has cost, with all that was written read back.
+    fn tell(
+        &self,
+        site: &mut Site,
+        seen: Seen,
+        revived: Option<Duration>,
+    ) -> Result<Detail, ChaosError> {
+        let Seen { client, saved, mut detail } = seen;
         if let Some(group) = &self.group {
             let kills = group.kills().unwrap_or(0);
             detail.insert("killed_processes".to_owned(), json!(kills));
-            // What loads its data anew is not to be limited.
-            let lifted = group.limit(None);
-            lifted.map_err(|error| ChaosError::Failed(error.to_string()))?;
         }
-        detail.insert("server_killed".to_owned(), json!(u8::from(killed)));
+        detail.insert("server_killed".to_owned(), json!(u8::from(revived.is_some())));
         let wait_ms = client.longest_wait().as_secs_f64() * 1e3;
         detail.insert("longest_wait_ms".to_owned(), json!(wait_ms));
-        if killed {
-            let (connection, took) = self.process.start_again(site)?;
-            site.connection = connection;
+        if let Some(took) = revived {
             detail.insert("restart_ms".to_owned(), json!(took.as_secs_f64() * 1e3));
             if let (Some(saved), Some(last)) = (saved, client.last()) {
                 let age_s = last.duration_since(saved).as_secs_f64();
@@ -194,7 +271,7 @@ impl Scene<'_> {
             Event::Bgsave => "BGSAVE",
             Event::Rewrite => "BGREWRITEAOF",
             Event::Crash => {
-                self.process.kill(site)?;
+                self.process.kill(&self.patient)?;
                 return Ok(Detail::new());
             }
         };
@@ -206,6 +283,8 @@ impl Scene<'_> {
         let asked = redis::cmd(command).query::<()>(&mut site.connection);
         let ended = match asked {
             Ok(()) => wait_for_children(site),
+            // It lives, and says why there is no child: no memory for a fork, or another child.
+            Err(error) if !error.is_io_error() => return Ok(refused(&error)),
             Err(error) => Err(error.into()),
         };
         let took_ms = start.elapsed().as_secs_f64() * 1e3;
@@ -221,13 +300,36 @@ impl Scene<'_> {
                 detail.insert("copied_bytes".to_owned(), json!(info.number("current_cow_peak")));
                 Ok(detail)
             }
-            // That is what is to be seen.
-            Err(ChaosError::Refused(_)) => {
-                self.process.kill(site)?;
-                Ok(detail)
-            }
+            // That is what is to be seen; one that lives on has dropped us for another reason.
+            Err(ChaosError::Refused(error)) if error.is_io_error() && self.dies() => Ok(detail),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// No child, and the server's words.
+fn refused(error: &RedisError) -> Detail {
+    Detail::from_iter([
+        ("child_failed".to_owned(), json!(1)),
+        ("child_refused".to_owned(), json!(error.to_string())),
+    ])
+}
+
+/// Removes every key of ours: also those of a batch that had no answer, and of a filling that broke
+/// off.
+fn sweep(connection: &mut Connection) -> Result<(), ChaosError> {
+    let mut cursor = 0_u64;
+    loop {
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(OURS).arg("COUNT").arg(AT_ONCE);
+        let (next, keys): (u64, Vec<Vec<u8>>) = scan.query(connection)?;
+        if !keys.is_empty() {
+            redis::cmd("UNLINK").arg(keys).query::<()>(connection)?;
+        }
+        if next == 0 {
+            return Ok(());
+        }
+        cursor = next;
     }
 }
 

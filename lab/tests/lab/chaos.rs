@@ -273,6 +273,7 @@ fn a_cut_replica_comes_back_by_what_its_backlog_allows() {
         let record = perform(&stack, "replica-cut", &parameters);
         assert_eq!(record.detail["full_resyncs"], full, "{record:?}");
         assert_eq!(record.detail["partial_resyncs"], 1 - full, "{record:?}");
+        assert_eq!(record.detail["new_link_seen"], 1, "{record:?}");
     }
     assert_eq!(config(&mut connection, "repl-backlog-size").unwrap(), "1048576");
 }

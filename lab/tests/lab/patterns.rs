@@ -65,6 +65,30 @@ fn who_reads_changes_and_writes_loses_and_who_watches_does_not() {
 }
 
 #[test]
+fn scripts_of_others_are_not_flushed() {
+    let (_folder, registry, _) = registry();
+    let stack = start(&StackPlan::default(), &registry);
+    let mut connection = stack.target().connect().unwrap();
+    let mut script = redis::cmd("SCRIPT");
+    let digest: String = script.arg("LOAD").arg("return 1").query(&mut connection).unwrap();
+    // The stacks of tests are not in the user's registry, and count as foreign.
+    let mut site = Site::connect(&stack.target(), &Interrupt::new(), false).unwrap();
+    let contend = chaos::find("contend").unwrap();
+    let mut outcome = |kind: &str| {
+        let parameters = Parameters {
+            kind: Some(kind.to_owned()),
+            lasts: Some(Duration::from_millis(100)),
+            ..Parameters::default()
+        };
+        chaos::perform(contend, &mut site, &parameters).unwrap().outcome
+    };
+    let refused = outcome("evalsha");
+    assert!(refused.contains("--allow-foreign"), "{refused}");
+    assert_eq!(outcome("incr"), "ok");
+    let () = redis::cmd("EVALSHA").arg(digest).arg(0).query(&mut connection).unwrap();
+}
+
+#[test]
 fn a_long_script_holds_all_up_until_it_is_killed() {
     let (_folder, registry, _) = registry();
     let stack = start(&StackPlan::default(), &registry);
