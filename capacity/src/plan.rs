@@ -110,10 +110,15 @@ pub fn plan(need: &Need, measured: &Measured) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
+/// Reads that come to the primaries themselves, as a share of all requests.
+fn own_reads(need: &Need) -> f64 {
+    let readers = if need.replica_reads { 1.0 + need.replicas as f64 } else { 1.0 };
+    need.reads / readers
+}
+
 /// The primaries' time that is asked for a second, over what each may give.
 fn demand(need: &Need, cost: &Cost) -> f64 {
-    let readers = if need.replica_reads { 1.0 + need.replicas as f64 } else { 1.0 };
-    let reads = need.ops_per_s * need.reads / readers;
+    let reads = need.ops_per_s * own_reads(need);
     let writes = need.ops_per_s * (1.0 - need.reads);
     reads * cost.read_s + writes * cost.write_s
 }
@@ -274,14 +279,17 @@ impl Plan {
         let formula = "clients x pool + the servers' own; the least maxclients";
         self.line("connections of a shard", (all, ""), formula, figures, ARITHMETIC);
         let per_s = need.ops_per_s / shards;
-        let copies = (1.0 - need.reads) * need.replicas as f64;
-        let out = per_s * (need.reads + copies) * (need.value_bytes as f64 + FRAMING) * 8.0 / 1e6;
+        let (reads, copies) = (own_reads(need), (1.0 - need.reads) * need.replicas as f64);
+        // Whoever reads knows the name; a replica has to be told it.
+        let answer = need.value_bytes as f64 + FRAMING;
+        let copy = answer + need.key_bytes as f64;
+        let out = per_s * (reads * answer + copies * copy) * 8.0 / 1e6;
         let figures = format!(
-            "{per_s:.0}/s x ({:.2} reads + {copies:.2} copies) x {} bytes x 8",
-            need.reads,
-            need.value_bytes as f64 + FRAMING
+            "{per_s:.0}/s x ({reads:.2} reads x {answer} bytes + {copies:.2} copies x \
+             {copy} bytes) x 8{}",
+            if need.replica_reads { ", reads shared with the replicas" } else { "" }
         );
-        let formula = "(reads + writes x replicas) x bytes x 8";
+        let formula = "(own reads x bytes of an answer + writes x replicas x bytes of a copy) x 8";
         self.line("a primary sends", (out, "Mbit/s"), formula, figures, ARITHMETIC);
     }
 }

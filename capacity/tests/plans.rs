@@ -84,8 +84,8 @@ fn each_figure_is_that_of_its_formula() {
     assert_eq!(value(&plan, "in flight at a shard").round(), 50.0);
     assert_eq!(value(&plan, "pool of a client for each shard"), 5.0);
     assert_eq!(value(&plan, "connections of a shard"), 82.0);
-    // Half reads, half copies to one replica.
-    assert_eq!(value(&plan, "a primary sends"), 50_000.0 * 160.0 * 8.0 / 1e6);
+    // Half reads, half copies to one replica; those have the key with them.
+    assert_eq!(value(&plan, "a primary sends"), 50_000.0 * (80.0 + 88.0) * 8.0 / 1e6);
     assert!(plan.cautions.iter().any(|text| text.contains("a fork of 34 ms is longer")));
     assert!(plan.lines.iter().all(|line| !line.formula.is_empty() && !line.measured.is_empty()));
 }
@@ -94,7 +94,13 @@ fn each_figure_is_that_of_its_formula() {
 fn replicas_that_serve_reads_spare_primaries() {
     let shared = Need { replica_reads: true, ..need() };
     // 150 000 reads/s at 10 us and 300 000 writes/s at 20 us are 7.5 primaries' time; a quarter is spare.
-    assert_eq!(value(&plan(&shared, &measured()).unwrap(), "shards by rate"), 10.0);
+    let plan = plan(&shared, &measured()).unwrap();
+    assert_eq!(value(&plan, "shards by rate"), 10.0);
+    // Of each primary's 60 000/s a quarter is read there, and half is copied.
+    assert_eq!(value(&plan, "a primary sends"), 60_000.0 * (40.0 + 88.0) * 8.0 / 1e6);
+    let line = plan.lines.iter().find(|line| line.what == "a primary sends").unwrap();
+    let words = "0.25 reads x 160 bytes + 0.50 copies x 176 bytes";
+    assert!(line.figures.contains(words), "{}", line.figures);
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Rates {
     pub misses: f64,
     /// Requests that were sent elsewhere or away.
     pub refused: f64,
+    /// Of these, the ones that were sent elsewhere.
+    pub redirected: f64,
     /// Keys evicted.
     pub evicted: f64,
     /// Keys expired.
@@ -49,6 +51,7 @@ impl Rates {
             hits: rate(counters.hits),
             misses: rate(counters.misses),
             refused: rate(counters.refused()),
+            redirected: rate(counters.redirected()),
             evicted: rate(counters.evicted),
             expired: rate(counters.expired),
             commands: rate(counters.commands),
@@ -173,6 +176,7 @@ impl Rates {
             hits: self.hits + other.hits,
             misses: self.misses + other.misses,
             refused: self.refused + other.refused,
+            redirected: self.redirected + other.redirected,
             evicted: self.evicted + other.evicted,
             expired: self.expired + other.expired,
             commands: self.commands + other.commands,

@@ -5,7 +5,9 @@
 
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, proptest};
 use stallion_triage::cause::{Kind, Strength};
-use stallion_triage::facts::{Cluster, Counters, FORMAT, Facts, Family, Member, Node, Sample};
+use stallion_triage::facts::{
+    Cluster, Counters, FORMAT, Facts, Family, Member, Node, Sample, Silent,
+};
 use stallion_triage::{Triage, Verdict, render, triage};
 
 const PRIMARIES: u16 = 3;
@@ -306,6 +308,56 @@ fn a_failover_is_no_resharding_and_an_empty_return_is_a_degraded_server() {
     now.nodes[0].keys = 100;
     let (triage, text) = told(&now, Some(&before));
     assert_eq!(triage.verdict, Verdict::Named(Kind::DegradedCluster), "{text}");
+}
+
+/// Through a tunnel: one node answers, and the addresses of the others lead nowhere.
+fn tunnelled(mut facts: Facts) -> Facts {
+    let silent = facts
+        .nodes
+        .drain(1..)
+        .map(|node| Silent { address: node.address, reason: "connection refused".to_owned() });
+    facts.silent = silent.collect();
+    facts
+}
+
+#[test]
+fn who_cannot_be_reached_is_down_only_if_the_cluster_says_so() {
+    let before = tunnelled(healthy(100_000, 0.97, true));
+    let mut now = fallen(&before, 0.3);
+    provoke(Kind::Evictions, &mut now);
+    for before in [None, Some(&before)] {
+        let (triage, text) = told(&now, before);
+        assert_eq!(triage.verdict, Verdict::Named(Kind::Evictions), "{text}");
+        let degraded = triage.causes.iter().find(|cause| cause.kind == Kind::DegradedCluster);
+        assert_eq!(degraded.unwrap().strength, Strength::Hint, "{text}");
+        let words = "1:6379 is not reachable from here, while the cluster itself calls it well";
+        assert!(text.contains(words) && !text.contains("FAILOVER"), "{text}");
+    }
+    let says: [fn(&mut Cluster); 3] = [
+        |cluster| cluster.ok = false,
+        |cluster| cluster.slots_ok -= 5_461,
+        |cluster| cluster.members[1].failed = true,
+    ];
+    for say in says {
+        let mut down = now.clone();
+        say(down.cluster.as_mut().unwrap());
+        let (triage, text) = told(&down, Some(&before));
+        assert_eq!(triage.verdict, Verdict::Named(Kind::DegradedCluster), "{text}");
+        assert!(text.contains("10.0.0.1:6379 does not answer: connection refused"), "{text}");
+    }
+}
+
+#[test]
+fn redirects_are_compared_with_redirects() {
+    let mut before = healthy(100_000, 0.97, true);
+    // The cluster was down on that day, and sent nobody elsewhere.
+    before.nodes[0].window.down = 50_000;
+    let mut now = fallen(&healthy(100_000, 0.97, true), 0.3);
+    provoke(Kind::Resharding, &mut now);
+    now.nodes[0].window.moved = 1_000;
+    (now.nodes[1].window.moved, now.nodes[2].window.moved) = (0, 0);
+    let (_, text) = told(&now, Some(&before));
+    assert!(text.contains("200/s, 0/s before requests sent elsewhere"), "{text}");
 }
 
 #[test]

@@ -59,12 +59,22 @@ fn look(one: &mut Open, most: usize) -> RedisResult<Vec<Seen>> {
         let enough = most * (start as usize + 1) / STARTS as usize;
         scan(&mut one.connection, start, enough, &mut names)?;
     }
-    let names: Vec<Vec<u8>> = names.into_iter().take(most).collect();
+    let names = evenly(names, most);
     let mut seen = Vec::new();
     for some in names.chunks(AT_ONCE) {
         seen.extend(ages(&mut one.connection, some)?);
     }
     Ok(seen)
+}
+
+/// So many of the names. SCAN brings more than is wanted, and the names are sorted: were the first
+/// ones taken, a family late in the alphabet would never be seen.
+fn evenly(names: BTreeSet<Vec<u8>>, most: usize) -> Vec<Vec<u8>> {
+    let all = names.len();
+    let places = names.into_iter().enumerate();
+    // A place is taken where the next whole one of `most` steps over all of them is reached.
+    let taken = places.filter(|(place, _)| (place + 1) * most / all > place * most / all);
+    taken.map(|(_, name)| name).collect()
 }
 
 /// Collects names from a place of the table on, until there are enough.
@@ -151,6 +161,21 @@ fn family(pattern: String, keys: &[Seen], window_s: f64) -> Family {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sample_is_taken_from_the_whole_alphabet() {
+        let names = || -> BTreeSet<Vec<u8>> {
+            let version = |i: u32| if i < 300 { 1 } else { 2 };
+            (0..400).map(|i| format!("v{}:user:{i:03}", version(i)).into_bytes()).collect()
+        };
+        for most in [0, 1, 7, 333, 399, 400, 1_000] {
+            let taken = evenly(names(), most);
+            assert_eq!(taken.len(), most.min(400), "{most}");
+        }
+        let late = evenly(names(), 100).iter().filter(|name| name.starts_with(b"v2:")).count();
+        assert_eq!(late, 25);
+        assert!(evenly(BTreeSet::new(), 5).is_empty());
+    }
 
     #[test]
     fn keys_are_grouped_by_their_names() {

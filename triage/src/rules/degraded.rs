@@ -2,7 +2,7 @@
 //! was. A single server that restarted is a cluster of one.
 
 use crate::cause::{Cause, Kind, Strength, per_second, percent, seconds};
-use crate::facts::{Cluster, Facts, Node};
+use crate::facts::{Cluster, Facts, Member, Node, Silent};
 use crate::scene::{SLOTS, Scene};
 
 /// A server that has less of its keys than this came back without them.
@@ -12,10 +12,7 @@ pub(super) fn judge(scene: &Scene<'_>) -> Cause {
     let mut cause = Cause::new(Kind::DegradedCluster);
     let now = scene.now;
     for silent in &now.silent {
-        let had_slots =
-            now.cluster.as_ref().is_some_and(|cluster| serves(cluster, &silent.address));
-        cause.raise(if had_slots { Strength::Strong } else { Strength::Hint });
-        cause.add("connect", format!("{} does not answer: {}", silent.address, silent.reason));
+        unanswered(&mut cause, now.cluster.as_ref(), silent);
     }
     if let Some(cluster) = &now.cluster {
         state(&mut cause, cluster);
@@ -46,8 +43,27 @@ pub(super) fn judge(scene: &Scene<'_>) -> Cause {
     cause
 }
 
-fn serves(cluster: &Cluster, address: &str) -> bool {
-    cluster.members.iter().any(|member| member.address == address && !member.slots.is_empty())
+/// A node that did not answer. Through a tunnel or a container's port the addresses that nodes
+/// announce lead nowhere, and clients elsewhere may reach them: the cluster has to say that one is
+/// down.
+fn unanswered(cause: &mut Cause, cluster: Option<&Cluster>, silent: &Silent) {
+    let Silent { address, reason } = silent;
+    let is_it = |member: &&Member| member.address == *address;
+    let member = cluster.and_then(|cluster| cluster.members.iter().find(is_it));
+    let whole = cluster.is_some_and(|cluster| cluster.ok && !lacks_slots(cluster));
+    let (strength, what) = match member {
+        Some(member) if whole && !member.failed => {
+            (Strength::Hint, "is not reachable from here, while the cluster itself calls it well")
+        }
+        Some(member) if !member.slots.is_empty() => (Strength::Strong, "does not answer"),
+        _ => (Strength::Hint, "does not answer"),
+    };
+    cause.raise(strength);
+    cause.add("connect", format!("{address} {what}: {reason}"));
+}
+
+fn lacks_slots(cluster: &Cluster) -> bool {
+    f64::from(cluster.slots_ok) < SLOTS
 }
 
 fn state(cause: &mut Cause, cluster: &Cluster) {
@@ -55,7 +71,7 @@ fn state(cause: &mut Cause, cluster: &Cluster) {
         cause.raise(Strength::Strong);
         cause.add("CLUSTER INFO", "cluster_state is fail: the cluster refuses requests".to_owned());
     }
-    if f64::from(cluster.slots_ok) < SLOTS {
+    if lacks_slots(cluster) {
         cause.raise(Strength::Strong);
         let share = f64::from(cluster.slots_ok) / SLOTS;
         let text =

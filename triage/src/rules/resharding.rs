@@ -20,10 +20,9 @@ pub(super) fn judge(scene: &Scene<'_>) -> Cause {
         return cause;
     };
     let rates = scene.rates();
-    let redirected = scene.counted().redirected();
-    let per_s = redirected as f64 / scene.now.window_s.max(0.001);
-    let share = per_s / rates.commands.max(f64::MIN_POSITIVE);
-    let before = scene.rates_before().map(|rates| rates.refused);
+    let share = rates.redirected / rates.commands.max(f64::MIN_POSITIVE);
+    // What was refused as down or loading was not sent elsewhere, and is another cause's.
+    let before = scene.rates_before().map(|rates| rates.redirected);
     let felt = share >= FELT || rates.migrated > 0.0;
     let moved = scene.snapshot().and_then(|before| before.cluster.as_ref());
     let moved = moved.map_or(0, |before| other_owners(cluster, before));
@@ -45,13 +44,13 @@ pub(super) fn judge(scene: &Scene<'_>) -> Cause {
         let text = format!("{} calls of MIGRATE and RESTORE", per_second(rates.migrated));
         cause.add("INFO cmdstat_migrate, cmdstat_restore", text);
     }
-    if redirected > 0 {
+    if rates.redirected > 0.0 {
         // After a failover clients have an old map, too.
         let replaced = cluster.members.iter().any(|member| member.failed);
         cause.raise(if share >= MANY && !replaced { Strength::Likely } else { Strength::Hint });
         let text = format!(
             "{} requests sent elsewhere, {} of the commands",
-            against(scene, per_s, before),
+            against(scene, rates.redirected, before),
             percent(share.min(1.0))
         );
         cause.add("INFO errorstat_MOVED, _ASK, _TRYAGAIN", text);
