@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use anyhow::Context as _;
 use serde_json::Value;
 use stallion_gen::plan;
-use stallion_lab::experiment::{self, Request};
+use stallion_lab::experiment::{self, Again, Request};
 use stallion_lab::run::{Finished, Options};
 use stallion_lab::scenario::{self, EMBEDDED};
 use stallion_lab::stack::Registry;
@@ -94,6 +94,10 @@ struct RunArgs {
     /// Run again what is finished
     #[arg(long)]
     fresh: bool,
+    /// Of what is finished run those again in which the client was late or the bottleneck, as it may be
+    /// on a host that is busy for a while
+    #[arg(long, conflicts_with = "fresh")]
+    retry_invalid: bool,
     /// Show it on the whole terminal while it lasts, with the stalls that the probes see; q ends it.
     /// Without a terminal there are lines
     #[arg(long)]
@@ -167,7 +171,12 @@ fn run_scenario(args: &RunArgs) -> Outcome {
     let say = |line: &str| said.line(line);
     if sweep.scenario.is_experiment() {
         let command = command(args, scale);
-        let request = Request { sweep, scale, fresh: args.fresh, command, options };
+        let again = match (args.fresh, args.retry_invalid) {
+            (true, _) => Again::Everything,
+            (_, true) => Again::Spoilt,
+            _ => Again::Nothing,
+        };
+        let request = Request { sweep, scale, again, command, options };
         let done = experiment::run(&request, &interrupt, &say);
         said.end();
         return conclude(&done.map_err(anyhow::Error::from)?);

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 fn lab(words: &[&str]) -> (Option<i32>, String, String) {
     let output =
         Command::new(env!("CARGO_BIN_EXE_stallion")).arg("lab").args(words).output().unwrap();
@@ -135,6 +137,17 @@ fn a_killed_sweep_leaves_nothing_for_long_and_goes_on_where_it_was() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(99), "{error}");
     assert!(error.contains("does not hold in 2 of 2 runs"), "{error}");
+    // Runs that the client spoilt are measured again when it is asked for, and no others.
+    for (run, valid) in [("00-drive-pipeline-1", false), ("01-drive-pipeline-8", true)] {
+        let path = here.join("results/points").join(run).join("point.json");
+        let mut point: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        (point["valid"], point["words"]["bound"]) = (valid.into(), "schedule".into());
+        fs::write(&path, point.to_string()).unwrap();
+    }
+    let output = run(here, &["--retry-invalid"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!text.contains("[1/2] drive.pipeline 1: finished already"), "{text}");
+    assert!(text.contains("[2/2] drive.pipeline 8: finished already"), "{text}");
     // A plan that was changed is not the same run.
     let output =
         run(here, &["--set", "sweep.drive.pipeline=[2]", "--set", "ceiling.step=\"100ms\""]);

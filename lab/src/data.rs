@@ -65,6 +65,9 @@ pub struct PointData {
     pub course: Course,
 }
 
+/// The word that has what made a run invalid.
+pub const INVALID: &str = "invalid";
+
 /// A run over time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Course {
@@ -131,6 +134,29 @@ impl Data {
 }
 
 impl PointData {
+    /// What made the client call its own figures invalid, in the words before its reasons' colons.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<&str> {
+        let told = self.words.get(INVALID).map(String::as_str);
+        told.map_or_else(Vec::new, |told| told.split(", ").collect())
+    }
+
+    /// Whether its rates and times say nothing of the servers. A rate that the server, the link or the
+    /// number of connections cannot take is no such case: these are what was asked about.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        const ASKED: [&str; 2] = ["rate-missed", "network-bound"];
+        let reasons = self.reasons();
+        !self.valid && (reasons.is_empty() || reasons.iter().any(|reason| !ASKED.contains(reason)))
+    }
+
+    /// Whether the client was late or the bottleneck, which may be otherwise another time.
+    #[must_use]
+    pub fn is_spoilt(&self) -> bool {
+        let reasons = self.reasons();
+        !self.valid && (reasons.is_empty() || reasons.contains(&"generator-bound"))
+    }
+
     /// A figure by its name.
     #[must_use]
     pub fn figure(&self, name: &str) -> Option<f64> {
@@ -213,6 +239,27 @@ mod tests {
         assert_eq!(claimed("p99 < 1ms at 80 % of ceiling"), Some(700.0));
         assert_eq!(claimed("p99 < 1ms at 90 % of ceiling"), None);
         assert_eq!(claimed("p99 < 1ms at BGSAVE"), Some(9_000.0));
+    }
+
+    #[test]
+    fn a_rate_that_the_server_cannot_take_is_no_fault_of_the_client() {
+        let run = |reasons: &str| PointData {
+            words: BTreeMap::from([(INVALID.to_owned(), reasons.to_owned())]),
+            ..PointData::default()
+        };
+        for (reasons, is_doubtful, is_spoilt) in [
+            ("rate-missed", false, false),
+            ("network-bound", false, false),
+            ("generator-bound", true, true),
+            ("rate-missed, generator-bound", true, true),
+            ("rate-missed, refused", true, false),
+        ] {
+            let run = run(reasons);
+            assert_eq!((run.is_doubtful(), run.is_spoilt()), (is_doubtful, is_spoilt), "{reasons}");
+            let valid = PointData { valid: true, ..run };
+            assert!(!valid.is_doubtful() && !valid.is_spoilt());
+        }
+        assert!(PointData::default().is_doubtful(), "nothing is known of it");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is claimed of the results, by the scenario and by others, held against the data.
 
 use crate::data::Data;
-use crate::finding::verdict;
+use crate::finding::{doubt, verdict};
 use crate::plot::human;
 use crate::scenario::{Claim, PublishedPlan, Scenario, Settings};
 use crate::sweep::label;
@@ -49,9 +49,8 @@ fn judged(plan: &PublishedPlan, data: &Data) -> Option<String> {
     let text = plan.holds.as_ref();
     let count = count(text, &plan.filter, data);
     let mut verdict = verdict(count.all - count.broken, count.all)?;
-    // Of both sides of a comparison: any run may be the other side.
-    if is_timed(text) && data.points.iter().any(|point| !point.valid) {
-        verdict = "Not judged, because the client was late or the bottleneck in some run:";
+    if is_timed(text) {
+        verdict = doubt(data).unwrap_or(verdict);
     }
     let claim = named(text, &plan.filter);
     Some(format!("{verdict} {} ({}): {claim}: {}.", plan.says, plan.source, count.words))
@@ -59,7 +58,7 @@ fn judged(plan: &PublishedPlan, data: &Data) -> Option<String> {
 
 /// Whether a claim is about rates or times, which an invalid run says nothing of; counts stand.
 fn is_timed(text: &str) -> bool {
-    const MARKS: [&str; 7] = ["per_s", "p50", "p9", "_us", "_ms", "_ns", "answered_by"];
+    const MARKS: [&str; 8] = ["per_s", "p50", "p9", "_us", "_ms", "_ns", "answered_by", "harm_by"];
     MARKS.iter().any(|mark| text.contains(mark))
 }
 

@@ -18,8 +18,10 @@ and so are the verdicts on what others have published, here in our words: the da
 refines it (by the runs in which it does not hold) or contradicts it, on this host and at this size.
 Absolute figures are those of the host that each page names, with server and client on one core
 each; ratios carry further. `cargo xtask truth` holds the probes to what was done to a server on
-purpose: [truth](truth/README.md). The client's own figures are in
-[docs/PERFORMANCE.md](../docs/PERFORMANCE.md).
+purpose: [truth](truth/README.md). What `stallion triage` says of a hit rate that fell, and of one that
+did not, stands in [triage](triage/README.md). `stallion plan` computes with the ceilings, fork costs
+and bytes an entry that are measured here: [docs/CAPACITY.md](../docs/CAPACITY.md). The client's own
+figures are in [docs/PERFORMANCE.md](../docs/PERFORMANCE.md).
 ";
 
 /// Renders every experiment in a folder anew, and writes the folder's index. Gives the index's path.

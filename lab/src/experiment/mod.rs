@@ -62,12 +62,23 @@ pub struct Request {
     pub sweep: Sweep,
     /// How large.
     pub scale: Scale,
-    /// Whether runs that are finished are run again.
-    pub fresh: bool,
+    /// Which of the runs that are finished are run again.
+    pub again: Again,
     /// The command that asks for it.
     pub command: String,
     /// How each is run; `out` is the folder of the whole.
     pub options: Options,
+}
+
+/// Which finished runs are run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// None: a sweep that was interrupted goes on.
+    Nothing,
+    /// Those in which the client was late or the bottleneck.
+    Spoilt,
+    /// All of them.
+    Everything,
 }
 
 /// What an experiment left.
@@ -179,10 +190,12 @@ fn figures_of(
 /// A run of the same plan that is finished: one whose disturbances failed is not. Its figures are
 /// read anew: this program may know more of them than the one that ran it.
 fn finished(folder: &Path, point: &Point, request: &Request) -> Option<PointData> {
-    let text = fs::read(folder.join("point.json")).ok().filter(|_| !request.fresh)?;
+    let kept = request.again != Again::Everything;
+    let text = fs::read(folder.join("point.json")).ok().filter(|_| kept)?;
     let data: PointData = serde_json::from_slice(&text).ok()?;
     let done = data.digest == digest(point, request) && data.undone.is_empty();
-    done.then(|| figures_of(folder, point, request, data.warnings, Vec::new()))
+    let good = request.again == Again::Nothing || !data.is_spoilt();
+    (done && good).then(|| figures_of(folder, point, request, data.warnings, Vec::new()))
 }
 
 /// The same plan with and without probes is not the same.

@@ -113,7 +113,11 @@ fn table(scenario: &Scenario, data: &Data) -> String {
             let value = point.figure(name).map_or_else(|| "-".to_owned(), human);
             let _ = write!(text, " {value} |");
         }
-        let valid = if point.valid { "" } else { " (invalid)" };
+        let valid = match (point.valid, point.is_doubtful()) {
+            (true, _) => "",
+            (_, true) => " (invalid)",
+            (_, false) => " (rate missed)",
+        };
         let bound = point.words.get("bound").map_or("-", String::as_str);
         let _ = writeln!(text, " {bound}{valid} |");
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Sink;
+use crate::data::INVALID;
 
 const PERCENTILES: [&str; 6] = ["p50", "p90", "p99", "p999", "p9999", "max"];
 
@@ -40,6 +41,10 @@ pub(super) fn summary(sink: &mut Sink<'_>, drive: &Value) {
     }
     sink.0.valid = drive["verdict"]["valid"].as_bool().unwrap_or(false);
     sink.word("bound", drive["verdict"]["bound"].as_str());
+    let reasons = drive["verdict"]["reasons"].as_array().into_iter().flatten();
+    let kinds: Vec<&str> =
+        reasons.filter_map(|reason| reason.as_str()?.split(':').next()).collect();
+    sink.word(INVALID, Some(kinds.join(", ").as_str()).filter(|kinds| !kinds.is_empty()));
     cluster(sink, &drive["cluster"]);
     // What was sent again and answered then is an error, and no loss.
     let unanswered = ["failed", "timeouts", "lost"].map(|name| number(&drive["accounting"][name]));

@@ -6,7 +6,7 @@ use std::path::Path;
 use stallion_timeline::histogram::{decode, empty};
 use stallion_timeline::{Chaos, Interval, PhaseName, Record, Server, Timeline};
 
-use super::{Sink, name_of};
+use super::{Sink, name_of, named};
 use crate::data::{Mark, rounded};
 
 /// Rows of the compact data: enough for a picture as wide as a page.
@@ -147,8 +147,8 @@ fn around(sink: &mut Sink<'_>, intervals: &[&Interval], chaos: &[Chaos]) {
         told.push((format!("{name}.ops_per_sec"), answered as f64 * 1e9 / ns.max(1) as f64));
     };
     tell("before".to_owned(), &|one| one.end_ns <= first.begin_ns);
-    for one in chaos {
-        tell(format!("during.{}", name_of(one)), &|interval| {
+    for (name, one) in named(chaos) {
+        tell(format!("during.{name}"), &|interval| {
             interval.end_ns > one.begin_ns && interval.start_ns < one.end_ns
         });
     }

@@ -10,6 +10,7 @@ mod report;
 
 pub(crate) mod derived;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -75,6 +76,17 @@ fn chaos(path: &Path) -> Vec<Chaos> {
         .collect();
     all.sort_by_key(|chaos| chaos.begin_ns);
     all
+}
+
+/// Disturbances with their names; of several of one name the later ones have a number.
+fn named(all: &[Chaos]) -> Vec<(String, &Chaos)> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let named = all.iter().map(|chaos| {
+        let name = name_of(chaos);
+        let times = seen.entry(name.clone()).and_modify(|times| *times += 1).or_insert(1);
+        (if *times == 1 { name } else { format!("{name}#{times}") }, chaos)
+    });
+    named.collect()
 }
 
 /// An action with what it was about: `bigkey-on:lrange`.

@@ -1,11 +1,9 @@
 //! What the servers counted, and what disturbances say of themselves.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use stallion_timeline::Chaos;
 
-use super::{Sink, name_of};
+use super::{Sink, named};
 use crate::run::snapshot::Snapshots;
 
 /// Counters of INFO whose growth over the run is kept.
@@ -79,13 +77,9 @@ pub(super) fn counters(sink: &mut Sink<'_>, snapshots: &Snapshots, duration_s: O
     }
 }
 
-/// The figures of each disturbance; of several of one name the later ones have a number.
+/// The figures of each disturbance.
 pub(super) fn actions(sink: &mut Sink<'_>, all: &[Chaos]) {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for chaos in all {
-        let name = name_of(chaos);
-        let times = seen.entry(name.clone()).and_modify(|times| *times += 1).or_insert(1);
-        let name = if *times == 1 { name } else { format!("{name}#{times}") };
+    for (name, chaos) in named(all) {
         let took_ms = chaos.end_ns.saturating_sub(chaos.begin_ns) as f64 / 1e6;
         sink.put(format!("chaos.{name}.took_ms"), took_ms);
         sink.word(&format!("chaos.{name}.outcome"), Some(&chaos.outcome));

@@ -26,7 +26,7 @@ pub(super) fn tell(data: &Data) -> Vec<String> {
         Some((lost_ms < 1_000.0, text))
     });
     let claim = (
-        "Redis documentation, persistence",
+        "Redis documentation, Redis persistence: AOF advantages",
         "with fsync every second, one second worth of writes can be lost",
     );
     told.extend(published(claim, &runs.collect::<Vec<_>>()));

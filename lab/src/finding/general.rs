@@ -1,7 +1,7 @@
 //! What can be said of any experiment, and what casts doubt on it.
 
 use super::say::{most, with};
-use crate::data::Data;
+use crate::data::{Data, PointData};
 use crate::plot::human;
 use crate::scenario::Scenario;
 
@@ -27,21 +27,23 @@ pub(super) fn tell(scenario: &Scenario, data: &Data) -> Vec<String> {
     told
 }
 
-/// Runs whose figures the client itself does not believe.
+/// Runs whose figures the client itself does not believe, and why.
 pub(super) fn doubts(data: &Data) -> Vec<String> {
-    let labels: Vec<&str> = data
-        .points
-        .iter()
-        .filter(|point| !point.valid)
-        .map(|point| if point.label.is_empty() { "the run" } else { &point.label })
-        .collect();
-    if labels.is_empty() {
+    let told = |point: &PointData| {
+        let label = if point.label.is_empty() { "the run" } else { &point.label };
+        match point.reasons().join(" and ") {
+            why if why.is_empty() => label.to_owned(),
+            why => format!("{label}: {why}"),
+        }
+    };
+    let doubtful = data.points.iter().filter(|point| point.is_doubtful());
+    let doubtful: Vec<String> = doubtful.map(told).collect();
+    if doubtful.is_empty() {
         return Vec::new();
     }
-    let (few, all) = (labels.len(), data.points.len());
+    let (few, all) = (doubtful.len(), data.points.len());
     vec![format!(
-        "Not to be believed as figures of the server: {few} of {all} runs, in which the client was \
-         late or the bottleneck ({}).",
-        labels.join("; ")
+        "Not to be believed as figures of the server: {few} of {all} runs ({}).",
+        doubtful.join("; ")
     )]
 }

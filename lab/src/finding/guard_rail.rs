@@ -13,15 +13,15 @@ const CLAIMS: [(&str, (&str, &str)); 2] = [
     (
         "50%",
         (
-            "Redis documentation, administration",
-            "while it saves or rewrites, a write-heavy server can use up to twice its memory: half must be free",
+            "Redis documentation, Redis administration: memory",
+            "while it saves or rewrites, a write-heavy server can use up to twice its memory, and needs room for that",
         ),
     ),
     (
         "70%",
         (
-            "DigitalOcean documentation, memory usage of Redis clusters",
-            "70 % of a node's memory is given to the data, the rest is kept for forks",
+            "DigitalOcean documentation, Memory Usage for Redis Database Clusters",
+            "70 % of a node's memory is given to the data, 10 % to the replication log, the rest is kept for forks",
         ),
     ),
 ];
@@ -36,6 +36,10 @@ pub(super) fn tell(data: &Data) -> Vec<String> {
         let points = data.points.iter().filter(|point| point.word(SHARE) == *share);
         let runs = points.filter_map(|point| {
             let alive = figure(point, "server_killed")? == 0.0;
+            // A child that was refused or failed says nothing of what one that saves needs.
+            if alive && figure(point, "child_failed").unwrap_or(0.0) > 0.0 {
+                return None;
+            }
             let took = figure(point, "child_ms").map_or_else(String::new, |ms| time(ms * 1e3));
             let fate = if alive { format!("alive after {took}") } else { "killed".to_owned() };
             Some((alive, format!("{fate} with {} at {share}", point.word(CASE))))

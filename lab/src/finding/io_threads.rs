@@ -1,7 +1,7 @@
 //! What threads for sockets give: how much of the main thread's time is the kernel's, and what becomes
 //! of the rate when others take it over.
 
-use super::say::{count, list, percent, published, time, times, values};
+use super::say::{count, doubt, percent, published_unless, time, times, values};
 use crate::data::{Data, PointData};
 use crate::sweep::CASE;
 
@@ -73,17 +73,11 @@ fn twice(data: &Data) -> Option<String> {
         "threads easily speed Redis up two times without pipelining (on machines with at least 4 cores)",
     );
     let runs: Vec<(bool, String)> = runs.collect();
-    if data.host.cpus >= CORES {
-        return published(claim, &runs);
-    }
-    // What it asks for is not here: that is no contradiction.
-    let figures: Vec<String> = runs.into_iter().map(|(_, text)| text).collect();
+    // What it asks for may not be here: that is no contradiction.
     let cores = data.host.cpus;
-    let (source, says) = claim;
-    Some(format!(
-        "Refines {says} ({source}): on {cores} cores, which is too few, {}.",
-        list(&figures)
-    ))
+    let too_few = format!("Not judged, because {cores} cores are too few:");
+    let doubt = if cores < CORES { Some(too_few.as_str()) } else { doubt(data) };
+    published_unless(doubt, claim, &runs)
 }
 
 fn gain(depth: &str, point: &PointData, one: &PointData) -> Option<String> {

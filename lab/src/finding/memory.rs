@@ -38,7 +38,7 @@ const CLAIMS: [(&str, f64, (&str, &str)); 2] = [
         "hashes of 100",
         0.2,
         (
-            "Redis documentation, memory optimization",
+            "Redis documentation, Memory optimization: special encoding of small aggregate data types",
             "small aggregates take up to 10 times less memory, on average 5 times less",
         ),
     ),

@@ -68,7 +68,7 @@ mod io_threads;
 
 mod vertical;
 
-pub(crate) use say::verdict;
+pub(crate) use say::{doubt, verdict};
 
 use crate::data::Data;
 use crate::scenario::Scenario;
