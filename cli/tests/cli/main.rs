@@ -10,6 +10,8 @@ mod harness;
 #[path = "../../../gen/tests/tls/mod.rs"]
 mod certificates;
 
+mod evidence;
+
 mod usage;
 
 mod starved;

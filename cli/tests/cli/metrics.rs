@@ -71,6 +71,32 @@ fn a_scraper_finds_what_it_needs() {
     run.end().expect(0, &["metrics at http://127.0.0.1:"]);
 }
 
+/// Filling a server and looking for its ceiling have pages, too.
+#[test]
+fn other_verbs_are_scraped_as_drive_is() {
+    let server = Redis::start(&[]);
+    let fill = ["load", "--keys", "2000000", "--value-size", "200", "-p", &server.port];
+    let climb = "ceiling --slo p99<100ms --step 500ms --rw-ratio 1:0 -p";
+    let climb: Vec<&str> = climb.split(' ').chain([server.port.as_str()]).collect();
+    for flags in [&fill[..], &climb[..]] {
+        let port = free_port();
+        let number = port.to_string();
+        let run = Running::start(&[flags, &["--metrics", &number]].concat(), None);
+        let mut page = String::new();
+        eventually("a page with answers", || {
+            page = get(port, "/metrics", "text/plain").unwrap_or_default();
+            page.contains("stallion_requests_answered_total")
+                && value(&page, "stallion_requests_answered_total") > 1_000.0
+        });
+        assert_eq!(promtool(&page), "", "promtool has something to say to {page}");
+        let (verb, other) = if flags[0] == "load" { ("set", "get") } else { ("get", "set") };
+        let answers =
+            |verb: &str| format!("stallion_commands_total{{command=\"{verb}\",result=\"ok\"}}");
+        assert!(value(&page, &answers(verb)) > 0.0 && !page.contains(&answers(other)), "{page}");
+        run.end();
+    }
+}
+
 #[test]
 fn an_address_that_is_taken_is_refused() {
     let server = Redis::start(&[]);

@@ -16,6 +16,7 @@ use stallion_lab::stack::{Registry, StackKind, StackPlan};
 use stallion_lab::{Interrupt, Placement, Stack, Target};
 use tempfile::TempDir;
 
+use crate::evidence::keep;
 use crate::harness::eventually;
 use crate::harness::stallion::stallion;
 
@@ -216,6 +217,7 @@ fn must_name(cause: &str, words: &str, run: impl Fn(u64) -> (Option<i32>, Json, 
                 }),
             )
         });
+        let mut said = Vec::new();
         for (seed, run) in runs {
             let (code, told, text) = run.join().unwrap();
             assert_eq!(told["cause"], cause, "seed {seed}: {text}\n{told:#}");
@@ -223,7 +225,9 @@ fn must_name(cause: &str, words: &str, run: impl Fn(u64) -> (Option<i32>, Json, 
             for part in ["FALLEN", &format!("CAUSE    {words}"), "DO "] {
                 assert!(text.contains(part), "seed {seed}: {part} not in {text}");
             }
+            said.push((seed, text));
         }
+        keep(cause, &format!("CAUSE    {words}"), &said);
     });
 }
 
@@ -359,6 +363,7 @@ fn health_is_called_healthy() {
             case(&plan, habits, seed, |_| None)
         };
         let runs = SEEDS.map(|seed| (seed, scope.spawn(move || run(seed))));
+        let mut said = Vec::new();
         for (seed, run) in runs {
             let (code, told, text) = run.join().unwrap();
             assert_eq!(
@@ -367,7 +372,9 @@ fn health_is_called_healthy() {
                 "{seed}: {text}"
             );
             assert!(text.contains("HEALTHY"), "{text}");
+            said.push((seed, text));
         }
+        keep("healthy", "HEALTHY", &said);
     });
 }
 
