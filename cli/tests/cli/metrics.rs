@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::Signal;
+
 use crate::harness::redis::Redis;
 use crate::harness::stallion::{Running, drive, stallion};
 use crate::harness::{eventually, free_port};
@@ -93,6 +95,7 @@ fn other_verbs_are_scraped_as_drive_is() {
         let answers =
             |verb: &str| format!("stallion_commands_total{{command=\"{verb}\",result=\"ok\"}}");
         assert!(value(&page, &answers(verb)) > 0.0 && !page.contains(&answers(other)), "{page}");
+        run.signal(Signal::SIGINT);
         run.end();
     }
 }

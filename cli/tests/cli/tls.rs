@@ -58,7 +58,7 @@ fn values_come_back_as_they_were_written() {
             (&0.into(), &"TLSv1.3".into())
         );
         let header = &timeline(out.path()).header;
-        assert!(header.target.starts_with("rediss://localhost:"), "{}", header.target);
+        assert!(header.target.starts_with("rediss://127.0.0.1:"), "{}", header.target);
         for tls in [&summary["tls"], &header.plan["tls"]] {
             assert!(tls["kernel"].as_str().unwrap().contains("user space"), "{tls}");
         }
@@ -158,35 +158,30 @@ fn what_makes_no_sense_is_refused() {
     }
 }
 
-#[test]
-fn a_cluster_is_driven_by_its_tls_ports() {
-    drive_cluster("yes");
-}
-
-#[test]
-fn a_cluster_whose_nodes_talk_in_clear_is_driven_by_its_tls_ports() {
-    drive_cluster("no");
-}
-
-/// `bus_by_tls` says whether its nodes talk to each other by TLS.
-fn drive_cluster(bus_by_tls: &str) {
-    let certificates = Certificates::new();
-    let ca = text(&certificates.certificate("authority"));
+/// Two nodes, which talk to each other by TLS or not.
+fn cluster(certificates: &Certificates, by_tls: &str) -> (Secure, Secure) {
     let node = || {
         let bus = free_port().to_string();
-        let cluster =
-            ["--cluster-enabled", "yes", "--tls-cluster", bus_by_tls, "--cluster-port", &bus];
-        let node = Secure::start(&certificates, "host", "yes", &cluster);
+        let cluster = ["--cluster-enabled", "yes", "--tls-cluster", by_tls, "--cluster-port", &bus];
+        let node = Secure::start(certificates, "host", "yes", &cluster);
         (node, bus)
     };
     let ((one, _), (two, bus)) = (node(), node());
     one.clear.ask("CLUSTER ADDSLOTSRANGE 0 8191");
     two.clear.ask("CLUSTER ADDSLOTSRANGE 8192 16383");
-    let port = if bus_by_tls == "yes" { &two.port } else { &two.clear.port };
+    let port = if by_tls == "yes" { &two.port } else { &two.clear.port };
     one.clear.ask(&format!("CLUSTER MEET 127.0.0.1 {port} {bus}"));
     eventually("the cluster is whole", || {
         [&one, &two].iter().all(|node| node.clear.ask("CLUSTER INFO").contains("cluster_state:ok"))
     });
+    (one, two)
+}
+
+#[test]
+fn a_cluster_is_driven_by_its_tls_ports() {
+    let certificates = Certificates::new();
+    let (one, _two) = cluster(&certificates, "yes");
+    let ca = text(&certificates.certificate("authority"));
     let (certificate, key) = (certificates.certificate("client"), certificates.key("client"));
     let (certificate, key) = (text(&certificate), text(&key));
     let tls = ["--tls", "--tls-ca", &ca, "--tls-cert", &certificate, "--tls-key", &key];
@@ -198,7 +193,21 @@ fn drive_cluster(bus_by_tls: &str) {
     let summary = ended.expect(0, &[]).all_answered();
     let nodes = summary["cluster"]["nodes"].as_array().unwrap();
     assert!(nodes.iter().all(|node| node["ops"].as_u64() > Some(500)), "{summary:#}");
+    assert!(nodes.iter().all(|node| node["server_busy"].is_number()), "{summary:#}");
     assert_eq!((&summary["misses"], &summary["redirects"]["moved"]), (&0.into(), &0.into()));
+}
+
+/// Its nodes tell each other only the ports without TLS.
+#[test]
+fn a_cluster_that_announces_no_tls_ports_is_refused_by_name() {
+    let certificates = Certificates::new();
+    let (one, _two) = cluster(&certificates, "no");
+    let place = ["--topology", "cluster", "-p", &one.port, "--duration", "1s"];
+    let (certificate, key) = (certificates.certificate("client"), certificates.key("client"));
+    let (certificate, key) = (text(&certificate), text(&key));
+    let tls = ["--tls", "--tls-insecure", "--tls-cert", &certificate, "--tls-key", &key];
+    stallion(&[&["drive"], &place[..], &tls].concat())
+        .expect(2, &["announces no TLS port", "tls-cluster yes", "leave out --tls"]);
 }
 
 #[test]

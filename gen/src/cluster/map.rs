@@ -34,6 +34,15 @@ pub enum MapError {
     /// Not the form of CLUSTER SHARDS or CLUSTER SLOTS.
     #[error("its topology (CLUSTER SHARDS or CLUSTER SLOTS) is something else: {0}")]
     Form(String),
+    /// A node of which only the port without TLS is known.
+    #[error(
+        "its node at port {0} announces no TLS port, as with `tls-cluster no`: set `tls-cluster yes` on all \
+         nodes, or leave out --tls"
+    )]
+    NoTls(u16),
+    /// A node of which only the TLS port is known.
+    #[error("its node at port {0} is to be reached by TLS alone: give --tls")]
+    OnlyTls(u16),
     /// A range that is none.
     #[error("its topology (CLUSTER SHARDS or CLUSTER SLOTS) names the slots {0} to {1}")]
     Range(i64, i64),
@@ -194,7 +203,7 @@ fn shard_rows(shard: &Tree, asked: &str, tls: bool) -> Result<Vec<Row>, MapError
         .ok_or_else(form)?
         .list()
         .iter()
-        .map(|entry| member(entry, asked, tls).ok_or_else(form))
+        .map(|entry| member(entry, asked, tls))
         .collect::<Result<_, _>>()?;
     // Stable: the first primary that is online, then other primaries, then the rest.
     members.sort_by_key(|member| match (member.is_primary, member.is_online) {
@@ -225,14 +234,22 @@ struct Member {
     is_online: bool,
 }
 
-fn member(entry: &Tree, asked: &str, tls: bool) -> Option<Member> {
-    let port = field(entry, if tls { "tls-port" } else { "port" })?.integer();
-    let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)?;
+fn member(entry: &Tree, asked: &str, tls: bool) -> Result<Member, MapError> {
+    let port_of = |name| {
+        let port = field(entry, name).and_then(Tree::integer);
+        port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
+    };
+    let (wanted, other) = if tls { ("tls-port", "port") } else { ("port", "tls-port") };
+    let port = port_of(wanted).ok_or_else(|| match (port_of(other), tls) {
+        (None, _) => MapError::Form(shortened(entry)),
+        (Some(port), true) => MapError::NoTls(port),
+        (Some(port), false) => MapError::OnlyTls(port),
+    })?;
     // `endpoint` is what the cluster prefers; `ip` is always there.
     let named = |name| field(entry, name).and_then(Tree::text);
     let is_address = |host: &String| !host.is_empty() && host != "?";
     let host = ["endpoint", "ip"].into_iter().filter_map(named).find(is_address);
-    Some(Member {
+    Ok(Member {
         node: Node { host: host.unwrap_or_else(|| asked.to_owned()), port },
         is_primary: named("role").is_some_and(|role| role == "master"),
         is_online: named("health").is_some_and(|health| health == "online"),

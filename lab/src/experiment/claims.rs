@@ -49,7 +49,10 @@ fn judged(plan: &PublishedPlan, data: &Data) -> Option<String> {
     let text = plan.holds.as_ref();
     let count = count(text, &plan.filter, data);
     let mut verdict = verdict(count.all - count.broken, count.all)?;
-    if is_timed(text) {
+    let too_few = format!("Not judged, because {} cores are too few:", data.host.cpus);
+    if data.host.cpus < plan.cores {
+        verdict = &too_few;
+    } else if is_timed(text) {
         verdict = doubt(data).unwrap_or(verdict);
     }
     let claim = named(text, &plan.filter);
@@ -152,6 +155,10 @@ holds = "ops_per_sec > 10"
         let mut data = data(&[9.0, 12.0]);
         assert!(published(&scenario, &data)[0].contains("9 with run 9"));
         data.points[0].valid = false;
-        assert!(published(&scenario, &data)[0].starts_with("Not judged"));
+        assert!(published(&scenario, &data)[0].starts_with("Not judged, because the figures"));
+        let more = TEXT.replace("says = ", "cores = 3\nsays = ");
+        let scenario = Scenario::parse("mine.toml", &more).unwrap();
+        data.host.cpus = 2;
+        assert!(published(&scenario, &data)[0].starts_with("Not judged, because 2 cores"));
     }
 }

@@ -111,6 +111,10 @@ pub struct PublishedPlan {
     /// As in `[[claim]]`.
     #[serde(default, rename = "where")]
     pub filter: Settings,
+    /// Cores of the host that it takes: with fewer it is not judged, as servers that share a core show
+    /// nothing of what several do.
+    #[serde(default)]
+    pub cores: u32,
 }
 
 /// What is claimed of the results, and checked: `[[claim]]`.
