@@ -9,12 +9,17 @@ use plotters::prelude::{
     LineSeries, RED, RGBColor, Rectangle, SVGBackend, TRANSPARENT, Text, WHITE,
 };
 
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
 use super::numbers::human;
 
 const SIZE: (u32, u32) = (760, 400);
 /// The part of it that the legend has.
 const LEGEND: u32 = 205;
 const LEGEND_LINE: i32 = 22;
+const Y_LABELS: u32 = 72;
+/// The height of a line of names under the x axis.
+const NAME_LINE: u32 = 17;
 const FONT: (&str, u32) = ("sans-serif", 16);
 const TITLE: (&str, u32) = ("sans-serif", 19);
 const GREY: RGBColor = RGBColor(110, 110, 110);
@@ -107,7 +112,9 @@ impl Heights {
         let high = positive.clone().fold(f64::MIN_POSITIVE, f64::max);
         let least = positive.fold(f64::INFINITY, f64::min);
         if log {
-            let low = least.min(high).log10().floor();
+            // A bar has no height where the axis begins.
+            let room = if picture.bars { 0.3 } else { 0.0 };
+            let low = (least.min(high).log10() - room).floor();
             Self { low, high: (high.log10() + 0.08).max(low + 1.0), log }
         } else {
             Self { low: 0.0, high: high * 1.08, log }
@@ -178,6 +185,39 @@ fn widths(picture: &Picture) -> (f64, f64) {
     (if low < high * 0.5 { 0.0 } else { low - (high - low) * 0.1 }, high * 1.02)
 }
 
+/// Names of places in as many lines as their widths ask for: beside each other on one they would cover
+/// each other.
+fn wrapped(names: &[String], width_px: u32) -> Vec<Vec<String>> {
+    const LETTER: f64 = 8.0;
+    let room = f64::from(width_px) / names.len().max(1) as f64;
+    let most = ((room / LETTER) as usize).max(6);
+    let wrap = |name: &String| {
+        let mut lines = vec![String::new()];
+        for word in name.split_inclusive([' ', '-']) {
+            let line = lines.last().map_or(0, |line| line.chars().count());
+            if line > 0 && line + word.trim_end().chars().count() > most {
+                lines.push(String::new());
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push_str(word);
+            }
+        }
+        lines
+    };
+    names.iter().map(wrap).collect()
+}
+
+/// The name of a place under the axis, where it is a point of the whole picture.
+fn paint_name(area: &Area<'_>, lines: &[String], (x, y): (i32, i32)) -> Drawn {
+    let style = FONT.into_font().color(&BLACK).pos(Pos::new(HPos::Center, VPos::Top));
+    let (left, top) = area.get_base_pixel();
+    for (below, line) in lines.iter().enumerate() {
+        let at = (x - left, y - top + 9 + NAME_LINE as i32 * below as i32);
+        area.draw(&Text::new(line.clone(), at, style.clone()))?;
+    }
+    Ok(())
+}
+
 fn paint_chart(area: &Area<'_>, picture: &Picture) -> Drawn {
     let heights = Heights::of(picture);
     let (left, right) = widths(picture);
@@ -186,21 +226,20 @@ fn paint_chart(area: &Area<'_>, picture: &Picture) -> Drawn {
     } else {
         (0..picture.categories.len()).map(|place| place as f64).collect()
     };
+    let width = area.dim_in_pixel().0.saturating_sub(Y_LABELS);
+    let names = wrapped(&picture.categories, width);
+    let name_lines = names.iter().map(Vec::len).max().unwrap_or(1).max(1) as u32;
     let rows = if heights.log { heights.marks() } else { steps(heights.low, heights.high) };
     let mut chart = ChartBuilder::on(area)
         .caption(&picture.title, TITLE)
         .margin(12)
-        .x_label_area_size(46)
-        .y_label_area_size(72)
+        .x_label_area_size(46 + NAME_LINE * (name_lines - 1))
+        .y_label_area_size(Y_LABELS)
         .build_cartesian_2d(
             Axis { range: left..right, marks: places },
             Axis { range: heights.low..heights.high, marks: rows },
         )?;
-    let name = |x: &f64| match picture.categories.get(x.round().max(0.0) as usize) {
-        Some(name) => name.clone(),
-        None if picture.categories.is_empty() => human(*x),
-        None => String::new(),
-    };
+    let number = |x: &f64| if names.is_empty() { human(*x) } else { String::new() };
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -211,9 +250,12 @@ fn paint_chart(area: &Area<'_>, picture: &Picture) -> Drawn {
         .y_desc(&picture.y_label)
         .label_style(FONT)
         .axis_desc_style(FONT)
-        .x_label_formatter(&name)
+        .x_label_formatter(&number)
         .y_label_formatter(&|y| heights.text(*y))
         .draw()?;
+    for (place, lines) in names.iter().enumerate() {
+        paint_name(area, lines, chart.backend_coord(&(place as f64, heights.low)))?;
+    }
     for (number, (action, begin, end)) in picture.marks.iter().enumerate() {
         let end = end.max(begin + (right - left) * 0.003).min(right);
         let span = [(*begin, heights.low), (end, heights.high)];
@@ -242,4 +284,20 @@ fn paint_chart(area: &Area<'_>, picture: &Picture) -> Drawn {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_cover_each_other_are_wrapped() {
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(wrapped(&names(&["one by one", "x"]), 480), [vec!["one by one"], vec!["x"]]);
+        let many = names(&["stale-while-revalidate", "200 keys, nothing", "a", "b", "c", "d", "e"]);
+        let lines = wrapped(&many, 480);
+        assert_eq!(lines[0], ["stale-", "while-", "revalidate"]);
+        assert_eq!(lines[1], ["200 keys, ", "nothing"]);
+    }
 }
