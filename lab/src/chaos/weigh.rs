@@ -1,7 +1,7 @@
 //! `weigh`: the same entries in one form or another, what each costs in memory and in time, and a big
 //! hash that is taken apart into buckets while the server serves.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redis::{Connection, Pipeline, Value};
 use serde_json::json;
@@ -12,6 +12,8 @@ use crate::info::{Info, numbers};
 
 const DEFAULT_ENTRIES: u64 = 100_000;
 const DEFAULT_FORM: &str = "plain";
+/// What was unlinked is waited for so long at most.
+const FREED_WITHIN: Duration = Duration::from_secs(5);
 /// Entries of one batch of commands.
 const AT_ONCE: u64 = 500;
 /// Keys whose MEMORY USAGE is asked.
@@ -70,9 +72,17 @@ impl Action for Weigh {
     }
 }
 
+/// Allocated memory, when what was unlinked before has been freed: a thread of its own does that.
 fn used(connection: &mut Connection) -> Result<f64, ChaosError> {
-    let memory = Info::ask(connection, "memory")?;
-    Ok(memory.number("used_memory").unwrap_or(0) as f64)
+    let start = Instant::now();
+    loop {
+        let memory = Info::ask(connection, "memory")?;
+        let pending = memory.number("lazyfree_pending_objects").unwrap_or(0);
+        if pending == 0 || start.elapsed() > FREED_WITHIN {
+            return Ok(memory.number("used_memory").unwrap_or(0) as f64);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Calls and microseconds of one command so far.
@@ -93,7 +103,7 @@ fn weigh(site: &mut Site, form: &Form, entries: u64) -> Result<Detail, ChaosErro
             form.write(&mut batch, entry);
         }
         batch.query::<()>(&mut site.connection)?;
-        site.wait(std::time::Duration::ZERO)?;
+        site.wait(Duration::ZERO)?;
     }
     let written = start.elapsed();
     let after = used(&mut site.connection)?;
@@ -183,7 +193,7 @@ fn take_apart(site: &mut Site, form: &Form, entries: u64) -> Result<Detail, Chao
         if cursor == 0 {
             break;
         }
-        site.wait(std::time::Duration::ZERO)?;
+        site.wait(Duration::ZERO)?;
     }
     let both = used(&mut site.connection)?;
     redis::cmd("UNLINK").arg(&key).query::<()>(&mut site.connection)?;

@@ -296,7 +296,7 @@ mod tests {
             |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(wrapped(&names(&["one by one", "x"]), 480), [vec!["one by one"], vec!["x"]]);
         let many = names(&["stale-while-revalidate", "200 keys, nothing", "a", "b", "c", "d", "e"]);
-        let lines = wrapped(&many, 480);
+        let lines = wrapped(&many, 560);
         assert_eq!(lines[0], ["stale-", "while-", "revalidate"]);
         assert_eq!(lines[1], ["200 keys, ", "nothing"]);
     }
