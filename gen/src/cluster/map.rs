@@ -235,12 +235,9 @@ struct Member {
 }
 
 fn member(entry: &Tree, asked: &str, tls: bool) -> Result<Member, MapError> {
-    let port_of = |name| {
-        let port = field(entry, name).and_then(Tree::integer);
-        port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
-    };
+    let port_of = |name| field(entry, name).and_then(port);
     let (wanted, other) = if tls { ("tls-port", "port") } else { ("port", "tls-port") };
-    let port = port_of(wanted).ok_or_else(|| match (port_of(other), tls) {
+    let at = port_of(wanted).ok_or_else(|| match (port_of(other), tls) {
         (None, _) => MapError::Form(shortened(entry)),
         (Some(port), true) => MapError::NoTls(port),
         (Some(port), false) => MapError::OnlyTls(port),
@@ -250,7 +247,7 @@ fn member(entry: &Tree, asked: &str, tls: bool) -> Result<Member, MapError> {
     let is_address = |host: &String| !host.is_empty() && host != "?";
     let host = ["endpoint", "ip"].into_iter().filter_map(named).find(is_address);
     Ok(Member {
-        node: Node { host: host.unwrap_or_else(|| asked.to_owned()), port },
+        node: Node { host: host.unwrap_or_else(|| asked.to_owned()), port: at },
         is_primary: named("role").is_some_and(|role| role == "master"),
         is_online: named("health").is_some_and(|health| health == "online"),
     })
@@ -266,10 +263,13 @@ fn field<'a>(map: &'a Tree, name: &str) -> Option<&'a Tree> {
 }
 
 fn node(entry: &Tree, asked: &str) -> Option<Node> {
-    let [host, port, ..] = entry.list() else { return None };
+    let [host, at, ..] = entry.list() else { return None };
     let host = host.text().filter(|host| !host.is_empty() && host != "?");
-    let port = port.integer().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)?;
-    Some(Node { host: host.unwrap_or_else(|| asked.to_owned()), port })
+    Some(Node { host: host.unwrap_or_else(|| asked.to_owned()), port: port(at)? })
+}
+
+fn port(tree: &Tree) -> Option<u16> {
+    tree.integer().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
 }
 
 fn shortened(tree: &Tree) -> String {

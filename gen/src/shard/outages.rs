@@ -1,4 +1,5 @@
-//! Which slots have failed or had nobody to ask, and not been answered since, in groups by the node that served them.
+//! Which slots have failed or had nobody to ask, and not been answered since, in groups by the node
+//! that served them.
 
 use crate::cluster::slots::SLOTS;
 use crate::limits::MAX_OUTAGES;
@@ -29,7 +30,8 @@ impl Outages {
         self.slots == 0
     }
 
-    /// A request failed, or nobody is there to be asked. With too many outages at once those of further nodes are not kept.
+    /// A request failed, or nobody is there to be asked. With too many outages at once those of
+    /// further nodes are not kept.
     pub fn failed(&mut self, node: NodeId, slot: SlotId, now: Nanos) {
         if self.of_slot[slot.index()] != 0 {
             return;

@@ -228,7 +228,14 @@ impl Router {
     /// False when it was.
     #[inline]
     #[must_use]
-    pub fn keep_fresh(&mut self, node: NodeId, waiting: Waiting, bounded: bool) -> bool {
+    pub fn keep_fresh(
+        &mut self,
+        node: NodeId,
+        waiting: Waiting,
+        bounded: bool,
+        now: Nanos,
+    ) -> bool {
+        self.look_whether_out(node, waiting.slot, now);
         let spare = self.spare();
         let queue = &mut self.nodes[node.index()].fresh;
         let fits = spare > 0 && (!bounded || queue.len() < MAX_WAITING_PER_NODE);
@@ -240,7 +247,8 @@ impl Router {
 
     /// Keeps a request that was sent before, for a node. False when there is no place.
     #[must_use]
-    pub fn keep_again(&mut self, node: NodeId, waiting: Waiting) -> bool {
+    pub fn keep_again(&mut self, node: NodeId, waiting: Waiting, now: Nanos) -> bool {
+        self.look_whether_out(node, waiting.slot, now);
         self.unsettled |= self.nodes[node.index()].room.is_none();
         self.pool.push(&mut self.nodes[node.index()].again, waiting)
     }
@@ -268,7 +276,7 @@ impl Router {
             let waiting = self.pool.release(place);
             let node = self.owner(waiting.slot);
             // The place that was just released is free.
-            let _ = self.keep_again(node, waiting);
+            let _ = self.keep_again(node, waiting, now);
         }
     }
 

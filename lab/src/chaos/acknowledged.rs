@@ -157,15 +157,22 @@ impl Acknowledged {
         at.map_or(Duration::ZERO, |(_, at)| last.duration_since(*at))
     }
 
-    /// Removes everything.
-    pub(super) fn remove(&self, connection: &mut Connection) -> Result<(), ChaosError> {
-        let all = (0..self.keys).map(filled);
-        let all: Vec<String> =
-            all.chain((0..self.answered).map(|number| self.key(number))).collect();
-        for some in all.chunks(MANY as usize) {
-            redis::cmd("UNLINK").arg(some).query::<()>(connection)?;
+    /// Removes every key of any such client: also those of a batch that had no answer, and of a filling
+    /// that broke off.
+    pub(super) fn sweep(connection: &mut Connection) -> Result<(), ChaosError> {
+        let mut cursor = 0_u64;
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg("stallion:guard:*").arg("COUNT").arg(MANY);
+            let (next, keys): (u64, Vec<Vec<u8>>) = scan.query(connection)?;
+            if !keys.is_empty() {
+                redis::cmd("UNLINK").arg(keys).query::<()>(connection)?;
+            }
+            if next == 0 {
+                return Ok(());
+            }
+            cursor = next;
         }
-        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis::{Connection, RedisError};
+use redis::RedisError;
 use serde_json::json;
 
 use super::acknowledged::{Acknowledged, Left};
@@ -21,12 +21,6 @@ const DEFAULT_BEFORE: Duration = Duration::from_secs(1);
 const AFTER: Duration = Duration::from_millis(500);
 /// With headroom the data may grow by so much before writes are refused.
 const HEADROOM: f64 = 1.02;
-/// Who drops its connections because it is killed is dead by then, whatever its memory.
-const DIES_WITHIN: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// Every key of [`Acknowledged`], and how many of the server's keys are looked at with one command.
-const OURS: &str = "stallion:guard:*";
-const AT_ONCE: u32 = 1_000;
 
 pub(super) struct GuardRail;
 
@@ -147,7 +141,7 @@ impl Scene<'_> {
         let lifted = self.group.as_ref().map_or(Ok(()), |group| group.limit(None));
         let revived = self.revive(site)?;
         let told = seen.and_then(|seen| self.tell(site, seen, revived));
-        let swept = sweep(&mut site.connection);
+        let swept = Acknowledged::sweep(&mut site.connection);
         let detail = told?;
         swept?;
         lifted.map_err(|error| ChaosError::Failed(error.to_string()))?;
@@ -193,25 +187,13 @@ impl Scene<'_> {
                     return Ok(None);
                 }
                 // One that is being killed still stands in the table for a while.
-                Err(error) if !self.dies() => return Err(error.into()),
+                Err(error) if !self.process.dies() => return Err(error.into()),
                 Err(_) => {}
             }
         }
         let (connection, took) = self.process.start_again(&self.patient)?;
         site.connection = connection;
         Ok(Some(took))
-    }
-
-    /// Whether it is dead within a while, which an interrupt does not end.
-    fn dies(&self) -> bool {
-        let start = Instant::now();
-        while self.process.lives() {
-            if start.elapsed() > DIES_WITHIN {
-                return false;
-            }
-            thread::sleep(LOOK_EVERY);
-        }
-        true
     }
 
     /// What it has cost, with all that was written read back.
@@ -238,7 +220,6 @@ impl Scene<'_> {
         }
         let left = client.look(&mut site.connection)?;
         detail.extend(lost(&left));
-        client.remove(&mut site.connection)?;
         Ok(detail)
     }
 
@@ -271,7 +252,7 @@ impl Scene<'_> {
             Event::Bgsave => "BGSAVE",
             Event::Rewrite => "BGREWRITEAOF",
             Event::Crash => {
-                self.process.kill(&self.patient)?;
+                self.process.kill()?;
                 return Ok(Detail::new());
             }
         };
@@ -301,7 +282,9 @@ impl Scene<'_> {
                 Ok(detail)
             }
             // That is what is to be seen; one that lives on has dropped us for another reason.
-            Err(ChaosError::Refused(error)) if error.is_io_error() && self.dies() => Ok(detail),
+            Err(ChaosError::Refused(error)) if error.is_io_error() && self.process.dies() => {
+                Ok(detail)
+            }
             Err(error) => Err(error),
         }
     }
@@ -313,24 +296,6 @@ fn refused(error: &RedisError) -> Detail {
         ("child_failed".to_owned(), json!(1)),
         ("child_refused".to_owned(), json!(error.to_string())),
     ])
-}
-
-/// Removes every key of ours: also those of a batch that had no answer, and of a filling that broke
-/// off.
-fn sweep(connection: &mut Connection) -> Result<(), ChaosError> {
-    let mut cursor = 0_u64;
-    loop {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(OURS).arg("COUNT").arg(AT_ONCE);
-        let (next, keys): (u64, Vec<Vec<u8>>) = scan.query(connection)?;
-        if !keys.is_empty() {
-            redis::cmd("UNLINK").arg(keys).query::<()>(connection)?;
-        }
-        if next == 0 {
-            return Ok(());
-        }
-        cursor = next;
-    }
 }
 
 fn lost(left: &Left) -> Detail {

@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -16,6 +17,8 @@ use crate::info::Info;
 
 /// Loading takes about a second for each million small keys.
 const LOADS_WITHIN: Duration = Duration::from_secs(120);
+/// Who drops its connections because it is killed is dead by then, whatever its memory.
+const DIES_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How a server of this host was started.
@@ -57,13 +60,25 @@ impl Process {
     }
 
     /// Its death by SIGKILL; ends when it is dead.
-    pub(super) fn kill(&self, site: &Site) -> Result<(), ChaosError> {
+    pub(super) fn kill(&self) -> Result<(), ChaosError> {
         // It may have died by itself since.
         let _ = kill(Pid::from_raw(self.pid.cast_signed()), Signal::SIGKILL);
-        while self.lives() {
-            site.wait(LOOK_EVERY)?;
+        if self.dies() {
+            return Ok(());
         }
-        Ok(())
+        Err(ChaosError::Failed(format!("process {} lives {DIES_WITHIN:?} after SIGKILL", self.pid)))
+    }
+
+    /// Whether it is dead within a while, which an interrupt does not end.
+    pub(super) fn dies(&self) -> bool {
+        let start = Instant::now();
+        while self.lives() {
+            if start.elapsed() > DIES_WITHIN {
+                return false;
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        true
     }
 
     /// Starts it again, and gives a connection once it has loaded its data, with how long that took.

@@ -48,13 +48,9 @@ pub(super) fn published(scenario: &Scenario, data: &Data) -> Vec<String> {
 fn judged(plan: &PublishedPlan, data: &Data) -> Option<String> {
     let text = plan.holds.as_ref();
     let count = count(text, &plan.filter, data);
-    let mut verdict = verdict(count.all - count.broken, count.all)?;
-    let too_few = format!("Not judged, because {} cores are too few:", data.host.cpus);
-    if data.host.cpus < plan.cores {
-        verdict = &too_few;
-    } else if is_timed(text) {
-        verdict = doubt(data).unwrap_or(verdict);
-    }
+    let verdict = verdict(count.all - count.broken, count.all)?;
+    let doubt = doubt(data, plan.cores, is_timed(text));
+    let verdict = doubt.as_deref().unwrap_or(verdict);
     let claim = named(text, &plan.filter);
     Some(format!("{verdict} {} ({}): {claim}: {}.", plan.says, plan.source, count.words))
 }

@@ -73,11 +73,7 @@ fn twice(data: &Data) -> Option<String> {
         "threads easily speed Redis up two times without pipelining (on machines with at least 4 cores)",
     );
     let runs: Vec<(bool, String)> = runs.collect();
-    // What it asks for may not be here: that is no contradiction.
-    let cores = data.host.cpus;
-    let too_few = format!("Not judged, because {cores} cores are too few:");
-    let doubt = if cores < CORES { Some(too_few.as_str()) } else { doubt(data) };
-    published_unless(doubt, claim, &runs)
+    published_unless(&doubt(data, CORES, true), claim, &runs)
 }
 
 fn gain(depth: &str, point: &PointData, one: &PointData) -> Option<String> {

@@ -94,26 +94,34 @@ pub(crate) fn verdict(holds: usize, all: usize) -> Option<&'static str> {
     }
 }
 
-/// What is said instead of a verdict on rates or times: an invalid run says nothing of them, and any
-/// run may be the other side of a comparison. Counts and sizes stand.
-pub(crate) fn doubt(data: &Data) -> Option<&'static str> {
-    let doubtful = data.points.iter().any(PointData::is_doubtful);
-    doubtful.then_some("Not judged, because the figures of some run are not those of the server:")
+/// What is said instead of a verdict, if there is something. It may take more cores than the host has;
+/// and of rates or times (`timed`) an invalid run says nothing, and any run may be the other side of a
+/// comparison. Counts and sizes stand.
+pub(crate) fn doubt(data: &Data, cores: u32, timed: bool) -> Option<String> {
+    let has = data.host.cpus;
+    let doubtful = || timed && data.points.iter().any(PointData::is_doubtful);
+    let why = match has < cores {
+        true => format!("{has} cores are too few"),
+        false if doubtful() => "the figures of some run are not those of the server".to_owned(),
+        false => return None,
+    };
+    Some(format!("Not judged, because {why}:"))
 }
 
 /// What others have published, held against figures of ours.
 pub(super) fn published(claim: (&str, &str), runs: &[(bool, String)]) -> Option<String> {
-    published_unless(None, claim, runs)
+    published_unless(&None, claim, runs)
 }
 
 /// The same, where there may be something to be said instead of a verdict.
 pub(super) fn published_unless(
-    doubt: Option<&str>,
+    doubt: &Option<String>,
     (source, says): (&str, &str),
     runs: &[(bool, String)],
 ) -> Option<String> {
     let holds = runs.iter().filter(|(holds, _)| *holds).count();
-    let verdict = verdict(holds, runs.len()).map(|verdict| doubt.unwrap_or(verdict))?;
+    let verdict = verdict(holds, runs.len())?;
+    let verdict = doubt.as_deref().unwrap_or(verdict);
     let figures: Vec<String> = runs.iter().map(|(_, figure)| figure.clone()).collect();
     Some(format!("{verdict} {says} ({source}): here {}.", list(&figures)))
 }
@@ -159,8 +167,9 @@ mod tests {
         let told = published(claim, &[run(true, "1"), run(false, "2")]);
         assert_eq!(told.as_deref(), Some("Refines y (X): here 1 and 2."));
         assert_eq!(published(claim, &[]), None);
-        let told = published_unless(Some("Not judged:"), claim, &[run(true, "1")]);
+        let doubt = Some("Not judged:".to_owned());
+        let told = published_unless(&doubt, claim, &[run(true, "1")]);
         assert_eq!(told.as_deref(), Some("Not judged: y (X): here 1."));
-        assert_eq!(published_unless(Some("Not judged:"), claim, &[]), None);
+        assert_eq!(published_unless(&doubt, claim, &[]), None);
     }
 }

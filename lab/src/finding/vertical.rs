@@ -66,7 +66,7 @@ fn pages(data: &Data, small: &PointData, huge: &PointData) -> Option<String> {
         time(with),
         time(without)
     );
-    published_unless(doubt(data), claim, &[(with > without, text)])
+    published_unless(&doubt(data, 0, true), claim, &[(with > without, text)])
 }
 
 /// Throughput and latency of the smallest and of the largest.

@@ -134,8 +134,7 @@ impl Desk {
             let fresh = Waiting::fresh(op, slot, due);
             let waiting = Waiting { sent, hops, counted, version, ..fresh };
             let node = router.owner(slot);
-            router.look_whether_out(node, slot, now);
-            if !ok || !router.keep_again(node, waiting) {
+            if !ok || !router.keep_again(node, waiting, now) {
                 self.end_waiting(waiting, Outcome::Error(ErrorKind::Store), now);
             }
         }

@@ -59,11 +59,8 @@ impl Desk {
             return self.put(ring, id, waiting, now);
         }
         // The first part was sent only because there is room for all.
-        let kept = self.router.as_mut().is_some_and(|router| router.keep_again(node, waiting));
+        let kept = self.router.as_mut().is_some_and(|router| router.keep_again(node, waiting, now));
         debug_assert!(kept, "a request is begun when there is room for its parts");
-        if let Some(router) = &mut self.router {
-            router.look_whether_out(node, waiting.slot, now);
-        }
     }
 
     /// A part of a request ended: gives the request when it was the last of them.

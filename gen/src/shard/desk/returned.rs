@@ -119,10 +119,7 @@ impl Desk {
             ..Waiting::fresh(op, slot, due)
         };
         let kept = match way {
-            Some((node, _)) if hops <= QUICK_HOPS => {
-                router.look_whether_out(node, slot, now);
-                router.keep_again(node, waiting)
-            }
+            Some((node, _)) if hops <= QUICK_HOPS => router.keep_again(node, waiting, now),
             // By then the slot may be elsewhere: its owner is asked.
             _ => {
                 let until = now + retry_pause_ns(hops);

@@ -137,9 +137,7 @@ impl Desk {
             return true;
         }
         let open = self.settings.open;
-        let Some(router) = &mut self.router else { return false };
-        let kept = router.keep_fresh(node, waiting, open);
-        router.look_whether_out(node, slot, now);
+        let kept = self.router.as_mut().is_some_and(|r| r.keep_fresh(node, waiting, open, now));
         if !kept && let Some(cluster) = &mut self.ledger.current.cluster {
             cluster.overflowed += 1;
         }

@@ -25,6 +25,11 @@ impl Room {
     pub(super) fn new(node: Option<NodeId>, used: usize, size: usize) -> Self {
         Self { node, used, ready: VecDeque::with_capacity(size), open: 0, down_since: None }
     }
+
+    /// Whether its node has something to do, or may have.
+    fn is_wanted(&self, nodes: &[Node]) -> bool {
+        self.node.is_some_and(|node| nodes[node.index()].is_wanted())
+    }
 }
 
 impl Router {
@@ -44,17 +49,14 @@ impl Router {
     #[must_use]
     pub fn is_wanted(&self, id: ConnId) -> bool {
         let room = &self.rooms[id.index() / self.room_size];
-        let used = id.index() % self.room_size < room.used;
-        used && room.node.is_some_and(|node| self.nodes[node.index()].is_wanted())
+        id.index() % self.room_size < room.used && room.is_wanted(&self.nodes)
     }
 
     /// How many connections shall be open and are not.
     #[must_use]
     pub fn missing(&self) -> usize {
-        let is_wanted =
-            |room: &&Room| room.node.is_some_and(|node| self.nodes[node.index()].is_wanted());
-        let missing = |room: &Room| room.used.saturating_sub(room.open);
-        self.rooms.iter().filter(is_wanted).map(missing).sum()
+        let wanted = self.rooms.iter().filter(|room| room.is_wanted(&self.nodes));
+        wanted.map(|room| room.used.saturating_sub(room.open)).sum()
     }
 
     /// The address of a room's node.
@@ -74,8 +76,7 @@ impl Router {
     #[must_use]
     pub fn spare_room(&self) -> Option<usize> {
         let has_none = |room: &Room| room.node.is_none();
-        let is_idle =
-            |room: &Room| room.node.is_some_and(|node| !self.nodes[node.index()].is_wanted());
+        let is_idle = |room: &Room| !room.is_wanted(&self.nodes);
         let rooms = &self.rooms;
         rooms.iter().position(has_none).or_else(|| rooms.iter().position(is_idle))
     }
@@ -110,11 +111,8 @@ impl Router {
     /// node are out, though none of these requests has failed: nobody is there to fail them.
     pub fn look_whether_down(&mut self, room: usize, now: Nanos) {
         let room = &mut self.rooms[room];
-        let is_new = room.open == 0 && room.down_since.is_none();
+        let is_new = room.open == 0 && room.down_since.is_none() && room.is_wanted(&self.nodes);
         let Some(node) = room.node.filter(|_| is_new) else { return };
-        if !self.nodes[node.index()].is_wanted() {
-            return;
-        }
         room.down_since = Some(now);
         let Node { fresh, again, .. } = &self.nodes[node.index()];
         for waiting in self.pool.each(again).chain(self.pool.each(fresh)) {
@@ -122,8 +120,8 @@ impl Router {
         }
     }
 
-    /// A request was kept for a node: its slot is out when the node is down.
-    pub fn look_whether_out(&mut self, node: NodeId, slot: SlotId, now: Nanos) {
+    /// A request is to be kept for a node: its slot is out when the node is down.
+    pub(super) fn look_whether_out(&mut self, node: NodeId, slot: SlotId, now: Nanos) {
         let room = self.nodes[node.index()].room;
         if room.is_some_and(|room| self.rooms[usize::from(room)].down_since.is_some()) {
             self.outages.failed(node, slot, now);
@@ -132,9 +130,7 @@ impl Router {
 
     /// Nodes of which nothing is wanted have no connections for that reason: what they were is over.
     pub(super) fn forgive_unwanted(&mut self) {
-        let nodes = &self.nodes;
-        let is_unwanted = |node: NodeId| !nodes[node.index()].is_wanted();
-        for room in self.rooms.iter_mut().filter(|room| room.node.is_some_and(is_unwanted)) {
+        for room in self.rooms.iter_mut().filter(|room| !room.is_wanted(&self.nodes)) {
             room.down_since = None;
         }
     }
@@ -188,7 +184,12 @@ mod tests {
         router.look_whether_down(0, Nanos(20));
         router.look_whether_out(NodeId(0), first, Nanos(20));
         assert!(router.outages.is_empty(), "one connection is open");
-        assert!(router.keep_fresh(NodeId(0), Waiting::fresh(op, first, Nanos(25)), true));
+        assert!(router.keep_fresh(
+            NodeId(0),
+            Waiting::fresh(op, first, Nanos(25)),
+            true,
+            Nanos(25)
+        ));
         router.closed(0);
         router.look_whether_down(0, Nanos(30));
         router.look_whether_out(NodeId(0), second, Nanos(40));
