@@ -22,7 +22,7 @@ Examples:
   stallion export results/run --to parquet           results/run/parquet/*.parquet, for DuckDB
   stallion export results/run --to csv --out - | head
   stallion export other-tool.hlog --to parquet       logs of other tools are read, too
-docs/ANALYSIS.md has ten questions to the Parquet files.";
+docs/book/src/analysis.md has ten questions to the Parquet files.";
 
 /// The flags of `export`.
 #[derive(Debug, clap::Args)]

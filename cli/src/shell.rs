@@ -31,11 +31,17 @@ pub(crate) struct Args {
     /// Print a file of settings: every flag of every verb in a comment, with its help and its default
     #[arg(long, conflicts_with_all = ["completions", "man"])]
     settings: bool,
+    /// Print the help of every verb as one page of Markdown
+    #[arg(long, conflicts_with_all = ["completions", "man", "settings"])]
+    reference: bool,
 }
 
 pub(crate) fn run(args: &Args, mut program: Command) -> Outcome {
     if args.settings {
         print!("{}", settings::template(&program));
+    }
+    if args.reference {
+        print!("{}", reference(program.clone()));
     }
     if let Some(shell) = args.completions {
         let mut script = Vec::new();
@@ -49,4 +55,42 @@ pub(crate) fn run(args: &Args, mut program: Command) -> Outcome {
         println!("{}", folder.join("stallion.1").display());
     }
     Ok(())
+}
+
+/// How wide the help stands in the reference, so that it is the same on every terminal.
+const REFERENCE_COLUMNS: usize = 100;
+
+/// The help of every verb, as the book has it.
+fn reference(program: Command) -> String {
+    let mut program = program.term_width(REFERENCE_COLUMNS);
+    program.build();
+    let mut page = String::from(
+        "# Command line\n\nThis page is generated from the flags (`stallion shell --reference`). \
+         `stallion VERB --help` prints\nthe same on the terminal.\n",
+    );
+    let about = program.render_long_help();
+    page += &format!("\n## stallion\n\n```text\n{}\n```\n", trimmed(&about.to_string()));
+    for verb in program.get_subcommands_mut().filter(|verb| !verb.is_hide_set()) {
+        describe(verb, "stallion", &mut page);
+    }
+    page
+}
+
+/// Adds the help of a verb and of those below it.
+fn describe(verb: &mut Command, above: &str, page: &mut String) {
+    let name = format!("{above} {}", verb.get_name());
+    if verb.get_name() == "help" {
+        return;
+    }
+    let help = verb.render_long_help().to_string();
+    *page += &format!("\n## {name}\n\n```text\n{}\n```\n", trimmed(&help));
+    for below in verb.get_subcommands_mut().filter(|verb| !verb.is_hide_set()) {
+        describe(below, &name, page);
+    }
+}
+
+/// Without the spaces at the ends of lines that the help is padded with.
+fn trimmed(help: &str) -> String {
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    lines.join("\n").trim().to_owned()
 }

@@ -1,5 +1,5 @@
 //! Every class of stall: what sees it, what else can, from which kernel on, and what is lost then.
-//! `stallion doctor` shows it, `docs/PROBES.md` prints it, and a test holds the two together.
+//! `stallion doctor` shows it, `docs/book/src/probes.md` prints it, and a test holds the two together.
 
 use stallion_timeline::StallClass;
 
@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn the_document_shows_this_table() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/PROBES.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/book/src/probes.md");
         let text = std::fs::read_to_string(path).unwrap();
         let (begin, end) = ("<!-- table -->\n", "<!-- end of table -->");
         let (head, rest) = text.split_once(begin).unwrap();

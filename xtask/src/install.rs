@@ -81,7 +81,7 @@ pub(crate) fn ensure_java() -> anyhow::Result<()> {
 }
 
 /// Cargo's target folder.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| shell::root().join("target"), |folder| shell::root().join(folder))
 }

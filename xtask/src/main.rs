@@ -16,6 +16,8 @@ mod fuzz;
 
 mod dist;
 
+mod book;
+
 mod test;
 
 mod demo;
@@ -43,6 +45,8 @@ cargo xtask COMMAND
   tidy            checks what a machine can check of the project's rules
   dist [--debug]  packs target/dist/: a .deb, and a static archive (--debug: the packing alone, with
                   the program that tests built)
+  book            writes the book's reference of the command line, and builds the book (docs/book)
+                  into target/book/
   ebpf            builds the eBPF object that the feature `probes` embeds
   truth [--quick] [--seed N] [--only WORDS]
                   induces stalls whose length is known, and writes what the probes and the report
@@ -51,7 +55,7 @@ cargo xtask COMMAND
   bench NAME [--quick]
                   measures: engine, peers, pacing, hot, link, load, scale, ceiling, probes,
                   cluster, hotkey or metrics;
-                  writes results/bench/ and docs/PERFORMANCE.md (on an idle host, up to ten minutes;
+                  writes results/bench/ and docs/book/src/performance.md (on an idle host, up to ten minutes;
                   `load` needs 12 GB of memory; --quick: less of all, and writes nothing)
 ";
 
@@ -117,6 +121,7 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         ["dist"] => dist::run(),
         ["dist", "--debug"] => dist::check(&[]),
         ["ebpf"] => ebpf::run(),
+        ["book"] => book::run(&[]),
         ["truth", flags @ ..] => truth(flags),
         ["bench", name] => bench::run(name, false),
         ["bench", name, "--quick"] => bench::run(name, true),

@@ -68,9 +68,9 @@ fn other_peoples_readers_say_what_we_say() {
     the_ten_questions_are_answered(folder.path(), &summary);
 }
 
-/// docs/ANALYSIS.md: each query runs, and those that any run has an answer to have one.
+/// docs/book/src/analysis.md: each query runs, and those that any run has an answer to have one.
 fn the_ten_questions_are_answered(folder: &Path, summary: &Value) {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ANALYSIS.md");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/book/src/analysis.md");
     let answers = python("analysis.py", &[&folder.display().to_string(), page]);
     let answers = answers.as_array().unwrap();
     assert_eq!(answers.len(), 10);

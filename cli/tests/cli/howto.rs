@@ -1,11 +1,11 @@
-//! Every command of docs/HOWTO.md, as the page says that they are run.
+//! Every command of docs/book/src/recipes.md, as the page says that they are run.
 
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const PAGE: &str = include_str!("../../../docs/HOWTO.md");
+const PAGE: &str = include_str!("../../../docs/book/src/recipes.md");
 
 /// The flags whose times are cut, and to what.
 const TIMES: [(&str, &str); 3] = [("--duration", "2s"), ("--for", "1s"), ("--step", "1s")];

@@ -159,3 +159,12 @@ fn settings_come_from_the_command_line_then_the_environment_then_a_file() {
         run(&[("STALLION_CONFIG", "none")], "[drive]\nraet = 2\n", &["drive", "-p", "1"]);
     assert!(code == Some(2) && text.starts_with(refused), "{text}");
 }
+
+/// docs/book/src/cli.md; `cargo xtask book` writes it.
+#[test]
+fn the_reference_of_the_book_is_that_of_the_flags() {
+    let page = include_str!("../../../docs/book/src/cli.md");
+    let printed = stallion(&["shell", "--reference"]);
+    printed.expect(0, &["## stallion drive", "--slow-threshold"]);
+    assert!(printed.out == page, "docs/book/src/cli.md is out of date: run `cargo xtask book`");
+}

@@ -1,4 +1,4 @@
-"""Asks every query of docs/ANALYSIS.md of a run's Parquet files.
+"""Asks every query of docs/book/src/analysis.md of a run's Parquet files.
 
 python analysis.py FOLDER PAGE: a JSON list on standard output, for each query its title, its columns
 and its rows.

@@ -5,7 +5,7 @@ use crate::limits::MAX_LATE_SPANS;
 use crate::units::Nanos;
 
 /// A turn that comes so much later than it was meant to is told. Below it is the timer's and the
-/// scheduler's usual lateness (`docs/PERFORMANCE.md`, schedule lag).
+/// scheduler's usual lateness (`docs/book/src/performance.md`, schedule lag).
 const LATE_NS: u64 = 1_000_000;
 
 /// The stretches of one interval.

@@ -20,8 +20,8 @@ Absolute figures are those of the host that each page names, with server and cli
 each; ratios carry further. `cargo xtask truth` holds the probes to what was done to a server on
 purpose: [truth](truth/README.md). What `stallion triage` says of a hit rate that fell, and of one that
 did not, stands in [triage](triage/README.md). `stallion plan` computes with the ceilings, fork costs
-and bytes an entry that are measured here: [docs/CAPACITY.md](../docs/CAPACITY.md). The client's own
-figures are in [docs/PERFORMANCE.md](../docs/PERFORMANCE.md).
+and bytes an entry that are measured here: [capacity planning](../docs/book/src/capacity.md). The client's own
+figures are in [performance](../docs/book/src/performance.md).
 ";
 
 /// Renders every experiment in a folder anew, and writes the folder's index. Gives the index's path.

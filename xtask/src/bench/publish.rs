@@ -1,4 +1,4 @@
-//! Results, to `results/bench/NAME.json` and to the table in `docs/PERFORMANCE.md`.
+//! Results, to `results/bench/NAME.json` and to the table in `docs/book/src/performance.md`.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::effort::Effort;
 use crate::{host, shell};
 
-const PAGE: &str = "docs/PERFORMANCE.md";
+const PAGE: &str = "docs/book/src/performance.md";
 
 /// One table: the heads of its columns, and its rows.
 pub(super) struct Table {

@@ -20,6 +20,8 @@ mod order;
 
 mod architecture;
 
+mod links;
+
 mod flags;
 
 use anyhow::bail;
@@ -31,13 +33,14 @@ use crate::shell;
 /// is not built again only to be asked for its flags.
 pub(crate) fn run(features: &[&str]) -> anyhow::Result<()> {
     let tree = Tree::read(shell::root())?;
-    let checks: [(&str, Vec<Finding>); 7] = [
+    let checks: [(&str, Vec<Finding>); 8] = [
         ("lengths", lengths::check(&tree)),
         ("panics", panics::check(&tree)),
         ("names", names::check(&tree)),
         ("words", words::check(&tree)),
         ("module order", order::check(&tree)),
         ("architecture", architecture::check(&tree)),
+        ("links", links::check(&tree)),
         ("flags", flags::check(&tree, features)?),
     ];
     let mut count = tree.broken.len();

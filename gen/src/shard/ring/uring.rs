@@ -2,7 +2,7 @@
 //!
 //! Single issuer, deferred task work, registered files, multishot receive into a ring of provided
 //! buffers, sends that complete silently: 0.70 to 0.78 of an epoll client's CPU per operation
-//! (`docs/PERFORMANCE.md`). Older kernels get what they have; see [`Features`].
+//! (`docs/book/src/performance.md`). Older kernels get what they have; see [`Features`].
 
 mod setup;
 
