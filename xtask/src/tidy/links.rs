@@ -47,7 +47,11 @@ fn broken(tree: &Tree, file: &File, target: &str) -> Option<String> {
     let Some(document) = tree.file(&place.to_string_lossy()).filter(|_| is_document(&place)) else {
         return None;
     };
-    let found = document.text.lines().filter(|line| line.starts_with('#')).any(|line| slug(line) == heading);
+    let found = document
+        .text
+        .lines()
+        .filter(|line| line.starts_with('#'))
+        .any(|line| slug(line) == heading);
     (!found).then(|| format!("links to #{heading}, and {} has no such heading", place.display()))
 }
 
@@ -89,8 +93,10 @@ mod tests {
 
     #[test]
     fn a_link_needs_its_file_and_its_heading() {
-        let page = "# A page\n\n## What it costs, now\n[here](#what-it-costs-now) [other](../b.md#b)";
-        let tree = tree(&[("docs/a.md", page), ("b.md", "# B\n[gone](docs/c.md) [a](docs/a.md#no)")]);
+        let page =
+            "# A page\n\n## What it costs, now\n[here](#what-it-costs-now) [other](../b.md#b)";
+        let tree =
+            tree(&[("docs/a.md", page), ("b.md", "# B\n[gone](docs/c.md) [a](docs/a.md#no)")]);
         let told: Vec<String> = check(&tree).iter().map(ToString::to_string).collect();
         assert_eq!(
             told,
