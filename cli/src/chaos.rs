@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::json;
-use stallion_lab::chaos::{self, ACTIONS, Action, ChaosError, Log, Parameters, Site, log};
-use stallion_lab::{Interrupt, Target, duration};
+use stallion_fault::{self as fault, Endpoint, FAULTS, Fault, FaultError, Log, Parameters, log};
+use stallion_stack::{Interrupt, Target, duration};
 
 use crate::client::Place;
 use crate::exit::{Failure, Outcome};
@@ -89,12 +89,12 @@ pub(crate) struct Args {
 
 fn action_help() -> String {
     let lines: Vec<String> =
-        ACTIONS.iter().map(|action| format!("\n  {}: {}", action.name(), action.about())).collect();
+        FAULTS.iter().map(|fault| format!("\n  {}: {}", fault.name(), fault.about())).collect();
     format!("What to do:{}", lines.concat())
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let action = chaos::find(&args.action).map_err(Failure::usage)?;
+    let action = fault::find(&args.action).map_err(Failure::usage)?;
     let parameters = Parameters {
         lasts: args.lasts,
         policy: args.policy.clone(),
@@ -109,17 +109,17 @@ pub(crate) fn run(args: &Args) -> Outcome {
         loss: args.loss,
         device: args.device.clone(),
     };
-    chaos::check(action, &parameters).map_err(Failure::usage)?;
+    fault::check(action, &parameters).map_err(Failure::usage)?;
     let target = args.place.lab_target()?;
     let interrupt = Interrupt::on_signals().context("cannot handle Ctrl-C")?;
-    let mut site =
-        Site::connect(&target, &interrupt, args.allow_foreign).map_err(Failure::usage)?;
-    chaos::permit(action, &mut site).map_err(Failure::usage)?;
+    let mut endpoint =
+        Endpoint::connect(&target, &interrupt, args.allow_foreign).map_err(Failure::usage)?;
+    fault::permit(action, &mut endpoint).map_err(Failure::usage)?;
     let out = open_log(args, action, &target, &parameters)?;
     if !interrupt.sleep(args.after) {
         return Err(anyhow::anyhow!("interrupted before it began").into());
     }
-    let record = chaos::perform(action, &mut site, &parameters).map_err(refused)?;
+    let record = fault::perform(action, &mut endpoint, &parameters).map_err(refused)?;
     println!("{}", log::line(&record));
     let failed = (record.outcome != "ok").then(|| format!("{}: {}", record.action, record.outcome));
     if let Some(mut out) = out {
@@ -134,20 +134,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
 
 fn open_log(
     args: &Args,
-    action: &dyn Action,
+    fault: &dyn Fault,
     target: &Target,
     parameters: &Parameters,
 ) -> Result<Option<Log>, Failure> {
     let Some(path) = &args.out else {
         return Ok(None);
     };
-    let plan = json!({ "action": action.name(), "parameters": parameters });
+    let plan = json!({ "action": fault.name(), "parameters": parameters });
     let tool = concat!("stallion ", env!("CARGO_PKG_VERSION"));
     Log::create(path, tool, target, plan)
         .map(Some)
         .map_err(|error| Failure::usage(format!("--out: {error}")))
 }
 
-fn refused(error: ChaosError) -> Failure {
+fn refused(error: FaultError) -> Failure {
     Failure::Failed(error.into())
 }

@@ -5,13 +5,14 @@ use std::sync::Mutex;
 
 use anyhow::Context as _;
 use serde_json::Value;
+use stallion_experiment::Scenario;
+use stallion_experiment::experiment::{self, Again, Request};
+use stallion_experiment::run::{Finished, Options};
+use stallion_experiment::scenario::{self, EMBEDDED};
+use stallion_experiment::sweep::{self, Scale};
 use stallion_gen::plan;
-use stallion_lab::experiment::{self, Again, Request};
-use stallion_lab::run::{Finished, Options};
-use stallion_lab::scenario::{self, EMBEDDED};
-use stallion_lab::stack::Registry;
-use stallion_lab::sweep::{self, Scale};
-use stallion_lab::{Interrupt, Scenario};
+use stallion_stack::Interrupt;
+use stallion_stack::Registry;
 use stallion_timeline::clock::monotonic_ns;
 use stallion_view::Watch;
 
@@ -182,7 +183,7 @@ fn run_scenario(args: &RunArgs) -> Outcome {
         return conclude(&done.map_err(anyhow::Error::from)?);
     }
     let scenario = &sweep.points.first().context("the scenario has no run")?.scenario;
-    let finished = stallion_lab::run(scenario, &options, &interrupt, &say);
+    let finished = stallion_experiment::run(scenario, &options, &interrupt, &say);
     said.end();
     let finished = finished.map_err(anyhow::Error::from)?;
     print(&finished);

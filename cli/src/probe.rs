@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use stallion_lab::duration;
 use stallion_probes::summary::{Summary, class_name};
 use stallion_probes::{Choice, Notice, Plan, ProbeError, Target, Without, watch};
+use stallion_stack::duration;
 use stallion_timeline::clock::{Clock, monotonic_ns};
 use stallion_timeline::exchange::serve;
 use stallion_timeline::{ProbeState, ProbeStatus, Stall, StallClass, ThreadRole};

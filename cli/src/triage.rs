@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use stallion_lab::survey::{Survey, SurveyError};
-use stallion_lab::{Interrupt, duration};
+use stallion_stack::survey::{Survey, SurveyError};
+use stallion_stack::{Interrupt, duration};
 use stallion_triage::facts::FORMAT;
 use stallion_triage::{Facts, Triage, Verdict, render, triage};
 

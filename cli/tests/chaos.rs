@@ -5,8 +5,8 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use stallion_lab::stack::{Registry, StackPlan};
-use stallion_lab::{Placement, Stack};
+use stallion_stack::{Placement, Stack};
+use stallion_stack::{Registry, StackPlan};
 use stallion_timeline::{Record, Role, Timeline};
 use tempfile::TempDir;
 
@@ -20,7 +20,7 @@ fn server() -> (TempDir, Stack) {
     let registry = Registry::at(folder.path().canonicalize().unwrap().join("stacks"));
     let stack = Stack::start(&plan, &nowhere, &registry).unwrap();
     let mut connection = stack.target().connect().unwrap();
-    stallion_lab::info::set_config(&mut connection, "requirepass", PASSWORD).unwrap();
+    stallion_stack::info::set_config(&mut connection, "requirepass", PASSWORD).unwrap();
     (folder, stack)
 }
 

@@ -11,7 +11,7 @@ use stallion_gen::ceiling::search::Step;
 use stallion_gen::plan::{Plan, Rate, Target, Work};
 use stallion_gen::record::Progress;
 use stallion_gen::run::aside::Aside;
-use stallion_lab::Placement;
+use stallion_stack::Placement;
 use stallion_view::course::Course;
 use stallion_view::tail::Tail;
 use stallion_view::terminal::Hands;

@@ -6,9 +6,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use stallion_lab::survey::SurveyError;
 use stallion_probes::summary::class_name;
 use stallion_probes::{Choice, Notice, Plan, Target, Without, watch};
+use stallion_stack::survey::SurveyError;
 use stallion_timeline::{StallClass, ThreadRole};
 use stallion_triage::Facts;
 use stallion_triage::facts::Stall;
@@ -20,7 +20,7 @@ const THRESHOLD: Duration = Duration::from_millis(1);
 
 /// Asks while the probes watch. A host that refuses them is a note, and no failure.
 pub(super) fn watched(
-    target: &stallion_lab::Target,
+    target: &stallion_stack::Target,
     ask: impl FnOnce(&mut dyn FnMut()) -> Result<Facts, SurveyError>,
 ) -> Result<Facts, SurveyError> {
     let (_, port) = target.place();

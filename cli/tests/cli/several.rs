@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use stallion_lab::chaos::Parameters;
-use stallion_lab::info::Info;
-use stallion_lab::{Stack, Target};
+use stallion_fault::Parameters;
+use stallion_stack::info::Info;
+use stallion_stack::{Stack, Target};
 
 use crate::harness::cluster::{cluster, disturb};
 use crate::harness::stallion::{Running, stallion};

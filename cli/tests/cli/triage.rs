@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use redis::{Connection, Pipeline, RedisResult, Value};
 use serde_json::Value as Json;
-use stallion_lab::chaos::{self, Parameters, Site};
-use stallion_lab::info::{Info, set_config};
-use stallion_lab::members::members;
-use stallion_lab::stack::{Registry, StackKind, StackPlan};
-use stallion_lab::{Interrupt, Placement, Stack, Target};
+use stallion_fault::{self as fault, Endpoint, Parameters};
+use stallion_stack::cluster_nodes::cluster_nodes;
+use stallion_stack::info::{Info, set_config};
+use stallion_stack::{Interrupt, Placement, Stack, Target};
+use stallion_stack::{Registry, StackKind, StackPlan};
 use tempfile::TempDir;
 
 use crate::evidence::keep;
@@ -125,7 +125,7 @@ impl Node {
 fn nodes(stack: &Stack) -> Vec<Node> {
     let targets = stack.targets();
     let mut first = targets[0].connect().unwrap();
-    let map = members(&mut first).unwrap_or_default();
+    let map = cluster_nodes(&mut first).unwrap_or_default();
     let patience = Some(Duration::from_millis(300));
     let node = |target: &Target| {
         let connection = target.connect().unwrap();
@@ -289,7 +289,7 @@ fn a_degraded_cluster_is_named() {
         case(&plan, CALM, seed, |app| {
             let target = &app.stack.targets()[seed as usize % 2 + 1];
             let mut connection = target.connect().unwrap();
-            let slots = members(&mut connection).unwrap();
+            let slots = cluster_nodes(&mut connection).unwrap();
             let own = slots.iter().find(|member| member.port == target.place().1).unwrap();
             let (first, last) = (own.slots[0].start(), own.slots[0].end());
             if seed == 3 {
@@ -305,7 +305,7 @@ fn a_degraded_cluster_is_named() {
                 let _ = redis::cmd("SHUTDOWN").arg("NOSAVE").query::<()>(&mut connection);
                 let mut other = app.stack.targets()[0].connect().unwrap();
                 eventually("the others know that it failed", || {
-                    members(&mut other).unwrap().iter().any(|member| member.has_failed)
+                    cluster_nodes(&mut other).unwrap().iter().any(|member| member.has_failed)
                 });
             }
             thread::sleep(Duration::from_millis(500));
@@ -322,9 +322,9 @@ fn reshard(target: &Target, slots: &str, to: &Target, interrupt: &Interrupt) -> 
         to: Some(format!("{host}:{port}")),
         ..Parameters::default()
     };
-    let mut site = Site::connect(target, interrupt, true).unwrap();
-    let action = chaos::find("reshard").unwrap();
-    chaos::perform(action, &mut site, &parameters).unwrap().outcome
+    let mut site = Endpoint::connect(target, interrupt, true).unwrap();
+    let action = fault::find("reshard").unwrap();
+    fault::perform(action, &mut site, &parameters).unwrap().outcome
 }
 
 #[test]
@@ -345,7 +345,7 @@ fn resharding_is_named() {
             thread::spawn(move || reshard(&from, "0-5400", &to, &mover));
             let mut connection = targets[2].connect().unwrap();
             eventually("some slots have moved", || {
-                let map = members(&mut connection).unwrap();
+                let map = cluster_nodes(&mut connection).unwrap();
                 let taker = map.iter().find(|member| member.port == targets[2].place().1);
                 taker.is_some_and(|member| member.slot_count() > 5_462 + 2_000)
             });

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use stallion_lab::chaos::{self, Parameters, Site};
-use stallion_lab::stack::{Registry, StackKind, StackPlan};
-use stallion_lab::{Interrupt, Placement, Stack, Target};
+use stallion_fault::{self as fault, Endpoint, Parameters};
+use stallion_stack::{Interrupt, Placement, Stack, Target};
+use stallion_stack::{Registry, StackKind, StackPlan};
 use stallion_timeline::Chaos;
 
 use super::stallion::stallion;
@@ -27,8 +27,8 @@ pub(crate) fn cluster(folder: &Path, replicas: u16, keys: &str) -> Stack {
 
 /// Does to it what `stallion chaos` does, which must work.
 pub(crate) fn disturb(target: &Target, name: &str, parameters: &Parameters) -> Chaos {
-    let mut site = Site::connect(target, &Interrupt::new(), true).unwrap();
-    let record = chaos::perform(chaos::find(name).unwrap(), &mut site, parameters).unwrap();
+    let mut site = Endpoint::connect(target, &Interrupt::new(), true).unwrap();
+    let record = fault::perform(fault::find(name).unwrap(), &mut site, parameters).unwrap();
     assert_eq!(record.outcome, "ok", "{record:?}");
     record
 }

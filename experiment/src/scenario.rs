@@ -1,0 +1,297 @@
+//! A scenario: one question, and everything that has to run to answer it, as a TOML file.
+
+mod rate;
+
+mod tables;
+
+pub mod claim;
+
+mod experiment;
+
+mod check;
+
+use std::fs;
+use std::io;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use thiserror::Error;
+
+pub use self::claim::Claim;
+pub use self::experiment::{
+    CasePlan, CeilingPlan, ClaimPlan, PlotKind, PlotPlan, PublishedPlan, Settings,
+};
+pub use self::rate::Rate;
+pub use self::tables::{ChaosPlan, DrivePlan, LoadPlan, PhasePlan, ProbePlan, QuickPlan};
+use stallion_stack::StackPlan;
+
+/// The scenarios that every binary carries: name and text.
+pub const EMBEDDED: [(&str, &str); 35] = [
+    ("demo", include_str!("../scenarios/demo.toml")),
+    ("ceiling", include_str!("../scenarios/ceiling.toml")),
+    ("pipelining", include_str!("../scenarios/pipelining.toml")),
+    ("hot-key", include_str!("../scenarios/hot-key.toml")),
+    ("eviction", include_str!("../scenarios/eviction.toml")),
+    ("fsync", include_str!("../scenarios/fsync.toml")),
+    ("fork", include_str!("../scenarios/fork.toml")),
+    ("big-key", include_str!("../scenarios/big-key.toml")),
+    ("live-reshard", include_str!("../scenarios/live-reshard.toml")),
+    ("expiry", include_str!("../scenarios/expiry.toml")),
+    ("stampede", include_str!("../scenarios/stampede.toml")),
+    ("cold-start", include_str!("../scenarios/cold-start.toml")),
+    ("pool", include_str!("../scenarios/pool.toml")),
+    ("churn", include_str!("../scenarios/churn.toml")),
+    ("connections", include_str!("../scenarios/connections.toml")),
+    ("client-cache", include_str!("../scenarios/client-cache.toml")),
+    ("atomicity", include_str!("../scenarios/atomicity.toml")),
+    ("long-script", include_str!("../scenarios/long-script.toml")),
+    ("proxy", include_str!("../scenarios/proxy.toml")),
+    ("growth", include_str!("../scenarios/growth.toml")),
+    ("growth-live", include_str!("../scenarios/growth-live.toml")),
+    ("sharding", include_str!("../scenarios/sharding.toml")),
+    ("failover-timeout", include_str!("../scenarios/failover-timeout.toml")),
+    ("partition", include_str!("../scenarios/partition.toml")),
+    ("replica-reads", include_str!("../scenarios/replica-reads.toml")),
+    ("replica-lag", include_str!("../scenarios/replica-lag.toml")),
+    ("resync", include_str!("../scenarios/resync.toml")),
+    ("lost-writes", include_str!("../scenarios/lost-writes.toml")),
+    ("memory", include_str!("../scenarios/memory.toml")),
+    ("guard-rail", include_str!("../scenarios/guard-rail.toml")),
+    ("durability", include_str!("../scenarios/durability.toml")),
+    ("io-threads", include_str!("../scenarios/io-threads.toml")),
+    ("vertical", include_str!("../scenarios/vertical.toml")),
+    ("reshard", include_str!("../scenarios/reshard.toml")),
+    ("failover", include_str!("../scenarios/failover.toml")),
+];
+
+/// What can make sentences of data, by name.
+pub const FINDINGS: [&str; 32] = [
+    "ceiling",
+    "pipelining",
+    "hot-key",
+    "eviction",
+    "fsync",
+    "fork",
+    "big-key",
+    "reshard",
+    "expiry",
+    "stampede",
+    "cold-start",
+    "pool",
+    "churn",
+    "connections",
+    "client-cache",
+    "atomicity",
+    "long-script",
+    "proxy",
+    "growth",
+    "growth-live",
+    "sharding",
+    "failover-timeout",
+    "partition",
+    "replica-reads",
+    "replica-lag",
+    "resync",
+    "lost-writes",
+    "memory",
+    "guard-rail",
+    "durability",
+    "io-threads",
+    "vertical",
+];
+
+/// Why a scenario could not be read.
+#[derive(Debug, Error)]
+pub enum ScenarioError {
+    /// Neither a scenario's name nor a file.
+    #[error(
+        "there is no scenario `{name}`; there are: {}; or give the path of a .toml file",
+        names()
+    )]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        error: io::Error,
+    },
+    /// The text is no scenario: the parser names line and field.
+    #[error("{file}: {error}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// What the parser found, with line, column and field.
+        error: Box<toml::de::Error>,
+    },
+    /// A field's value makes no sense.
+    #[error("{file} line {line}: `{field}`: {text}")]
+    Value {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// The field.
+        field: String,
+        /// What is wrong, and what is right.
+        text: String,
+    },
+    /// What was set from outside of the text makes no sense.
+    #[error("{file}: setting `{name}`: {text}")]
+    Setting {
+        /// The file.
+        file: String,
+        /// The setting.
+        name: String,
+        /// What is wrong, and what is right.
+        text: String,
+    },
+}
+
+fn names() -> String {
+    let names: Vec<&str> = EMBEDDED.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Its name, and that of its results' folder.
+    pub name: String,
+    /// What it asks, in a sentence.
+    pub question: String,
+    /// What makes sentences of its data; by default plots and claims are told.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub finding: Option<toml::Spanned<String>>,
+    /// The servers.
+    #[serde(default)]
+    pub stack: StackPlan,
+    /// What they hold.
+    pub load: LoadPlan,
+    /// The highest rate that meets an objective, searched before the measured load.
+    #[serde(default)]
+    pub ceiling: Option<CeilingPlan>,
+    /// The measured load.
+    pub drive: DrivePlan,
+    /// The probes.
+    #[serde(default)]
+    pub probe: ProbePlan,
+    /// What the stretches of the run are about.
+    #[serde(default, rename = "phase")]
+    pub phases: Vec<PhasePlan>,
+    /// What disturbs it, and when.
+    #[serde(default)]
+    pub chaos: Vec<ChaosPlan>,
+    /// Settings with the values that are tried, all with all: `"drive.pipeline" = [1, 8]`.
+    #[serde(default)]
+    pub sweep: Settings,
+    /// Several settings at once, each tried with all of the sweep.
+    #[serde(default, rename = "case")]
+    pub cases: Vec<CasePlan>,
+    /// What is drawn.
+    #[serde(default, rename = "plot")]
+    pub plots: Vec<PlotPlan>,
+    /// What is claimed and checked.
+    #[serde(default, rename = "claim")]
+    pub claims: Vec<ClaimPlan>,
+    /// What others have published of it.
+    #[serde(default)]
+    pub published: Vec<PublishedPlan>,
+    /// What `--scale small` sets instead.
+    #[serde(default)]
+    pub small: Settings,
+    /// What `--quick` does to it.
+    #[serde(default)]
+    pub quick: QuickPlan,
+}
+
+impl Scenario {
+    /// The text of an embedded scenario by its name, or of a file by its path, and how errors
+    /// shall call it.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Unknown`] or [`ScenarioError::Io`].
+    pub fn source(name: &str) -> Result<(String, String), ScenarioError> {
+        if let Some((_, text)) = EMBEDDED.iter().find(|(embedded, _)| *embedded == name) {
+            return Ok((format!("{name}.toml"), (*text).to_owned()));
+        }
+        let path = Path::new(name);
+        if !path.exists() && path.extension().is_none() {
+            return Err(ScenarioError::Unknown { name: name.to_owned() });
+        }
+        match fs::read_to_string(path) {
+            Ok(text) => Ok((name.to_owned(), text)),
+            Err(error) => Err(ScenarioError::Io { path: path.to_owned(), error }),
+        }
+    }
+
+    /// Reads a scenario; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Syntax`] or [`ScenarioError::Value`], with line and field.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ScenarioError> {
+        let mut scenario: Self = toml::from_str(text).map_err(|error| ScenarioError::Syntax {
+            file: file.to_owned(),
+            error: Box::new(error),
+        })?;
+        check::check(&mut scenario).map_err(|wrong| ScenarioError::Value {
+            file: file.to_owned(),
+            line: line_of(text, wrong.at),
+            field: wrong.field,
+            text: wrong.text,
+        })?;
+        Ok(scenario)
+    }
+
+    /// Whether it is more than one run with its report: several runs, or a finding from one.
+    #[must_use]
+    pub fn is_experiment(&self) -> bool {
+        let nothing = self.finding.is_none() && self.plots.is_empty() && self.claims.is_empty();
+        !(nothing && self.sweep.is_empty() && self.cases.is_empty() && self.ceiling.is_none())
+    }
+
+    /// The same scenario, smaller and shorter, as its `[quick]` table says.
+    #[must_use]
+    pub fn quick(mut self) -> Self {
+        let QuickPlan { keys, time } = self.quick;
+        let fewer = (self.load.keys.get() as f64 * keys) as u64;
+        self.load.keys = NonZeroU64::new(fewer).unwrap_or(NonZeroU64::MIN);
+        self.drive.warmup = scaled(self.drive.warmup, time);
+        self.drive.duration = scaled(self.drive.duration, time);
+        for phase in &mut self.phases {
+            phase.start = scaled(phase.start, time);
+        }
+        for chaos in &mut self.chaos {
+            chaos.start = scaled(chaos.start, time);
+            chaos.lasts = chaos.lasts.map(|lasts| scaled(lasts, time));
+        }
+        self
+    }
+}
+
+/// To the millisecond: flags and labels shall stay readable.
+fn scaled(duration: Duration, factor: f64) -> Duration {
+    Duration::from_millis((duration.as_secs_f64() * factor * 1e3).round() as u64)
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.as_bytes()[..offset.min(text.len())].iter().filter(|b| **b == b'\n').count()
+}
+
+/// The JSON Schema of scenarios, as committed in `experiment/scenarios/schema.json`.
+#[must_use]
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(Scenario);
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,138 @@
+//! `lose-primary`: a primary crashes while its replica is behind, and the replica takes its place; the
+//! acknowledged writes that it does not have are lost, and counted.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::endpoint::Endpoint;
+use crate::error::FaultError;
+use crate::failover::replicas;
+use crate::fault::{Detail, Fault};
+use crate::parameters::{Parameter, Parameters};
+use crate::tracked_writes::TrackedWrites;
+use stallion_stack::info::{Info, config, set_config};
+
+const DEFAULT_FOR: Duration = Duration::from_secs(2);
+const DEFAULT_DELAY: Duration = Duration::from_millis(300);
+const WRITE_EVERY: Duration = Duration::from_millis(1);
+const BACK_WITHIN: Duration = Duration::from_secs(20);
+
+/// What a writer does for its safety.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Safety {
+    Nothing,
+    Wait,
+    MinReplicas,
+}
+
+pub(crate) struct LosePrimary;
+
+impl Fault for LosePrimary {
+    fn name(&self) -> &'static str {
+        "lose-primary"
+    }
+
+    fn about(&self) -> &'static str {
+        "writes to a primary for `for`, cuts its replica off, writes for `delay` more, lets the primary \
+         crash and the replica take its place; counts what is lost (`policy` none, wait or min-replicas)"
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        &[Parameter::Policy, Parameter::For, Parameter::Delay]
+    }
+
+    fn destructive(&self) -> bool {
+        true
+    }
+
+    fn inject(
+        &self,
+        endpoint: &mut Endpoint,
+        parameters: &Parameters,
+    ) -> Result<Detail, FaultError> {
+        let safety = match parameters.policy.as_deref() {
+            None | Some("none") => Safety::Nothing,
+            Some("wait") => Safety::Wait,
+            Some("min-replicas") => Safety::MinReplicas,
+            Some(word) => {
+                let text = format!("`policy` is none, wait or min-replicas, not `{word}`");
+                return Err(FaultError::Value { action: self.name(), text });
+            }
+        };
+        let Some(link) = endpoint.links.replicas.first().cloned() else {
+            let text = "the replica's link must be ours: stack.relay of a scenario".to_owned();
+            return Err(FaultError::Failed(text));
+        };
+        let info = Info::ask(&mut endpoint.connection, "replication")?;
+        let Some((host, port)) = replicas(&info).into_iter().next() else {
+            return Err(FaultError::Failed(format!("{} has no replica", endpoint.target)));
+        };
+        let mut heir = endpoint.beside(&host, port)?;
+        let least = config(&mut endpoint.connection, "min-replicas-to-write")?;
+        if safety == Safety::MinReplicas {
+            set_config(&mut endpoint.connection, "min-replicas-max-lag", "1")?;
+            set_config(&mut endpoint.connection, "min-replicas-to-write", "1")?;
+        }
+        let mut writes = TrackedWrites::new("stallion:ledger".to_owned());
+        let lasts = parameters.lasts.unwrap_or(DEFAULT_FOR);
+        let before = write(endpoint, &mut writes, safety, lasts);
+        let rate = writes.acknowledged() as f64 / lasts.as_secs_f64();
+        link.cut(true);
+        let delay = parameters.delay.unwrap_or(DEFAULT_DELAY);
+        let behind = before.and_then(|()| write(endpoint, &mut writes, safety, delay));
+        let lost = behind.and_then(|()| succeed(endpoint, &mut heir));
+        link.sever();
+        link.cut(false);
+        let Lost { offset_bytes, back } = lost?;
+        endpoint.connection = back;
+        // It came back with its own configuration; a server of somebody else's would not have.
+        set_config(&mut endpoint.connection, "min-replicas-to-write", &least)?;
+        let missing = writes.missing(&mut heir.connection)?;
+        writes.remove(&mut heir.connection)?;
+        Ok(Detail::from_iter([
+            ("policy".to_owned(), json!(parameters.policy.as_deref().unwrap_or("none"))),
+            ("acknowledged".to_owned(), json!(writes.acknowledged())),
+            ("acknowledged_per_s".to_owned(), json!(rate)),
+            ("refused".to_owned(), json!(writes.refused())),
+            ("unconfirmed".to_owned(), json!(writes.unconfirmed())),
+            ("lost_acknowledged".to_owned(), json!(missing.acknowledged)),
+            ("lost_unconfirmed".to_owned(), json!(missing.unconfirmed)),
+            ("lost_bytes".to_owned(), json!(missing.bytes)),
+            ("offset_behind_bytes".to_owned(), json!(offset_bytes)),
+        ]))
+    }
+}
+
+fn write(
+    endpoint: &mut Endpoint,
+    writes: &mut TrackedWrites,
+    safety: Safety,
+    lasts: Duration,
+) -> Result<(), FaultError> {
+    let wait = (safety == Safety::Wait).then_some(1);
+    let start = Instant::now();
+    while start.elapsed() < lasts {
+        writes.write(&mut endpoint.connection, wait);
+        endpoint.wait(WRITE_EVERY)?;
+    }
+    Ok(())
+}
+
+/// What the servers say of it.
+struct Lost {
+    /// By how much the replica's offset was behind the primary's when that crashed.
+    offset_bytes: i64,
+    back: redis::Connection,
+}
+
+/// The primary crashes (it starts again, empty, so that the rest of the load has a server), and the
+/// replica becomes one. In this order nothing that the primary said reaches the replica any more.
+fn succeed(endpoint: &mut Endpoint, heir: &mut Endpoint) -> Result<Lost, FaultError> {
+    let there = Info::ask(&mut endpoint.connection, "replication")?;
+    let here = Info::ask(&mut heir.connection, "replication")?;
+    let offset = |info: &Info, name: &str| info.number(name).unwrap_or(0);
+    let offset_bytes = offset(&there, "master_repl_offset") - offset(&here, "slave_repl_offset");
+    redis::cmd("REPLICAOF").arg("NO").arg("ONE").query::<()>(&mut heir.connection)?;
+    Ok(Lost { offset_bytes, back: endpoint.crash_and_recover(BACK_WITHIN)? })
+}
