@@ -1,76 +1,68 @@
-//! Finds the eBPF object that `cargo xtask ebpf` built, when the feature `ebpf` wants it embedded.
+//! Names the committed eBPF object for the feature `ebpf`, and refuses one that is older than its
+//! sources: its events might have another shape.
+
+mod record;
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::exit;
 
-/// Where `cargo xtask ebpf` puts the object, below the target folder.
-const OBJECT: &str = "ebpf/stallion-ebpf.o";
+use self::record::{Record, digest, object, sources};
 
-/// What the object is made of, and what both sides must agree on byte by byte.
-const SOURCES: [&str; 2] = ["ebpf/src", "../probes-common/src"];
+/// An object from elsewhere, for those who package Stallion with their own; its sources are unknown.
+const OVERRIDE: &str = "STALLION_EBPF_OBJECT";
 
 fn main() {
-    println!("cargo::rerun-if-env-changed=CARGO_TARGET_DIR");
-    println!("cargo::rerun-if-env-changed=STALLION_EBPF_OBJECT");
+    println!("cargo::rerun-if-env-changed={OVERRIDE}");
     if env::var_os("CARGO_FEATURE_EBPF").is_none() {
         return;
     }
-    let object = object();
-    println!("cargo::rerun-if-changed={}", object.display());
+    let found = match env::var_os(OVERRIDE) {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => committed(&PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default())),
+    };
+    match found {
+        Ok(object) => {
+            println!("cargo::rerun-if-changed={}", object.display());
+            println!("cargo::rustc-env={OVERRIDE}={}", object.display());
+        }
+        Err(problem) => {
+            println!("cargo::error={problem}");
+            exit(1);
+        }
+    }
+}
+
+fn committed(package: &Path) -> Result<PathBuf, String> {
+    for watched in [record::FOLDER, "ebpf/src", "ebpf/Cargo.toml", "ebpf/Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", package.join(watched).display());
+    }
+    println!("cargo::rerun-if-changed={}", package.join("../probes-common").display());
+    let architecture = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
+    let object = object(package, &architecture);
     if !object.is_file() {
-        println!(
-            "cargo::error=the feature `ebpf` embeds {}, which does not exist: run `cargo xtask ebpf`",
+        return Err(format!(
+            "no eBPF object is committed for {architecture} ({} does not exist): build without the \
+             probes (--no-default-features)",
             object.display()
-        );
-        exit(1);
+        ));
     }
-    if let Some(source) = newer_source(&object) {
-        println!(
-            "cargo::error={} is older than {}, and its events may have another shape: run \
-             `cargo xtask ebpf`",
-            object.display(),
-            source.display()
-        );
-        exit(1);
+    let unreadable = |error: std::io::Error| format!("{}: {error}", object.display());
+    let record = Record::read(package).map_err(unreadable)?;
+    let refusal = |what: &str| {
+        format!(
+            "{} {what}: run `cargo xtask ebpf` and commit probes/object (as root it installs the \
+             toolchain, 1.1 GB)",
+            object.display()
+        )
+    };
+    if record.value("sources") != Some(&*sources(package).map_err(unreadable)?) {
+        return Err(refusal(
+            "was built of other sources than probes/ebpf and probes-common are now",
+        ));
     }
-    println!("cargo::rustc-env=STALLION_EBPF_OBJECT={}", object.display());
-}
-
-/// A source that changed after the object was built; of an object from elsewhere nothing is known.
-fn newer_source(object: &Path) -> Option<PathBuf> {
-    if env::var_os("STALLION_EBPF_OBJECT").is_some() {
-        return None;
+    if record.value(&architecture) != Some(&*digest(&object).map_err(unreadable)?) {
+        return Err(refusal("is not the one that its record names"));
     }
-    let built = object.metadata().and_then(|file| file.modified()).ok()?;
-    SOURCES
-        .iter()
-        .map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
-        .inspect(|folder| println!("cargo::rerun-if-changed={}", folder.display()))
-        .flat_map(|folder| folder.read_dir().into_iter().flatten().flatten())
-        .map(|entry| entry.path())
-        .find(|path| {
-            path.metadata().and_then(|file| file.modified()).is_ok_and(|changed| changed > built)
-        })
-}
-
-/// `STALLION_EBPF_OBJECT`, or the object below the target folder that this build uses.
-fn object() -> PathBuf {
-    if let Some(path) = env::var_os("STALLION_EBPF_OBJECT") {
-        return path.into();
-    }
-    // OUT_DIR is TARGET/[TRIPLE/]PROFILE/build/PACKAGE-HASH/out.
-    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    out.ancestors()
-        .skip(4)
-        .take(2)
-        .map(|target| target.join(OBJECT))
-        .find(|object| object.is_file())
-        .unwrap_or_else(|| below_workspace(OBJECT))
-}
-
-fn below_workspace(object: &str) -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    target.unwrap_or_else(|| root.join("target")).join(object)
+    Ok(object)
 }

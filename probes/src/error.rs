@@ -10,7 +10,7 @@ pub enum ProbeError {
     /// The program was built without its kernel side.
     #[error(
         "this stallion was built without its eBPF probes; build it with \
-         `cargo xtask ebpf && cargo build --release --features probes`"
+         `cargo build --release --features probes`"
     )]
     NotBuilt,
     /// Not allowed to load BPF programs.

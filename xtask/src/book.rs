@@ -13,16 +13,10 @@ pub(crate) fn run(features: &[&str]) -> anyhow::Result<()> {
     let words = [program.as_slice(), &["--", "shell", "--reference"]].concat();
     fs::write(shell::root().join(REFERENCE), shell::output(&words)?)?;
     println!("{REFERENCE}");
-    let own = install::target().join("tools/bin/mdbook");
-    if !own.is_file() {
-        let root = install::target().join("tools").display().to_string();
-        let install = ["cargo", "install", "mdbook", "--version", MDBOOK, "--locked"];
-        let slim = ["--no-default-features", "--features", "search", "--root", &root];
-        shell::run(&[install.as_slice(), &slim].concat())?;
-    }
-    let mdbook = own.display().to_string();
-    let folder = install::target().join("book").display().to_string();
-    shell::run(&[&mdbook, "build", "docs/book", "--dest-dir", &folder])?;
+    let slim = ["--version", MDBOOK, "--no-default-features", "--features", "search"];
+    install::ensure_cargo_tool("mdbook", &slim)?;
+    let folder = shell::target().join("book").display().to_string();
+    shell::run(&["mdbook", "build", "docs/book", "--dest-dir", &folder])?;
     println!("{folder}/index.html");
     Ok(())
 }

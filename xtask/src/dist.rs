@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::{ebpf, install, shell};
+use crate::{install, shell};
 
 const OUT: &str = "dist";
 
@@ -23,9 +23,8 @@ fn epoch() -> String {
 
 /// Packs an optimised program of either kind.
 pub(crate) fn run() -> anyhow::Result<()> {
-    let probes = probes();
-    shell::run(&[&["cargo", "build", "--release", "--package", "stallion"], probes].concat())?;
-    build_static(probes)?;
+    shell::run(&["cargo", "build", "--release", "--package", "stallion"])?;
+    build_static()?;
     let (program, alone) = (built(None, "release"), built(Some(STATIC), "release"));
     for package in pack(&program, &alone, "linux-static")? {
         println!("{}", package.display());
@@ -38,41 +37,25 @@ fn pack(program: &Path, alone: &Path, kind: &str) -> anyhow::Result<[PathBuf; 2]
     if !shell::installed(&["dpkg-deb"]) {
         bail!("a .deb is made by dpkg-deb: install the package dpkg");
     }
-    let out = shell::root().join(target()).join(OUT);
+    let out = shell::target().join(OUT);
     fs::create_dir_all(&out)?;
     let pages = Pages::make(program, &out)?;
     Ok([deb(program, &pages, &out)?, archive(alone, &pages, &out, kind)?])
 }
 
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
-}
-
 fn built(triple: Option<&str>, profile: &str) -> PathBuf {
-    let folder = shell::root().join(target()).join(triple.unwrap_or_default());
+    let folder = shell::target().join(triple.unwrap_or_default());
     folder.join(profile).join("stallion")
 }
 
-/// The flags that embed the eBPF object, where it can be built.
-fn probes() -> &'static [&'static str] {
-    match ebpf::run() {
-        Ok(()) => &["--features", "probes"],
-        Err(error) => {
-            println!("\nWithout probes: {error:#}\n");
-            &[]
-        }
-    }
-}
-
-fn build_static(probes: &[&str]) -> anyhow::Result<()> {
+fn build_static() -> anyhow::Result<()> {
     shell::run(&["rustup", "target", "add", STATIC])
         .context("the static program needs Rust's standard library for musl")?;
     if !shell::installed(&["musl-gcc"]) {
         // What of the dependencies is C (if any is) is built against musl, too.
         install::ensure_apt(&["musl-tools"])?;
     }
-    let build = ["cargo", "build", "--release", "--package", "stallion", "--target", STATIC];
-    shell::run(&[&build[..], probes].concat())
+    shell::run(&["cargo", "build", "--release", "--package", "stallion", "--target", STATIC])
 }
 
 /// What the program writes of itself: the manual, completions, and a file of settings.
@@ -257,7 +240,7 @@ pub(crate) fn check(features: &[&str]) -> anyhow::Result<()> {
     let program = built(None, "debug");
     let [package, archive] =
         pack(&program, &program, "debug")?.map(|path| path.display().to_string());
-    let out = shell::root().join(target()).join(OUT);
+    let out = shell::target().join(OUT);
     let (debian, plain) = (Tree::new(out.join("unpacked-deb"))?, Tree::new(out.join("unpacked"))?);
     shell::run(&["dpkg-deb", "--info", &package])?;
     shell::run(&["dpkg-deb", "--extract", &package, &debian.path()])?;

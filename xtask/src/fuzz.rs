@@ -40,8 +40,8 @@ pub(crate) fn run(length: Duration, only: Option<&str>, merge: bool) -> anyhow::
     for target in TARGETS.into_iter().filter(|target| only.is_none_or(|only| only == *target)) {
         let program = folder.join(target);
         let committed = shell::root().join("gen/fuzz/corpus").join(target);
-        let found = shell::root().join("target/fuzz/corpus").join(target);
-        let finds = shell::root().join("target/fuzz/artifacts");
+        let found = shell::target().join("fuzz/corpus").join(target);
+        let finds = shell::target().join("fuzz/artifacts");
         for folder in [&found, &finds] {
             std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
         }
@@ -72,7 +72,7 @@ pub(crate) fn length(text: &str) -> anyhow::Result<Duration> {
 /// Builds the programs and says where they are.
 fn build() -> anyhow::Result<PathBuf> {
     let host = host_triple()?;
-    let target_folder = shell::root().join("target/fuzz");
+    let target_folder = shell::target().join("fuzz");
     let status = shell::command(&["cargo", "build", "--release", "--locked", "--target", &host])
         .arg("--manifest-path")
         .arg(shell::root().join("gen/fuzz/Cargo.toml"))

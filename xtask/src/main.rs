@@ -33,12 +33,17 @@ use std::time::Duration;
 
 use anyhow::bail;
 
+use crate::test::Circle;
+
 const USAGE: &str = "\
 cargo xtask COMMAND
 
   demo [--quick]  from nothing to a report: installs what is missing, builds, runs the scenario
                   `demo` against a real server, and writes results/demo/ (--quick: under 40 s)
-  test            installs what the tests need, then runs all of them, and all checks
+  test [--all]    installs what the tests need, then runs those a developer waits for
+                  (--all: every test and every check, as CI does)
+  setup demo|test|test --all
+                  installs what they need, and no more
   fuzz [--for TIME] [--target NAME] [--merge]
                   fuzzes the parsers of replies, trees and redirects, each for so long (10m), or adds
                   what was found to the committed corpus (needs a C++ compiler)
@@ -47,7 +52,8 @@ cargo xtask COMMAND
                   the program that tests built)
   book            writes the book's reference of the command line, and builds the book (docs/book)
                   into target/book/
-  ebpf            builds the eBPF object that the feature `probes` embeds
+  ebpf [--check]  for those who change probes/ebpf or probes-common: compiles the eBPF objects that
+                  every build embeds, probes/object (--check: compares them, byte by byte)
   truth [--quick] [--seed N] [--only WORDS]
                   induces stalls whose length is known, and writes what the probes and the report
                   make of them to results/truth/ (root, an idle host, eight minutes); --only: those
@@ -57,6 +63,9 @@ cargo xtask COMMAND
                   cluster, hotkey or metrics;
                   writes results/bench/ and docs/book/src/performance.md (on an idle host, up to ten minutes;
                   `load` needs 12 GB of memory; --quick: less of all, and writes nothing)
+
+Whatever is to be installed is said first: what, where and how big. Where there is a terminal it is
+asked for, too, unless a command ends with --yes.
 ";
 
 fn main() -> ExitCode {
@@ -111,17 +120,26 @@ fn fuzz(flags: &[&str]) -> anyhow::Result<()> {
 }
 
 fn run(args: &[String]) -> anyhow::Result<()> {
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = args.iter().map(String::as_str).collect();
+    if words.last() == Some(&"--yes") {
+        words.pop();
+        install::agree();
+    }
     match words.as_slice() {
         ["demo"] => demo::run(false),
         ["demo", "--quick"] => demo::run(true),
-        ["test"] => test::run(),
+        ["test"] => test::run(Circle::Inner),
+        ["test", "--all"] => test::run(Circle::All),
+        ["setup", "demo"] => demo::set_up(),
+        ["setup", "test"] => test::set_up(Circle::Inner),
+        ["setup", "test", "--all"] => test::set_up(Circle::All),
         ["tidy"] => tidy::run(&[]),
         ["fuzz", flags @ ..] => fuzz(flags),
         ["dist"] => dist::run(),
         ["dist", "--debug"] => dist::check(&[]),
         ["ebpf"] => ebpf::run(),
         ["book"] => book::run(&[]),
+        ["ebpf", "--check"] => ebpf::check().map(drop),
         ["truth", flags @ ..] => truth(flags),
         ["bench", name] => bench::run(name, false),
         ["bench", name, "--quick"] => bench::run(name, true),

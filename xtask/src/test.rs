@@ -1,91 +1,128 @@
-//! `cargo xtask test`: everything that must hold before a change is good.
+//! `cargo xtask test`: what must hold before a change is good; `--all`: everything, as CI runs it.
 
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
+use crate::ebpf::Check;
+use crate::install::Need;
 use crate::{dist, ebpf, fuzz, install, shell, tidy};
 
 /// How long each fuzz target runs: the corpus, and a little beyond.
 const FUZZ: Duration = Duration::from_secs(10);
 
+/// Other people's programs that the tests drive, or are driven by.
+const NEEDS: [Need; 8] = [
+    install::REDIS,
+    Need::Program { any_of: &["nutcracker"], package: "nutcracker" },
+    Need::Program { any_of: &["promtool"], package: "prometheus" },
+    Need::Program { any_of: &["prometheus-redis-exporter"], package: "prometheus-redis-exporter" },
+    Need::Package("postgresql"),
+    Need::Program { any_of: &["ip"], package: "iproute2" },
+    Need::Program { any_of: &["java"], package: "default-jre-headless" },
+    // HdrHistogram's reference reader, which is Java's.
+    Need::Package("libhdrhistogram-java"),
+];
+
+/// The compiler of libFuzzer.
+const FUZZ_NEEDS: [Need; 1] = [Need::Program { any_of: &["g++"], package: "g++" }];
+
+/// How much is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Circle {
+    /// What a developer waits for.
+    Inner,
+    /// What CI runs.
+    All,
+}
+
 /// One check, and what became of it.
 struct Step {
     name: &'static str,
     took: Duration,
-    error: Option<anyhow::Error>,
+    outcome: anyhow::Result<Outcome>,
 }
 
-pub(crate) fn run() -> anyhow::Result<()> {
-    if !shell::installed(&["redis-server", "valkey-server"]) {
-        install::ensure_apt(&["redis-server", "nutcracker"])?;
+enum Outcome {
+    Ok,
+    /// It could not be judged here, and why stands above.
+    NotChecked,
+}
+
+/// What the tests need besides Rust, from nothing on.
+pub(crate) fn set_up(circle: Circle) -> anyhow::Result<()> {
+    let more: &[Need] = if circle == Circle::All { &FUZZ_NEEDS } else { &[] };
+    install::ensure(&[&NEEDS[..], more].concat())?;
+    install::ensure_python()
+}
+
+pub(crate) fn run(circle: Circle) -> anyhow::Result<()> {
+    set_up(circle)?;
+    if !install::is_root() {
+        println!(
+            "\nWithout probes: eBPF programs are loaded by root only (sudo cargo xtask test)\n"
+        );
     }
-    install::ensure_apt(&["prometheus", "prometheus-redis-exporter"])?;
-    install::ensure_apt(&["postgresql"])?;
-    install::ensure_python()?;
-    install::ensure_java()?;
-    let features = features()?;
-    let lint =
-        [&["cargo", "clippy", "--workspace", "--all-targets"], features, &["--", "-D", "warnings"]];
-    let documentation = [&["cargo", "test", "--workspace", "--doc"], features];
+    let lint = ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     // All of them, whatever fails: one look at the end tells everything that is to be mended.
-    let steps = [
+    let mut steps = vec![
         step("format", || shell::run(&["cargo", "fmt", "--all", "--check"])),
-        step("lint", || shell::run(&lint.concat())),
-        step("documentation", || shell::run(&documentation.concat())),
-        step("tidy", || tidy::run(features)),
-        step("packages", || dist::check(features)),
-        step("fuzz", || fuzz::run(FUZZ, None, false)),
-        // Last, so that the log ends with the failures.
-        step("test", || shell::run(&[test_runner(), features].concat())),
+        step("lint", || shell::run(&lint)),
+        step("tidy", || tidy::run(&[])),
     ];
+    if circle == Circle::All {
+        steps.extend([
+            step("documentation", || shell::run(&["cargo", "test", "--workspace", "--doc"])),
+            step("packages", || dist::check(&[])),
+            step("fuzz", || fuzz::run(FUZZ, None, false)),
+            judged("eBPF object", || {
+                Ok(match ebpf::check()? {
+                    Check::Same => Outcome::Ok,
+                    Check::NotCompared => Outcome::NotChecked,
+                })
+            }),
+        ]);
+    }
+    // Last, so that the log ends with the failures.
+    steps.push(step("test", || run_tests(circle)));
     summarise(&steps)
 }
 
-/// With root the probes are part of the tests, and not to be had is a failure; without it they
-/// are left out, and that is said.
-fn features() -> anyhow::Result<&'static [&'static str]> {
-    if install::is_root() {
-        ebpf::run()?;
-        return Ok(&["--features", "stallion/probes"]);
+/// By nextest, which runs each test in a process of its own and keeps to the groups of
+/// .config/nextest.toml; by cargo's own runner where it cannot be had.
+fn run_tests(circle: Circle) -> anyhow::Result<()> {
+    if let Err(error) = install::ensure_cargo_tool("cargo-nextest", &[]) {
+        println!("{error:#}: the tests run one after the other instead");
+        return shell::run(&["cargo", "test", "--workspace", "--bins", "--lib", "--tests"]);
     }
-    println!("\nWithout probes: eBPF programs are loaded by root only (sudo cargo xtask test)\n");
-    Ok(&[])
-}
-
-/// nextest, which runs each test in a process of its own and keeps to the groups of
-/// .config/nextest.toml; cargo's own runner where it cannot be had.
-fn test_runner() -> &'static [&'static str] {
-    let nextest = ["cargo", "nextest", "--version"];
-    if !shell::succeeds(&nextest) {
-        let install = ["cargo", "install", "cargo-nextest", "--locked"];
-        if let Err(error) = shell::run(&install) {
-            println!("{error:#}: the tests run one after the other instead");
-        }
-    }
-    if shell::succeeds(&nextest) {
-        &["cargo", "nextest", "run", "--workspace"]
-    } else {
-        &["cargo", "test", "--workspace", "--bins", "--lib", "--tests"]
-    }
+    let profile = if circle == Circle::All { "default" } else { "inner" };
+    shell::run(&["cargo", "nextest", "run", "--workspace", "--profile", profile])
 }
 
 fn step(name: &'static str, check: impl FnOnce() -> anyhow::Result<()>) -> Step {
+    judged(name, || check().map(|()| Outcome::Ok))
+}
+
+fn judged(name: &'static str, check: impl FnOnce() -> anyhow::Result<Outcome>) -> Step {
     println!("\n== {name}");
     let start = Instant::now();
-    let error = check().err();
+    let outcome = check();
     let took = start.elapsed();
     println!("== {name}: {} s", took.as_secs());
-    Step { name, took, error }
+    Step { name, took, outcome }
 }
 
 fn summarise(steps: &[Step]) -> anyhow::Result<()> {
     println!();
-    for Step { name, took, error } in steps {
-        let verdict = error.as_ref().map_or_else(|| "ok".to_owned(), |error| format!("{error:#}"));
+    for Step { name, took, outcome } in steps {
+        let verdict = match outcome {
+            Ok(Outcome::Ok) => "ok".to_owned(),
+            Ok(Outcome::NotChecked) => "NOT CHECKED here, see above".to_owned(),
+            Err(error) => format!("{error:#}"),
+        };
         println!("{name:>14} {:>5} s  {verdict}", took.as_secs());
     }
-    match steps.iter().filter(|step| step.error.is_some()).count() {
+    match steps.iter().filter(|step| step.outcome.is_err()).count() {
         0 => Ok(()),
         failed => bail!("{failed} of {} checks failed", steps.len()),
     }

@@ -1,7 +1,8 @@
 //! The kernel side: one file per stall, all of it scoped to one process by constants that the
 //! loader writes (`shared::TGID` …), so the filter of every hook is one comparison.
 //!
-//! Built by `cargo xtask ebpf`, embedded by the feature `ebpf` of `stallion-probes`.
+//! Compiled by `cargo xtask ebpf` into `probes/object`, embedded by the feature `ebpf` of
+//! `stallion-probes`.
 #![no_std]
 #![no_main]
 

@@ -82,7 +82,7 @@ fn embedded() -> Finding {
     if cfg!(feature = "ebpf") {
         Finding::good("eBPF object", "embedded in this program")
     } else {
-        let remedy = "cargo xtask ebpf && cargo build --release --features probes";
+        let remedy = "cargo build --release --features probes";
         Finding::bad("eBPF object", Grade::Poor, "not embedded in this program", remedy).by(remedy)
     }
 }

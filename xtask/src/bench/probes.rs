@@ -10,7 +10,7 @@ use super::effort::Effort;
 use super::figures::{Sample, ratio, whole};
 use super::programs::{Driven, Programs, Server, client_cpu};
 use super::publish::{Table, publish};
-use crate::{child, ebpf, prober, shell};
+use crate::{child, prober, shell};
 
 /// Depths of the pipeline, and the share of its throughput that a shard may lose at each.
 const PIPELINES: [(usize, f64); 2] = [(1, 0.05), (32, 0.02)];
@@ -50,9 +50,8 @@ struct Measured {
 }
 
 pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
-    ebpf::run()?;
     let programs = Programs::build()?;
-    shell::run(&["cargo", "build", "--release", "--package", "stallion", "--features", "probes"])?;
+    shell::run(&["cargo", "build", "--release", "--package", "stallion"])?;
     let server = programs.redis()?;
     let mut table = Table::new(&[
         "pipeline",

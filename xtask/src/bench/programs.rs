@@ -37,10 +37,7 @@ impl Programs {
     /// Builds them, optimised.
     pub(super) fn build() -> anyhow::Result<Self> {
         let release = ["cargo", "build", "--release"];
-        // The program that the demo runs, where its eBPF object is there: one build for all.
-        let object = shell::root().join("target/ebpf/stallion-ebpf.o").exists();
-        let probes: &[&str] = if object { &["--features", "probes"] } else { &[] };
-        shell::run(&[&release[..], &["--package", "stallion"], probes].concat())?;
+        shell::run(&[&release[..], &["--package", "stallion"]].concat())?;
         let examples = ["--package", "stallion-gen", "--example", "floor", "--example", "timer"];
         shell::run(&[&release[..], &examples].concat())?;
         let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
-use crate::{ebpf, install, shell};
+use crate::{install, shell};
 use incident::{Counted, Incident, LINKS, OUT_OF_MEMORY, SLOW_DEVICE};
 use induce::{ALWAYS, DEAR, EVERYSEC, HUGE, NO_SYNC, PLAIN, RELAYED};
 use induced::Inducer;
@@ -106,8 +106,7 @@ pub(crate) fn run(effort: &Effort<'_>) -> anyhow::Result<()> {
     if !shell::installed(&["redis-server"]) {
         install::ensure_apt(&["redis-server"])?;
     }
-    ebpf::run()?;
-    shell::run(&["cargo", "build", "--release", "--package", "stallion", "--features", "probes"])?;
+    shell::run(&["cargo", "build", "--release", "--package", "stallion"])?;
     let mut matrix = Matrix::default();
     let mut random = Random(effort.seed);
     for act in &ACTS {
