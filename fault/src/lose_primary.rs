@@ -17,6 +17,7 @@ const DEFAULT_FOR: Duration = Duration::from_secs(2);
 const DEFAULT_DELAY: Duration = Duration::from_millis(300);
 const WRITE_EVERY: Duration = Duration::from_millis(1);
 const BACK_WITHIN: Duration = Duration::from_secs(20);
+const CONFIRMS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a writer does for its safety.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,7 @@ impl Fault for LosePrimary {
             return Err(FaultError::Failed(format!("{} has no replica", endpoint.target)));
         };
         let mut heir = endpoint.beside(&host, port)?;
+        await_confirmation(endpoint)?;
         let least = config(&mut endpoint.connection, "min-replicas-to-write")?;
         if safety == Safety::MinReplicas {
             set_config(&mut endpoint.connection, "min-replicas-max-lag", "1")?;
@@ -102,6 +104,23 @@ impl Fault for LosePrimary {
             ("offset_behind_bytes".to_owned(), json!(offset_bytes)),
         ]))
     }
+}
+
+/// A primary counts no confirmation of a replica that has only just joined, even one whose link is up.
+/// What is lost is counted from the moment on at which the replica confirms what it has.
+fn await_confirmation(endpoint: &mut Endpoint) -> Result<(), FaultError> {
+    let start = Instant::now();
+    while start.elapsed() < CONFIRMS_WITHIN {
+        let mut probe = TrackedWrites::new("stallion:ledger:begin".to_owned());
+        let confirmed = probe.write(&mut endpoint.connection, Some(1));
+        probe.remove(&mut endpoint.connection)?;
+        if confirmed {
+            return Ok(());
+        }
+        endpoint.wait(WRITE_EVERY)?;
+    }
+    let text = format!("{}: its replica confirms no write (WAIT)", endpoint.target);
+    Err(FaultError::Failed(text))
 }
 
 fn write(

@@ -3,6 +3,8 @@
 
 mod harness;
 
+mod tracefs;
+
 mod own_doing;
 
 mod disk;
