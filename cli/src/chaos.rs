@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::json;
 use stallion_fault::{self as fault, Endpoint, FAULTS, Fault, FaultError, Log, Parameters, log};
-use stallion_stack::{Interrupt, Target, duration};
+use stallion_server::{Target, duration};
+use stallion_stack::Interrupt;
 
 use crate::client::Place;
 use crate::exit::{Failure, Outcome};

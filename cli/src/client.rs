@@ -72,12 +72,12 @@ impl Place {
     }
 
     /// The same server, for those who ask it questions instead of driving it.
-    pub(crate) fn lab_target(&self) -> Result<stallion_stack::Target, Failure> {
+    pub(crate) fn lab_target(&self) -> Result<stallion_server::Target, Failure> {
         let target = match &self.target {
-            Some(url) => stallion_stack::Target::parse(url).map_err(Failure::usage)?,
+            Some(url) => stallion_server::Target::parse(url).map_err(Failure::usage)?,
             None => {
                 let (user, password) = (self.user.as_deref(), self.password());
-                stallion_stack::Target::tcp(&self.host, self.port, user, password.as_deref())
+                stallion_server::Target::tcp(&self.host, self.port, user, password.as_deref())
             }
         };
         Ok(match self.tls.lab(self.asks_for_tls())? {

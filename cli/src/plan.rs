@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use stallion_capacity::{Measured, Need, Objective, PlanError, WorkingSet, need, plan, render};
 use stallion_gen::slo::Slo;
-use stallion_stack::duration;
+use stallion_server::duration;
 
 use crate::client;
 use crate::exit::{Failure, Outcome};

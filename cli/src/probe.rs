@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use stallion_probes::summary::{Summary, class_name};
 use stallion_probes::{Choice, Notice, Plan, ProbeError, Target, Without, watch};
-use stallion_stack::duration;
+use stallion_server::duration;
 use stallion_timeline::clock::{Clock, monotonic_ns};
 use stallion_timeline::exchange::serve;
 use stallion_timeline::{ProbeState, ProbeStatus, Stall, StallClass, ThreadRole};

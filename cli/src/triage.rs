@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use stallion_server::duration;
+use stallion_stack::Interrupt;
 use stallion_stack::survey::{Survey, SurveyError};
-use stallion_stack::{Interrupt, duration};
 use stallion_triage::facts::FORMAT;
 use stallion_triage::{Facts, Triage, Verdict, render, triage};
 

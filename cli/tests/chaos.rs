@@ -20,7 +20,7 @@ fn server() -> (TempDir, Stack) {
     let registry = Registry::at(folder.path().canonicalize().unwrap().join("stacks"));
     let stack = Stack::start(&plan, &nowhere, &registry).unwrap();
     let mut connection = stack.target().connect().unwrap();
-    stallion_stack::info::set_config(&mut connection, "requirepass", PASSWORD).unwrap();
+    stallion_server::ask::set_config(&mut connection, "requirepass", PASSWORD).unwrap();
     (folder, stack)
 }
 

@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use stallion_server::info::Info;
 use stallion_timeline::HostFacts;
 use thiserror::Error;
 
@@ -21,7 +22,6 @@ use crate::figures;
 use crate::run::{Bench, Options, RunError};
 use crate::scenario::{Scenario, ScenarioError};
 use crate::sweep::{Point, Scale, Sweep};
-use stallion_stack::info::Info;
 use stallion_stack::interrupt::Interrupt;
 
 /// Why an experiment, or its page, did not come about.
@@ -266,7 +266,7 @@ fn compact(data: &Data) -> String {
 /// What the program says of itself; of the user's servers what the first one says.
 fn server_version(options: &Options) -> String {
     if let Some(url) = options.urls.first() {
-        let info = stallion_stack::target::Target::parse(url).ok().and_then(|target| {
+        let info = stallion_server::Target::parse(url).ok().and_then(|target| {
             let mut connection = target.connect().ok()?;
             Info::ask(&mut connection, "server").ok()
         });

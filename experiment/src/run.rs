@@ -33,6 +33,8 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stallion_server::duration::text;
+use stallion_server::{Target, Tls};
 use stallion_timeline::clock::monotonic_ns;
 
 pub use self::bench::Bench;
@@ -47,9 +49,7 @@ use self::timing::{has_header, measure_start_ns, wait_for};
 use self::verb::{Importance, Verb};
 use crate::scenario::{CeilingPlan, Rate, Scenario};
 use stallion_fault::{Log, log};
-use stallion_stack::duration::text;
 use stallion_stack::interrupt::Interrupt;
-use stallion_stack::target::{Target, Tls};
 use stallion_stack::{Links, Registry, Relay, StackKind};
 
 /// eBPF programs are loaded and verified one by one; on a slow host that takes seconds.

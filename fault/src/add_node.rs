@@ -5,14 +5,16 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use stallion_server::ask::cluster_nodes;
+use stallion_server::cluster_nodes::ClusterNode;
+use stallion_server::info::Info;
+use stallion_server::slots::SLOTS;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
 use crate::reshard::Move;
-use stallion_stack::cluster_nodes::{ClusterNode, SLOTS, cluster_nodes};
-use stallion_stack::info::Info;
 
 const KNOWN_WITHIN: Duration = Duration::from_secs(40);
 const LOOK_EVERY: Duration = Duration::from_millis(50);

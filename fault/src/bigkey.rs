@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use redis::{Connection, RedisResult, Value};
 use serde_json::json;
+use stallion_server::ask::slowlog;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::info::slowlog;
 
 pub(crate) const DEFAULT_FIELDS: u64 = 200_000;
 /// Small enough that making the key is no stall of its own (about 0.6 ms a batch), large enough

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::Parameters;
-use stallion_stack::info::Info;
 
 /// Each look costs the event loop some 30 microseconds (INFO persistence).
 const LOOK_EVERY: Duration = Duration::from_millis(25);

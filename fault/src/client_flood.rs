@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::info::Info;
 
 const DEFAULT_COUNT: u64 = 1_000;
 const DEFAULT_FOR: Duration = Duration::from_secs(5);

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use serde_json::json;
+use stallion_server::Target;
+use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::info::Info;
-use stallion_stack::target::Target;
 
 const DEFAULT_CLIENTS: u64 = 8;
 const DEFAULT_KEYS: u64 = 1;

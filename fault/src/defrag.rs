@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use stallion_server::ask::{config, set_config};
+use stallion_server::info::Info;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::info::{Info, config, set_config};
 
 const DEFAULT_KEYS: u64 = 200_000;
 const DEFAULT_FOR: Duration = Duration::from_secs(5);

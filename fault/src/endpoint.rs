@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use redis::Connection;
+use stallion_server::Target;
 use stallion_stack::respawn::{Process, connect_again, pid_of};
-use stallion_stack::{Interrupt, Links, Registry, Relay, Target};
+use stallion_stack::{Interrupt, Links, Registry, Relay};
 
 use crate::error::FaultError;
 

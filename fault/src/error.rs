@@ -1,7 +1,7 @@
 //! Why a fault was refused or went wrong.
 
+use stallion_server::target::TargetError;
 use stallion_stack::respawn::RespawnError;
-use stallion_stack::target::TargetError;
 use thiserror::Error;
 
 /// Why an action was refused, or went wrong.

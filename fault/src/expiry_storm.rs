@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use redis::Pipeline;
 use serde_json::json;
+use stallion_server::info::Info;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::info::Info;
 
 const DEFAULT_KEYS: u64 = 200_000;
 /// From the last key that is made to the first that expires.

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use redis::Connection;
 use serde_json::json;
+use stallion_server::info::Info;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::info::Info;
 
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(40);
 /// Redis waits 5 s for the primary's offset.

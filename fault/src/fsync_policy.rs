@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use stallion_server::ask::{config, set_config};
+use stallion_server::info::Info;
 
 use crate::child_job::wait_for_children;
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::info::{Info, config, set_config};
 
 const DEFAULT_FOR: Duration = Duration::from_secs(5);
 const DEFAULT_POLICY: &str = "always";

@@ -14,8 +14,9 @@ use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
+use stallion_server::ask::{config, set_config};
+use stallion_server::info::Info;
 use stallion_stack::MemoryGroup;
-use stallion_stack::info::{Info, config, set_config};
 use stallion_stack::respawn::Process;
 
 const DEFAULT_KEYS: u64 = 50_000;

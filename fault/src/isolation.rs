@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use redis::Connection;
 use serde_json::json;
+use stallion_server::ask::cluster_nodes;
+use stallion_server::cluster_nodes::ClusterNode;
+use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::Detail;
 use crate::parameters::Parameters;
 use crate::tracked_writes::TrackedWrites;
-use stallion_stack::cluster_nodes::{ClusterNode, cluster_nodes};
-use stallion_stack::info::Info;
 
 const DEFAULT_FOR: Duration = Duration::from_secs(8);
 const WRITE_EVERY: Duration = Duration::from_millis(2);

@@ -7,14 +7,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use redis::Connection;
 use serde_json::json;
+use stallion_server::ask::cluster_nodes;
+use stallion_server::cluster_nodes::ClusterNode;
+use stallion_server::info::Info;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::cluster_nodes::{ClusterNode, cluster_nodes};
-use stallion_stack::info::Info;
 
 /// How long the cluster may take to replace it: its node time-out (15 s by default), the vote, and
 /// the news of it.

@@ -5,12 +5,11 @@ use std::io;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use stallion_server::Target;
 use stallion_timeline::clock::monotonic_ns;
 use stallion_timeline::{
     Chaos, Clock, Footer, Header, HostFacts, Record, Role, SCHEMA_VERSION, Writer,
 };
-
-use stallion_stack::target::Target;
 
 /// A timeline of disturbances. Each is in the file as soon as it is appended.
 #[derive(Debug)]

@@ -4,12 +4,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use stallion_server::ask::{config, set_config, slowlog};
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::info::{config, set_config, slowlog};
 
 const DEFAULT_FOR: Duration = Duration::from_millis(500);
 /// Clocks stand still for scripts, or are not had: it counts.

@@ -4,6 +4,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use stallion_server::ask::{config, set_config};
+use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
@@ -11,7 +13,6 @@ use crate::failover::replicas;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
 use crate::tracked_writes::TrackedWrites;
-use stallion_stack::info::{Info, config, set_config};
 
 const DEFAULT_FOR: Duration = Duration::from_secs(2);
 const DEFAULT_DELAY: Duration = Duration::from_millis(300);

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use stallion_server::ask::{config, set_config};
+use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::info::{Info, config, set_config};
 
 const DEFAULT_FOR: Duration = Duration::from_secs(5);
 const DEFAULT_MEMORY: &str = "80%";

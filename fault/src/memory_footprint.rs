@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, Pipeline, Value};
 use serde_json::json;
+use stallion_server::info::{Info, numbers};
 
 use crate::endpoint::Endpoint;
 use crate::entry_forms::{FORMS, Form, bucket};
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::info::{Info, numbers};
 
 const DEFAULT_ENTRIES: u64 = 100_000;
 const DEFAULT_FORM: &str = "plain";

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-
-use stallion_stack::duration;
+use stallion_server::duration;
 
 /// The name of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, RedisResult};
 use serde_json::json;
+use stallion_server::Target;
+use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::failover::replicas;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::info::Info;
-use stallion_stack::target::Target;
 
 const DEFAULT_FOR: Duration = Duration::from_secs(5);
 const KEY: &str = "stallion:lag";

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use redis::{Connection, RedisResult};
 use serde_json::json;
+use stallion_server::ask::cluster_nodes;
+use stallion_server::cluster_nodes::ClusterNode;
+use stallion_server::slots::range;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::cluster_nodes::{ClusterNode, cluster_nodes, range};
 
 const DEFAULT_SLOTS: RangeInclusive<u16> = 0..=99;
 /// Keys of one MIGRATE: it stops the source for as long as it takes, about 10 us a key here.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use redis::{Connection, RedisError};
 use serde_json::json;
+use stallion_server::Target;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
 use crate::parameters::{Parameter, Parameters};
-use stallion_stack::target::Target;
 
 /// A command without an answer for so long has none: twemproxy drops what it does not know.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);

@@ -4,11 +4,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redis::{Connection, RedisResult};
+use stallion_server::Target;
+use stallion_server::ask::cluster_nodes;
+use stallion_server::info::Info;
+use stallion_server::slots::SLOTS;
 
-use crate::cluster_nodes::{SLOTS, cluster_nodes};
 use crate::error::StackError;
-use crate::info::Info;
-use crate::target::Target;
 
 /// How long all steps together may take: nodes hear of each other once a second.
 const JOINED_WITHIN: Duration = Duration::from_secs(30);

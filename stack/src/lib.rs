@@ -5,15 +5,7 @@
 //! [`respawn`] lets one of its servers die and come back. [`survey`] asks servers, also those of
 //! others, what bears on a hit rate.
 
-pub mod duration;
-
 pub mod interrupt;
-
-pub mod target;
-
-pub mod info;
-
-pub mod cluster_nodes;
 
 pub mod survey;
 
@@ -53,4 +45,3 @@ pub use registry::Registry;
 pub use relay::Relay;
 pub use stack::Stack;
 pub use stack_plan::{StackKind, StackPlan};
-pub use target::{Target, Tls};

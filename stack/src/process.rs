@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, getppid};
+use stallion_server::Target;
+use stallion_server::info::Info;
 
 use crate::error::{READY_WITHIN, StackError};
-use crate::info::Info;
-use crate::target::Target;
 
 /// How long killed processes may take to vanish.
 const GONE_WITHIN: Duration = Duration::from_secs(10);

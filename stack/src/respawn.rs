@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use redis::Connection;
+use stallion_server::Target;
+use stallion_server::info::Info;
+use stallion_server::target::TargetError;
 use thiserror::Error;
 
-use crate::info::Info;
 use crate::interrupt::Interrupt;
-use crate::target::{Target, TargetError};
 
 /// Loading takes about a second for each million small keys.
 const LOADS_WITHIN: Duration = Duration::from_secs(120);

@@ -8,6 +8,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use stallion_server::Target;
+
 use crate::cluster;
 use crate::error::StackError;
 use crate::links::{Links, NodeLinks};
@@ -18,7 +20,6 @@ use crate::proxy::Proxy;
 use crate::registry::{Claim, Registry};
 use crate::relay::Relay;
 use crate::stack_plan::{StackKind, StackPlan};
-use crate::target::Target;
 
 /// A port that was free a moment ago may be taken by the time the server binds it.
 const START_ATTEMPTS: u32 = 3;

@@ -10,12 +10,13 @@ mod map;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::{Connection, RedisError};
+use stallion_server::Target;
+use stallion_server::ask::slowlog;
+use stallion_server::target::TargetError;
 use stallion_triage::facts::{FORMAT, Facts, LatencyEvent, Silent, Slow};
 use thiserror::Error;
 
-use crate::info::slowlog;
 use crate::interrupt::Interrupt;
-use crate::target::{Target, TargetError};
 
 /// Entries of SLOWLOG that are read, and how old they may be to bear on tonight.
 const SLOW_ENTRIES: u32 = 32;

@@ -73,7 +73,7 @@ impl Tls {
 
     /// The same for the lab's own connections, which look at the name in a certificate only without
     /// --tls-sni: they ask for the server by its host.
-    pub(crate) fn lab(&self, by_address: bool) -> Result<Option<stallion_stack::Tls>, Failure> {
+    pub(crate) fn lab(&self, by_address: bool) -> Result<Option<stallion_server::Tls>, Failure> {
         let Some(files) = self.wanted(by_address)? else { return Ok(None) };
         // Whatever is wrong with the files is said in the words of the other verbs.
         trust::read(&files).map_err(Failure::usage)?;
@@ -81,7 +81,7 @@ impl Tls {
         let own = files.own.as_ref().map(|(certificate, key)| {
             bytes(certificate).and_then(|certificate| Ok((certificate, bytes(key)?)))
         });
-        Ok(Some(stallion_stack::Tls {
+        Ok(Some(stallion_server::Tls {
             ca: files.ca.as_ref().map(bytes).transpose()?,
             own: own.transpose()?,
             any_name: files.checked != Checked::Name || files.sni.is_some(),

@@ -20,7 +20,7 @@ const THRESHOLD: Duration = Duration::from_millis(1);
 
 /// Asks while the probes watch. A host that refuses them is a note, and no failure.
 pub(super) fn watched(
-    target: &stallion_stack::Target,
+    target: &stallion_server::Target,
     ask: impl FnOnce(&mut dyn FnMut()) -> Result<Facts, SurveyError>,
 ) -> Result<Facts, SurveyError> {
     let (_, port) = target.place();

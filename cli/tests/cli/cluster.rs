@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stallion_fault::Parameters;
-use stallion_stack::Target;
-use stallion_stack::info::Info;
+use stallion_server::Target;
+use stallion_server::info::Info;
 
 use crate::harness::cluster::{cluster, disturb};
 use crate::harness::stallion::{Running, stallion};

@@ -94,7 +94,7 @@ fn a_dead_replica_loses_its_reads_to_the_primary(stack: &Stack) {
     std::thread::sleep(std::time::Duration::from_millis(1_500));
     let mut connection = stack.targets()[5].connect().unwrap();
     let info: String = redis::cmd("INFO").arg("server").query(&mut connection).unwrap();
-    let pid = stallion_stack::info::Info::parse(&info).number("process_id").unwrap();
+    let pid = stallion_server::info::Info::parse(&info).number("process_id").unwrap();
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(pid as i32),
         nix::sys::signal::Signal::SIGKILL,

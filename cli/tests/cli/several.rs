@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use stallion_fault::Parameters;
-use stallion_stack::info::Info;
-use stallion_stack::{Stack, Target};
+use stallion_server::Target;
+use stallion_server::info::Info;
+use stallion_stack::Stack;
 
 use crate::harness::cluster::{cluster, disturb};
 use crate::harness::stallion::{Running, stallion};

@@ -10,9 +10,10 @@ use std::time::Duration;
 use redis::{Connection, Pipeline, RedisResult, Value};
 use serde_json::Value as Json;
 use stallion_fault::{self as fault, Endpoint, Parameters};
-use stallion_stack::cluster_nodes::cluster_nodes;
-use stallion_stack::info::{Info, set_config};
-use stallion_stack::{Interrupt, Placement, Stack, Target};
+use stallion_server::Target;
+use stallion_server::ask::{cluster_nodes, set_config};
+use stallion_server::info::Info;
+use stallion_stack::{Interrupt, Placement, Stack};
 use stallion_stack::{Registry, StackKind, StackPlan};
 use tempfile::TempDir;
 

@@ -4,11 +4,11 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::scenario::{LoadPlan, Scenario};
-use stallion_stack::cluster_nodes::all_online;
-use stallion_stack::info::{Info, set_config};
+use stallion_server::ask::{all_online, set_config};
+use stallion_server::info::Info;
+use stallion_server::{Target, Tls};
 use stallion_stack::interrupt::Interrupt;
 use stallion_stack::placement::{Placement, Reserved};
-use stallion_stack::target::{Target, Tls};
 use stallion_stack::{Links, Relay, Stack, StackError, StackKind, StackPlan};
 
 use super::{Options, RunError};

@@ -5,13 +5,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use stallion_server::Target;
 use stallion_timeline::Chaos;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::scenario::ChaosPlan;
 use stallion_fault::{self as fault, Endpoint, FaultError};
 use stallion_stack::interrupt::Interrupt;
-use stallion_stack::target::Target;
 use stallion_stack::{Links, Relay};
 
 /// When actions begin, and what ends them.

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use crate::scenario::{CeilingPlan, Rate, Scenario};
+use stallion_server::duration::text;
 use stallion_stack::StackKind;
-use stallion_stack::duration::text;
 use stallion_stack::placement::Placement;
 
 /// What the flags of every verb are made from.

@@ -3,9 +3,10 @@
 
 use std::process::{Command, Stdio};
 
+use stallion_server::Target;
+
 use super::verb::die_with_us;
 use crate::scenario::Scenario;
-use stallion_stack::target::Target;
 
 /// Requests of a run; enough for some seconds.
 const REQUESTS_A_CONNECTION: u64 = 4_000;

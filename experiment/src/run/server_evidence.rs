@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use stallion_server::Target;
+use stallion_server::info::Info;
 use stallion_timeline::clock::monotonic_ns;
-
-use stallion_stack::info::Info;
-use stallion_stack::target::Target;
 
 /// Errors of a server that send a client elsewhere, with the names that the client's summary has.
 const REDIRECTS: [(&str, &str); 3] = [("MOVED", "moved"), ("ASK", "ask"), ("TRYAGAIN", "tryagain")];

@@ -6,9 +6,8 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-
-use stallion_stack::info::{self, Numbers};
-use stallion_stack::target::Target;
+use stallion_server::Target;
+use stallion_server::info::{self, Numbers};
 
 /// The numbers of every server by its address.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

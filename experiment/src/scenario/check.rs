@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use stallion_server::duration;
 use toml::Spanned;
 
 use super::claim::Claim;
 use super::{FINDINGS, Rate, Scenario};
 use stallion_fault as fault;
-use stallion_stack::duration;
 
 /// A field whose value makes no sense; `at` is its place in the text, in bytes.
 pub(super) struct Wrong {

@@ -1,6 +1,6 @@
 //! A claim in a sentence: `p99 < 1ms at 80% of ceiling`, `ops_per_sec > 90% of direct`.
 
-use stallion_stack::duration;
+use stallion_server::duration;
 
 /// A figure, a comparison, a value, and the stretch of the run that is meant.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,9 +7,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use stallion_server::duration;
 use toml::Spanned;
-
-use stallion_stack::duration;
 
 /// Settings by their dotted names, such as `drive.pipeline`; tables within say the same.
 pub type Settings = BTreeMap<String, Value>;

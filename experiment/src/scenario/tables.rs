@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
+use stallion_server::duration;
 use toml::Spanned;
 
 use super::rate::Rate;
 use stallion_fault::Parameters;
-use stallion_stack::duration;
 
 /// Longer runs than this are a slip of the pen.
 const LONGEST_RUN: Duration = Duration::from_secs(24 * 3600);

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::common::{registry, start};
 use redis::Connection;
 use stallion_fault::{self as fault, Endpoint, FaultError, Parameters};
-use stallion_stack::info::{Info, config};
+use stallion_server::ask::config;
+use stallion_server::info::Info;
 use stallion_stack::{Interrupt, Stack};
 use stallion_stack::{StackKind, StackPlan};
 use stallion_timeline::Chaos;
@@ -40,7 +41,7 @@ fn took(record: &Chaos) -> Duration {
 fn bgsave_and_aof_rewrite_last_until_their_child_has_ended() {
     let (_folder, registry, _) = registry();
     let (stack, mut connection) = stack_with_keys(&registry, &StackPlan::default());
-    stallion_stack::info::set_config(&mut connection, "rdb-key-save-delay", "10").unwrap();
+    stallion_server::ask::set_config(&mut connection, "rdb-key-save-delay", "10").unwrap();
     for (action, copied) in [("bgsave", "rdb_last_cow_size"), ("aof-rewrite", "aof_last_cow_size")]
     {
         let record = perform(&stack, action, &Parameters::default());
@@ -345,7 +346,7 @@ fn a_relay_is_slow_or_cut_for_a_while() {
     let plan = StackPlan { relay: true, ..StackPlan::default() };
     let stack = start(&plan, &registry);
     let relay = stack.relay().unwrap();
-    let through = stallion_stack::Target::tcp("127.0.0.1", relay.port(), None, None);
+    let through = stallion_server::Target::tcp("127.0.0.1", relay.port(), None, None);
     let mut client = through.connect().unwrap();
     let mut ping_during = |action: &str, parameters: Parameters| {
         let mut endpoint = Endpoint::connect(&stack.target(), &Interrupt::new(), true).unwrap();

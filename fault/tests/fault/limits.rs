@@ -4,8 +4,9 @@ use std::thread;
 use std::time::Duration;
 
 use stallion_fault::{self as fault, Endpoint, Parameters};
+use stallion_server::ask::set_config;
+use stallion_server::info::Info;
 use stallion_stack::StackPlan;
-use stallion_stack::info::{Info, set_config};
 use stallion_stack::{Interrupt, Stack};
 
 use crate::common::{eventually, registry};

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use redis::RedisResult;
+use stallion_server::Target;
+use stallion_server::ask::cluster_nodes;
+use stallion_server::cluster_nodes::ClusterNode;
+use stallion_server::info::Info;
+use stallion_server::slots::SLOTS;
 use stallion_triage::facts::{Cluster, Member};
 
 use super::{Open, address};
-use crate::cluster_nodes::{ClusterNode, SLOTS, cluster_nodes};
-use crate::info::Info;
-use crate::target::Target;
 
 /// The other nodes that one node knows, with the same login.
 pub(super) fn others(one: &mut Open) -> RedisResult<Vec<Target>> {

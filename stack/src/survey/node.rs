@@ -1,11 +1,11 @@
 //! One server's INFO, and what it counted between two of them.
 
 use redis::{Connection, RedisResult};
+use stallion_server::Target;
+use stallion_server::info::{Info, Numbers, numbers};
 use stallion_triage::facts::{Counters, Node};
 
 use super::address;
-use crate::info::{Info, Numbers, numbers};
-use crate::target::Target;
 
 /// What a server said at one time.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use redis::Commands as _;
-use stallion_stack::info::{config, set_config};
+use stallion_server::ask::{config, set_config};
 use stallion_stack::stack_plan::AppendFsync;
 use stallion_stack::{Interrupt, Stack};
 use stallion_stack::{Registry, StackError, StackPlan};

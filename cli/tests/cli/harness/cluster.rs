@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use stallion_fault::{self as fault, Endpoint, Parameters};
-use stallion_stack::{Interrupt, Placement, Stack, Target};
+use stallion_server::Target;
+use stallion_stack::{Interrupt, Placement, Stack};
 use stallion_stack::{Registry, StackKind, StackPlan};
 use stallion_timeline::Chaos;
 

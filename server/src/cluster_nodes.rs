@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use redis::{Connection, RedisResult, Value};
+use crate::slots::range;
 
 /// One node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,31 +41,10 @@ impl ClusterNode {
     }
 }
 
-/// Asks a node for all of them. Lines of another form are left out.
-///
-/// # Errors
-/// The client's; a server without a cluster refuses the command.
-pub fn cluster_nodes(connection: &mut Connection) -> RedisResult<Vec<ClusterNode>> {
-    let text: String = redis::cmd("CLUSTER").arg("NODES").query(connection)?;
-    Ok(text.lines().filter_map(node).collect())
-}
-
-/// Whether a node of a cluster believes that all others serve: it hears of how far replicas are only
-/// about once a second. Servers before Redis 7 do not say.
-///
-/// # Errors
-/// The client's.
-pub fn all_online(connection: &mut Connection) -> RedisResult<bool> {
-    let shards: Value = redis::cmd("CLUSTER").arg("SHARDS").query(connection)?;
-    Ok(!mentions(&shards, b"loading"))
-}
-
-fn mentions(value: &Value, word: &[u8]) -> bool {
-    match value {
-        Value::BulkString(text) => text == word,
-        Value::Array(all) => all.iter().any(|one| mentions(one, word)),
-        _ => false,
-    }
+/// Reads the text of CLUSTER NODES. Lines of another form are left out.
+#[must_use]
+pub fn nodes(text: &str) -> Vec<ClusterNode> {
+    text.lines().filter_map(node).collect()
 }
 
 /// `id host:port@bus[,name] flags primary ping pong epoch link slot...`
@@ -93,16 +72,6 @@ fn node(line: &str) -> Option<ClusterNode> {
     })
 }
 
-/// `7` or `7-9`.
-pub fn range(text: &str) -> Option<RangeInclusive<u16>> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
-    (first <= last && last < SLOTS).then_some(first..=last)
-}
-
-/// Hash slots of a cluster.
-pub const SLOTS: u16 = 16_384;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,14 +92,6 @@ mod tests {
         assert_eq!(gone.follows.as_deref(), Some("e9"));
         for broken in ["", "x", "x y z", "1 a:b@c master - 0 0 0 connected"] {
             assert_eq!(node(broken), None, "{broken}");
-        }
-    }
-
-    #[test]
-    fn ranges_are_read() {
-        assert_eq!(range("16383"), Some(16_383..=16_383));
-        for wrong in ["", "9-7", "16384", "1-16384", "a-b"] {
-            assert_eq!(range(wrong), None, "{wrong}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! One server to talk to, as the user names it. Its password is never shown.
+//! One server to talk to, as the user names it, by the crate `redis`: the connection of everything that
+//! asks a server questions and does not drive it. Its password is never shown.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use redis::{
@@ -10,19 +10,23 @@ use redis::{
 };
 use thiserror::Error;
 
+use crate::login::{GivenLogin, Login, LoginError};
+use crate::place::Place;
+use crate::url::{Url, UrlError};
+
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a server could not be reached.
 #[derive(Debug, Error)]
 pub enum TargetError {
-    /// The address makes no sense. It is not repeated: it may hold a password.
-    #[error(
-        "the target is no address of a server ({0}); \
-         write redis://[user:password@]host[:port][/db], rediss:// for TLS, or unix:///path/to/socket"
-    )]
-    Address(String),
-    /// Nobody answered, or the answer was a refusal.
+    /// The address makes no sense.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// User and password do not go together.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// There was no answer, or the answer was a refusal.
     #[error("cannot connect to {target}: {error}; {remedy}")]
     Connect {
         /// The server.
@@ -74,87 +78,91 @@ impl Tls {
     }
 }
 
-/// One server: its address, and how to log in.
+/// One server: its place, its database, and how to log in.
 #[derive(Clone)]
 pub struct Target {
-    info: ConnectionInfo,
-    /// How to speak TLS, if so.
+    place: Place,
+    login: Login,
+    database: u32,
+    /// It is spoken to by TLS, in this way.
     tls: Option<Tls>,
 }
 
 impl Target {
-    /// Reads `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, or `unix:///path`.
+    /// Reads a URL of any form that [`Url`] knows.
     ///
     /// # Errors
-    /// [`TargetError::Address`].
+    /// [`TargetError::Url`], and [`TargetError::Login`] for a user without a password.
     pub fn parse(url: &str) -> Result<Self, TargetError> {
-        let info =
-            url.into_connection_info().map_err(|error| TargetError::Address(error.to_string()))?;
-        Ok(Self::of(info, None, None))
+        let Url { place, login, database, by_tls } = Url::parse(url)?;
+        let login = GivenLogin { url: login, ..GivenLogin::default() }.combined()?;
+        let target = Self::new(place, login, database.unwrap_or(0));
+        Ok(if by_tls { target.by_tls(&Tls::default()) } else { target })
     }
 
-    /// A server on TCP.
+    /// A server at a place, in the clear.
+    #[must_use]
+    pub const fn new(place: Place, login: Login, database: u32) -> Self {
+        Self { place, login, database, tls: None }
+    }
+
+    /// A server on TCP, and its database 0.
     #[must_use]
     pub fn tcp(host: &str, port: u16, user: Option<&str>, password: Option<&str>) -> Self {
-        let address = ConnectionAddr::Tcp(host.to_owned(), port);
-        match address.clone().into_connection_info() {
-            Ok(info) => Self::of(info, user, password),
-            // A pair of host and port always is an address.
-            Err(_) => unreachable!("{address} is an address"),
-        }
+        let text = |text: &str| text.to_owned();
+        let login = Login { user: user.map(text), password: password.map(text) };
+        Self::new(Place::Tcp { host: host.to_owned(), port }, login, 0)
     }
 
-    /// The same server by TLS, spoken so.
+    /// The same server by TLS, spoken so; a unix socket has none.
     #[must_use]
-    pub fn by_tls(self, tls: &Tls) -> Self {
-        let address = match self.info.addr().clone() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                ConnectionAddr::TcpTls { host, port, insecure: tls.insecure, tls_params: None }
-            }
-            _ => return self,
-        };
-        Self { info: self.info.set_addr(address), tls: Some(tls.clone()) }
-    }
-
-    /// Whether it is reached by TLS.
-    #[must_use]
-    pub fn is_by_tls(&self) -> bool {
-        matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
+    pub fn by_tls(mut self, tls: &Tls) -> Self {
+        self.tls = matches!(self.place, Place::Tcp { .. }).then(|| tls.clone());
+        self
     }
 
     /// Its host and port; loopback and 0 for a unix socket.
     #[must_use]
     pub fn place(&self) -> (&str, u16) {
-        match self.info.addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                (host, *port)
-            }
-            _ => ("127.0.0.1", 0),
+        match &self.place {
+            Place::Tcp { host, port } => (host, *port),
+            Place::Unix(_) => ("127.0.0.1", 0),
         }
+    }
+
+    /// The database that its connections select.
+    #[must_use]
+    pub const fn database(&self) -> u32 {
+        self.database
     }
 
     /// Another server with the same login; the same host where `host` is empty.
     #[must_use]
     pub fn beside(&self, host: &str, port: u16) -> Self {
-        let login = self.info.redis_settings();
         let host = if host.is_empty() { self.place().0 } else { host };
-        let other = Self::tcp(host, port, login.username(), login.password());
-        if !self.is_by_tls() {
-            return other;
-        }
-        other.by_tls(&self.tls.clone().unwrap_or_default())
+        Self { place: Place::Tcp { host: host.to_owned(), port }, ..self.clone() }
     }
 
-    fn of(info: ConnectionInfo, user: Option<&str>, password: Option<&str>) -> Self {
+    /// As the crate `redis` takes it.
+    fn info(&self) -> RedisResult<ConnectionInfo> {
+        let address = match (&self.place, &self.tls) {
+            (Place::Unix(path), _) => ConnectionAddr::Unix(path.clone()),
+            (Place::Tcp { host, port }, None) => ConnectionAddr::Tcp(host.clone(), *port),
+            (Place::Tcp { host, port }, Some(tls)) => {
+                let (host, port, insecure) = (host.clone(), *port, tls.insecure);
+                ConnectionAddr::TcpTls { host, port, insecure, tls_params: None }
+            }
+        };
         // CLIENT SETINFO at each connect would show up in the server's commandstats.
-        let mut login: RedisConnectionInfo = info.redis_settings().clone().set_skip_set_lib_name();
-        if let Some(user) = user {
-            login = login.set_username(user);
+        let mut settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        if let Some(user) = &self.login.user {
+            settings = settings.set_username(user);
         }
-        if let Some(password) = password {
-            login = login.set_password(password);
+        if let Some(password) = &self.login.password {
+            settings = settings.set_password(password);
         }
-        Self { info: info.set_redis_settings(login), tls: None }
+        let settings = settings.set_db(i64::from(self.database));
+        Ok(address.into_connection_info()?.set_redis_settings(settings))
     }
 
     /// Connects, logs in, and waits for the answer to a PING: a server that wants a password
@@ -173,11 +181,10 @@ impl Target {
     /// # Errors
     /// [`TargetError::Connect`] with a remedy.
     pub fn connect_unasked(&self) -> Result<Connection, TargetError> {
-        let info = self.info.clone();
-        let client = match &self.tls {
+        let client = self.info().and_then(|info| match &self.tls {
             None => Client::open(info),
             Some(tls) => tls.client(info),
-        };
+        });
         client
             .and_then(|client| client.get_connection_with_timeout(CONNECT_TIMEOUT))
             .map_err(|error| self.failed(error))
@@ -197,13 +204,7 @@ impl Target {
     /// Whether the server is on this host, so that its process can be one of ours.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        match self.info.addr() {
-            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => {
-                host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-            }
-            ConnectionAddr::Unix(_) => true,
-            _ => false,
-        }
+        self.place.is_local()
     }
 }
 
@@ -228,10 +229,10 @@ fn remedy(error: &RedisError) -> &'static str {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.info.addr() {
-            ConnectionAddr::Unix(path) => write!(f, "unix://{}", path.display()),
-            address @ ConnectionAddr::TcpTls { .. } => write!(f, "rediss://{address}"),
-            address => write!(f, "redis://{address}"),
+        let place = self.place.to_string();
+        match (place.strip_prefix("redis://"), &self.tls) {
+            (Some(place), Some(_)) => write!(f, "rediss://{place}"),
+            _ => f.write_str(&place),
         }
     }
 }
@@ -257,22 +258,15 @@ mod tests {
             assert!(!format!("{target:?}").contains("hunter2"));
             assert!(!target.is_local());
         }
-        let error = Target::parse("http://me:hunter2@host").unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
-    }
-
-    #[test]
-    fn this_host_is_known_by_its_names() {
-        for url in
-            ["redis://127.0.0.1:1", "redis://localhost:1", "unix:///tmp/s", "redis://[::1]:1"]
-        {
-            assert!(Target::parse(url).unwrap().is_local(), "{url}");
+        for url in ["http://me:hunter2@host", "redis://hunter2@host"] {
+            let error = Target::parse(url).map(|_| ()).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }
     }
 
     #[test]
     fn a_closed_port_is_an_error_with_a_remedy() {
-        // Port 1 needs root to be listened on, and nobody does.
+        // Port 1 needs root to be listened on.
         let error = Target::tcp("127.0.0.1", 1, None, None).connect().map(|_| ()).unwrap_err();
         assert!(error.to_string().contains("-p/--port"), "{error}");
     }
