@@ -154,6 +154,12 @@ pub(crate) fn ensure_python() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The path of a program that came with them.
+pub(crate) fn python_program(name: &str) -> anyhow::Result<String> {
+    ensure_python()?;
+    Ok(shell::target().join("python/bin").join(name).display().to_string())
+}
+
 /// A cargo subcommand of its own, below the target folder: nothing is left in cargo's home.
 pub(crate) fn ensure_cargo_tool(name: &str, flags: &[&str]) -> anyhow::Result<()> {
     if shell::installed(&[name]) {

@@ -14,6 +14,8 @@ mod tidy;
 
 mod fuzz;
 
+mod deny;
+
 mod dist;
 
 mod book;
@@ -48,6 +50,7 @@ cargo xtask COMMAND
                   fuzzes the parsers of replies, trees and redirects, each for so long (10m), or adds
                   what was found to the committed corpus (needs a C++ compiler)
   tidy            checks what a machine can check of the project's rules
+  deny            holds the dependencies against deny.toml: licences, sources, bans, advisories
   dist [--debug]  packs target/dist/: a .deb, and a static archive (--debug: the packing alone, with
                   the program that tests built)
   book            writes the book's reference of the command line, and builds the book (docs/book)
@@ -135,6 +138,7 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         ["setup", "test", "--all"] => test::set_up(Circle::All),
         ["tidy"] => tidy::run(&[]),
         ["fuzz", flags @ ..] => fuzz(flags),
+        ["deny"] => deny::check().map(drop),
         ["dist"] => dist::run(),
         ["dist", "--debug"] => dist::check(&[]),
         ["ebpf"] => ebpf::run(),

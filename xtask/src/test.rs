@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use crate::ebpf::Check;
 use crate::install::Need;
-use crate::{dist, ebpf, fuzz, install, shell, tidy};
+use crate::{book, deny, dist, ebpf, fuzz, install, shell, tidy};
 
 /// How long each fuzz target runs: the corpus, and a little beyond.
 const FUZZ: Duration = Duration::from_secs(10);
@@ -73,6 +73,10 @@ pub(crate) fn run(circle: Circle) -> anyhow::Result<()> {
     if circle == Circle::All {
         steps.extend([
             step("documentation", || shell::run(&["cargo", "test", "--workspace", "--doc"])),
+            step("book", || book::run(&[])),
+            judged("dependencies", || {
+                Ok(if deny::check()? { Outcome::Ok } else { Outcome::NotChecked })
+            }),
             step("packages", || dist::check(&[])),
             step("fuzz", || fuzz::run(FUZZ, None, false)),
             judged("eBPF object", || {
@@ -125,5 +129,23 @@ fn summarise(steps: &[Step]) -> anyhow::Result<()> {
     match steps.iter().filter(|step| step.outcome.is_err()).count() {
         0 => Ok(()),
         failed => bail!("{failed} of {} checks failed", steps.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So whatever passes here is built by the oldest compiler that is promised.
+    #[test]
+    fn the_pinned_compiler_is_the_oldest_that_is_promised() {
+        let read = |file: &str| std::fs::read_to_string(shell::root().join(file)).unwrap();
+        let value = |text: &str, key: &str| {
+            let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+            line.split('"').nth(1).unwrap().to_owned()
+        };
+        let pinned = value(&read("rust-toolchain.toml"), "channel");
+        let promised = value(&read("Cargo.toml"), "rust-version");
+        assert_eq!(pinned, format!("{promised}.0"));
     }
 }
