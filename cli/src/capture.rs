@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use stallion_gen::control::capture::{Capture, CaptureError, capture};
+use stallion_client::control::capture::{Capture, CaptureError, capture};
 
 use crate::client::{self, human_count};
 use crate::exit::{Failure, Outcome};

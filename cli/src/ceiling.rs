@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use stallion_gen::ceiling::search::Step;
-use stallion_gen::ceiling::{Ceiling, Options, Told, Tried, find};
-use stallion_gen::plan::Plan;
-use stallion_gen::slo::Slo;
-use stallion_gen::verdict::Bound;
+use stallion_client::ceiling::search::Step;
+use stallion_client::ceiling::{Ceiling, Event, Options, Tried, find};
+use stallion_client::plan::Plan;
+use stallion_client::slo::Slo;
+use stallion_client::verdict::Bound;
 
 use stallion_report::render::ceiling::render;
 
@@ -98,9 +98,9 @@ fn search(args: &Args, plan: &Plan, options: &Options) -> Result<Ceiling, Failur
     if lines {
         print_head();
     }
-    let mut tell = |told: Told<'_>| match told {
-        Told::Second(progress, open) => live.second_of(progress, open),
-        Told::Tried(tried) => {
+    let mut tell = |told: Event<'_>| match told {
+        Event::Second(progress, open) => live.second_of(progress, open),
+        Event::Tried(tried) => {
             live.step(tried);
             if lines {
                 print_step(tried);

@@ -23,10 +23,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use stallion_gen::plan::{self, Credentials, Distribution, Plan, Rate, Spread, Target};
-use stallion_gen::run::RunError;
-use stallion_gen::workload::mix::Ttl;
-use stallion_gen::workload::sizes::Sizes;
+use stallion_client::plan;
+use stallion_client::plan::{Credentials, Distribution, Plan, Rate, Spread, Target};
+use stallion_client::run::RunError;
+use stallion_engine::workload::mix::Ttl;
+use stallion_resp::sizes::Sizes;
 
 pub(crate) use choices::{Io, ValueContent, Wait};
 pub(crate) use read::{CoreList, cores, duration, socket_address};
@@ -294,7 +295,7 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         target,
         credentials,
         topology,
-        strategy: traffic.mitigation.strategy(),
+        mitigation: traffic.mitigation.strategy(),
         commands: if aside.is_some() { commands.with_refill() } else { commands },
         aside,
         resp3: server.resp3,

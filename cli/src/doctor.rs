@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use stallion_gen::audit::kernel_tls::KernelTls;
+use stallion_client::audit::kernel_tls::KernelTls;
 use stallion_probes::capability::{Finding, Grade, Section, examine};
 use stallion_timeline::HostFacts;
 

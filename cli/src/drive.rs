@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use stallion_gen::fill::copies;
-use stallion_gen::measure::outcome::ErrorKind;
-use stallion_gen::null::NullServer;
-use stallion_gen::plan::{Label, Plan, Rate, Work};
-use stallion_gen::record::Progress;
-use stallion_gen::run::{Finished, Outputs, run as run_plan};
-use stallion_gen::slo::Slo;
+use stallion_client::fill::copies;
+use stallion_client::plan::{Label, Plan, Rate, Work};
+use stallion_client::record::Progress;
+use stallion_client::run::{Finished, Outputs, run as run_plan};
+use stallion_client::slo::Slo;
+use stallion_engine::measure::outcome::ErrorKind;
+use stallion_null::NullServer;
 use stallion_timeline::Role;
 
 use terminal::{ProgressLines, print_summary};

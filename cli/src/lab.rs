@@ -5,12 +5,12 @@ use std::sync::Mutex;
 
 use anyhow::Context as _;
 use serde_json::Value;
+use stallion_client::plan;
 use stallion_experiment::Scenario;
 use stallion_experiment::experiment::{self, Again, Request};
 use stallion_experiment::run::{Finished, Options};
 use stallion_experiment::scenario::{self, EMBEDDED};
 use stallion_experiment::sweep::{self, Scale};
-use stallion_gen::plan;
 use stallion_stack::Interrupt;
 use stallion_stack::Registry;
 use stallion_timeline::clock::monotonic_ns;

@@ -7,11 +7,11 @@ mod screen;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use stallion_gen::ceiling::Tried;
-use stallion_gen::plan::{Plan, Rate};
-use stallion_gen::record::Progress;
-use stallion_gen::resp::command::Encoder;
-use stallion_gen::run::aside::Aside;
+use stallion_client::ceiling::Tried;
+use stallion_client::plan::{Plan, Rate};
+use stallion_client::record::Progress;
+use stallion_client::run::background::Background;
+use stallion_resp::encoder::Encoder;
 
 use metrics::Scraped;
 pub(crate) use metrics::{address, serve_board};
@@ -60,7 +60,7 @@ impl Live {
         shown: &Shown,
     ) -> Result<Self, Failure> {
         // Whoever answers scrapes does so off the shards' cores.
-        let _aside = Aside::of(&plan.cores);
+        let _aside = Background::of(&plan.cores);
         Ok(Self {
             encoder: plan.encoder(),
             open: plan.rate != Rate::Max,

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use stallion_gen::fill::{Filled, fill, resume_point};
-use stallion_gen::plan::{Plan, Rate, Spread, Work};
-use stallion_gen::record::Progress;
-use stallion_gen::run::{Finished, Outputs};
-use stallion_gen::workload::command::Commands;
+use stallion_client::fill::{Filled, fill, resume_point};
+use stallion_client::plan::{Plan, Rate, Spread, Work};
+use stallion_client::record::Progress;
+use stallion_client::run::{Finished, Outputs};
+use stallion_resp::command::Commands;
 use stallion_timeline::Role;
 
 use crate::client::{self, human_count};
@@ -58,7 +58,7 @@ impl Args {
             target,
             credentials,
             topology: self.server.topology()?,
-            strategy: None,
+            mitigation: None,
             aside: None,
             resp3: self.server.resp3,
             db: self.server.db,

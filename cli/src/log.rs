@@ -15,12 +15,12 @@ const HELD_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Filter(Targets);
 
-/// A level for all parts of the program, or levels by part: `info`, `stallion_gen::control=debug`.
+/// A level for all parts of the program, or levels by part: `info`, `stallion_client::control=debug`.
 pub(crate) fn filter(text: &str) -> Result<Filter, String> {
     let wrong = |part: &str| {
         format!(
             "{part:?} is no level: give error, warn, info, debug or trace, or PART=LEVEL such as \
-             stallion_gen::control=debug"
+             stallion_client::control=debug"
         )
     };
     let mut targets = Targets::new();
@@ -112,12 +112,12 @@ mod tests {
     fn levels_are_read_and_slips_refused() {
         use tracing::Level;
         let info = filter("info").unwrap().0;
-        assert!(info.would_enable("stallion_gen::run", &Level::INFO));
-        assert!(!info.would_enable("stallion_gen::run", &Level::DEBUG));
+        assert!(info.would_enable("stallion_client::run", &Level::INFO));
+        assert!(!info.would_enable("stallion_client::run", &Level::DEBUG));
         assert!(!info.would_enable("hyper", &Level::INFO), "other people's crates are silent");
-        let parts = filter("warn,stallion_gen::control=debug").unwrap().0;
-        assert!(parts.would_enable("stallion_gen::control::topology", &Level::DEBUG));
-        assert!(!parts.would_enable("stallion_gen::run", &Level::INFO));
+        let parts = filter("warn,stallion_client::control=debug").unwrap().0;
+        assert!(parts.would_enable("stallion_client::control::topology", &Level::DEBUG));
+        assert!(!parts.would_enable("stallion_client::run", &Level::INFO));
         for text in ["", "loud", "stallion=", "info;debug"] {
             assert!(filter(text).unwrap_err().contains("give error, warn"), "{text:?}");
         }

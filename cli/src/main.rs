@@ -66,7 +66,7 @@ struct Everywhere {
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
     config: Option<PathBuf>,
     /// Log to standard error: a level such as info or debug, or levels by part such as
-    /// stallion_gen::control=debug
+    /// stallion_client::control=debug
     #[arg(long, global = true, value_name = "LEVEL", value_parser = log::filter, help_heading = "Everywhere")]
     log: Option<log::Filter>,
 }

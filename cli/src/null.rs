@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use stallion_gen::null::{NullServer, Settings};
-use stallion_gen::shard::ring::WaitPolicy;
+use stallion_null::{NullServer, Settings};
+use stallion_rings::wait::WaitPolicy;
 
 use crate::client::{self, human_count};
 use crate::exit::{Failure, Outcome};

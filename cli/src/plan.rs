@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use stallion_capacity::{Measured, Need, Objective, PlanError, WorkingSet, need, plan, render};
-use stallion_gen::slo::Slo;
+use stallion_client::slo::Slo;
 use stallion_server::duration;
 
 use crate::client;

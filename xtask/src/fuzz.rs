@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use crate::shell;
 
-/// The programs of gen/fuzz, each with a corpus of its name.
+/// The programs of gen/resp/fuzz, each with a corpus of its name.
 const TARGETS: [&str; 3] = ["reply", "tree", "redirect"];
 
 /// Edge coverage with the counters and tables that libFuzzer reads.
@@ -39,7 +39,7 @@ pub(crate) fn run(length: Duration, only: Option<&str>, merge: bool) -> anyhow::
     let folder = build()?;
     for target in TARGETS.into_iter().filter(|target| only.is_none_or(|only| only == *target)) {
         let program = folder.join(target);
-        let committed = shell::root().join("gen/fuzz/corpus").join(target);
+        let committed = shell::root().join("gen/resp/fuzz/corpus").join(target);
         let found = shell::target().join("fuzz/corpus").join(target);
         let finds = shell::target().join("fuzz/artifacts");
         for folder in [&found, &finds] {
@@ -75,7 +75,7 @@ fn build() -> anyhow::Result<PathBuf> {
     let target_folder = shell::target().join("fuzz");
     let status = shell::command(&["cargo", "build", "--release", "--locked", "--target", &host])
         .arg("--manifest-path")
-        .arg(shell::root().join("gen/fuzz/Cargo.toml"))
+        .arg(shell::root().join("gen/resp/fuzz/Cargo.toml"))
         .arg("--target-dir")
         .arg(&target_folder)
         .env_remove("RUSTFLAGS")

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use stallion_gen::store::{CacheAside, PostgresPlan, Source, Stampede};
+use stallion_client::plan::postgres::PostgresOptions;
+use stallion_client::plan::store::{CacheAsidePlan, Source};
+use stallion_engine::store::{CacheAsideSettings, Stampede};
 
 use super::read::duration;
 use crate::exit::Failure;
@@ -64,12 +66,11 @@ enum Against {
 }
 
 impl Store {
-    pub(crate) fn read(&self) -> Result<Option<CacheAside>, Failure> {
+    pub(crate) fn read(&self) -> Result<Option<CacheAsidePlan>, Failure> {
         let Some(text) = &self.store else { return Ok(None) };
         let has = |against| self.stampede.contains(&against);
         let stale_ns = self.stale_for.as_nanos() as u64;
-        Ok(Some(CacheAside {
-            source: self.source(text)?,
+        let settings = CacheAsideSettings {
             servers: self.store_servers,
             queue: self.store_queue,
             stampede: Stampede {
@@ -79,23 +80,26 @@ impl Store {
             },
             ttl_ns: self.ttl.as_nanos() as u64,
             jitter: self.ttl_jitter,
-        }))
+        };
+        Ok(Some(CacheAsidePlan { source: self.source(text)?, settings }))
     }
 
     /// Errors are ours and not clap's, which shows what it was given: there may be a password in it.
     fn source(&self, text: &str) -> Result<Source, Failure> {
         let wrong = |error: String| Failure::usage(format!("--store: {error}"));
-        if PostgresPlan::is_meant(text) {
-            let password = std::env::var("PGPASSWORD").ok();
-            let plan = PostgresPlan::parse(text, password).map_err(wrong)?;
-            let (query, fill) = (self.store_query.clone(), self.store_fill);
-            return Ok(Source::Postgres(PostgresPlan { query, fill, ..plan }));
+        if Source::is_postgres(text) {
+            let options = PostgresOptions {
+                password: std::env::var("PGPASSWORD").ok(),
+                query: self.store_query.clone(),
+                fill: self.store_fill,
+            };
+            return Source::postgres(text, options).map_err(wrong);
         }
         if self.store_query.is_some() || self.store_fill {
             let text = "--store-query and --store-fill are about a PostgreSQL: give --store \
                         postgresql://…";
             return Err(Failure::usage(text));
         }
-        Ok(Source::StandIn { law: text.parse().map_err(wrong)? })
+        Ok(Source::Simulated { service_time: text.parse().map_err(wrong)? })
     }
 }

@@ -1,7 +1,7 @@
 //! Flags that take one of a few words, and what the words mean to the engine.
 
-use stallion_gen::shard::ring::{Io as RingIo, WaitPolicy};
-use stallion_gen::workload::values::Content;
+use stallion_resp::values::Content;
+use stallion_rings::wait::{Io as RingIo, WaitPolicy};
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Io {

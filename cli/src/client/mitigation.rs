@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stallion_gen::strategy::{Choice, Strategy};
+use stallion_engine::mitigation::{Choice, MitigationKind};
 
 use super::read::duration;
 
@@ -59,20 +59,20 @@ enum Tracking {
 }
 
 impl Mitigation {
-    pub(crate) fn strategy(&self) -> Option<Strategy> {
+    pub(crate) fn strategy(&self) -> Option<MitigationKind> {
         Some(match self.mitigation {
             Kind::None => return None,
-            Kind::Measure => Strategy::Plain,
-            Kind::LocalCache => Strategy::LocalCache {
+            Kind::Measure => MitigationKind::Plain,
+            Kind::LocalCache => MitigationKind::LocalCache {
                 entries: self.cache_entries,
                 ttl_ns: self.cache_ttl.as_nanos() as u64,
                 broadcast: self.tracking == Tracking::Bcast,
             },
             Kind::KeySplit => {
-                Strategy::KeySplit { hot: self.split_keys, copies: self.split_copies }
+                MitigationKind::KeySplit { hot: self.split_keys, copies: self.split_copies }
             }
-            Kind::Coalesce => Strategy::Coalesce,
-            Kind::ReplicaRead => Strategy::ReplicaRead {
+            Kind::Coalesce => MitigationKind::Coalesce,
+            Kind::ReplicaRead => MitigationKind::ReplicaRead {
                 choice: match self.replica_choice {
                     Replica::RoundRobin => Choice::RoundRobin,
                     Replica::Nearest => Choice::Nearest,

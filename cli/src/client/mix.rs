@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use stallion_gen::plan::mix::{parse, parse_file, parse_template};
-use stallion_gen::workload::command::{Command, Commands, name_apart};
+use stallion_client::plan::mix::{parse, parse_file, parse_template};
+use stallion_resp::command::{Command, Commands, name_apart};
 
 use super::read::ratio;
 use crate::exit::Failure;

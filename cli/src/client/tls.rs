@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use stallion_gen::control::trust::{self, TlsFiles};
-use stallion_gen::tls::{Checked, TlsClient};
+use stallion_rings::tls::{Checked, TlsClient};
+use stallion_rings::tls_files;
+use stallion_rings::tls_files::TlsFiles;
 
 use crate::exit::Failure;
 
@@ -76,7 +77,7 @@ impl Tls {
     pub(crate) fn lab(&self, by_address: bool) -> Result<Option<stallion_server::Tls>, Failure> {
         let Some(files) = self.wanted(by_address)? else { return Ok(None) };
         // Whatever is wrong with the files is said in the words of the other verbs.
-        trust::read(&files).map_err(Failure::usage)?;
+        tls_files::read(&files).map_err(Failure::usage)?;
         let bytes = |path: &PathBuf| std::fs::read(path).map_err(Failure::usage);
         let own = files.own.as_ref().map(|(certificate, key)| {
             bytes(certificate).and_then(|certificate| Ok((certificate, bytes(key)?)))
@@ -116,6 +117,6 @@ impl Tls {
     /// The client, if TLS is asked for.
     pub(crate) fn client(&self, by_address: bool) -> Result<Option<TlsClient>, Failure> {
         let files = self.wanted(by_address)?;
-        files.map(|files| trust::read(&files).map_err(Failure::usage)).transpose()
+        files.map(|files| tls_files::read(&files).map_err(Failure::usage)).transpose()
     }
 }

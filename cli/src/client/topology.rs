@@ -1,8 +1,9 @@
 //! The flags that say what the server is: one, a cluster, or one of a list.
 
-use stallion_gen::cluster::ring::{Spreading, USUAL_POINTS};
-use stallion_gen::plan::topology::place_of;
-use stallion_gen::plan::{self, RingPlan, Target};
+use stallion_client::plan;
+use stallion_client::plan::topology::place_of;
+use stallion_client::plan::{RingPlan, Target};
+use stallion_engine::cluster::hash_ring::{DEFAULT_POINTS, Spreading};
 
 use crate::exit::Failure;
 
@@ -31,7 +32,7 @@ pub(crate) struct Shape {
     #[arg(long, value_enum, default_value_t = Hash::Ketama)]
     ring_hash: Hash,
     /// Points of each server on the circle of ketama ("virtual nodes")
-    #[arg(long, value_name = "N", default_value_t = USUAL_POINTS)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_POINTS)]
     ring_points: usize,
     /// Say what share of the keys would be elsewhere with this list of servers
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde::Serialize;
-use stallion_gen::measure::outcome::ErrorKind;
+use stallion_engine::measure::outcome::ErrorKind;
 
 /// Errors by kind, one line each, with what to do about them.
 pub(crate) fn error_lines(errors: &BTreeMap<String, u64>) -> impl Iterator<Item = String> {

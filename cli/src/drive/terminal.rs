@@ -10,9 +10,9 @@ mod ring;
 
 use std::path::Path;
 
-use stallion_gen::record::Progress;
-use stallion_gen::run::Finished;
-use stallion_gen::summary::Summary;
+use stallion_client::record::Progress;
+use stallion_client::run::Finished;
+use stallion_client::summary::Summary;
 
 use crate::client::{self, human_count, human_us};
 

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use stallion_gen::plan::Rate;
-use stallion_gen::trace::parse;
-use stallion_gen::workload::replay::Played;
+use stallion_client::plan::Rate;
+use stallion_client::trace::parse;
+use stallion_resp::trace::Played;
 
 use crate::exit::Failure;
 

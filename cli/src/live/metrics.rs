@@ -3,10 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use hdrhistogram::Histogram;
-use stallion_gen::record::Progress;
-use stallion_gen::workload::command::Commands;
+use stallion_client::record::Progress;
 use stallion_metrics::sources::Second;
 use stallion_metrics::{Board, serve};
+use stallion_resp::command::Commands;
 use stallion_timeline::histogram::empty;
 
 use crate::client::socket_address;

@@ -6,11 +6,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use signal_hook::consts::SIGINT;
 use signal_hook::low_level::raise;
-use stallion_gen::ceiling::Tried;
-use stallion_gen::ceiling::search::Step;
-use stallion_gen::plan::{Plan, Rate, Target, Work};
-use stallion_gen::record::Progress;
-use stallion_gen::run::aside::Aside;
+use stallion_client::ceiling::Tried;
+use stallion_client::ceiling::search::Step;
+use stallion_client::plan::{Plan, Rate, Target, Work};
+use stallion_client::record::Progress;
+use stallion_client::run::background::Background;
 use stallion_stack::Placement;
 use stallion_view::course::Course;
 use stallion_view::tail::Tail;
@@ -205,7 +205,7 @@ pub(crate) fn of_lab(scenario: &str) -> Option<(Watch, Sender<PathBuf>)> {
             placement.server.into_iter().chain(client).collect()
         },
     );
-    let _aside = Aside::of(&cores);
+    let _background = Background::of(&cores);
     let watch = Watch::begin(model, Hands { look: Box::new(look), stop: Box::new(stop) }).ok()?;
     Some((watch, told))
 }

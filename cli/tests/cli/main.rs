@@ -7,7 +7,7 @@
 
 mod harness;
 
-#[path = "../../../gen/tests/tls/mod.rs"]
+#[path = "../../../gen/rings/tests/tls/mod.rs"]
 mod certificates;
 
 mod evidence;

@@ -157,7 +157,7 @@ fn a_log_tells_of_connections_and_slips_in_its_filter_are_refused() {
     let server = crate::harness::redis::Redis::start(&[]);
     let run = ["drive", "-p", &server.port, "--duration", "1s", "--rate", "100", "--allow-invalid"];
     let ended = stallion(&[&run[..], &["--log", "info"]].concat());
-    ended.expect(0, &["INFO stallion_gen::run: connected"]);
+    ended.expect(0, &["INFO stallion_client::run: connected"]);
     assert!(ended.err.contains("connections=50"), "{}", ended.err);
     stallion(&[&run[..], &["--log", "loud"]].concat()).expect(2, &["is no level"]);
 }

@@ -118,7 +118,7 @@ struct Node {
 
 impl Node {
     fn serves(&self, key: &str) -> bool {
-        let slot = stallion_gen::cluster::slots::slot_of(key.as_bytes()).0;
+        let slot = stallion_engine::cluster::slots::slot_of(key.as_bytes()).0;
         self.slots.as_ref().is_none_or(|slots| slots.iter().any(|range| range.contains(&slot)))
     }
 }

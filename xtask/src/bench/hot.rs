@@ -8,7 +8,7 @@ use super::figures::tenth;
 use super::publish::{Table, publish};
 use crate::shell;
 
-/// Calls in one timed call; `BATCH` of gen/benches/hot.rs.
+/// Calls in one timed call; `BATCH` of gen/client/benches/hot.rs.
 const BATCH: f64 = 1_000.0;
 
 pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
@@ -17,7 +17,7 @@ pub(super) fn run(effort: Effort) -> anyhow::Result<()> {
         "cargo",
         "bench",
         "--package",
-        "stallion-gen",
+        "stallion-client",
         "--bench",
         "hot",
         "--",

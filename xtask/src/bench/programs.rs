@@ -38,7 +38,7 @@ impl Programs {
     pub(super) fn build() -> anyhow::Result<Self> {
         let release = ["cargo", "build", "--release"];
         shell::run(&[&release[..], &["--package", "stallion"]].concat())?;
-        let examples = ["--package", "stallion-gen", "--example", "floor", "--example", "timer"];
+        let examples = ["--package", "stallion-rings", "--example", "floor", "--example", "timer"];
         shell::run(&[&release[..], &examples].concat())?;
         let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
         Ok(Self { folder: shell::root().join(target).join("release") })

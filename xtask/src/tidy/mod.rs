@@ -20,6 +20,8 @@ mod order;
 
 mod architecture;
 
+mod crates;
+
 mod links;
 
 mod flags;
@@ -33,13 +35,14 @@ use crate::shell;
 /// is not built again only to be asked for its flags.
 pub(crate) fn run(features: &[&str]) -> anyhow::Result<()> {
     let tree = Tree::read(shell::root())?;
-    let checks: [(&str, Vec<Finding>); 8] = [
+    let checks: [(&str, Vec<Finding>); 9] = [
         ("lengths", lengths::check(&tree)),
         ("panics", panics::check(&tree)),
         ("names", names::check(&tree)),
         ("words", words::check(&tree)),
         ("module order", order::check(&tree)),
         ("architecture", architecture::check(&tree)),
+        ("crates", crates::check(&tree)),
         ("links", links::check(&tree)),
         ("flags", flags::check(&tree, features)?),
     ];

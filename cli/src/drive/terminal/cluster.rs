@@ -1,7 +1,7 @@
 //! A cluster's part of the summary: nodes, hottest slots, redirects, outages.
 
-use stallion_gen::summary::Summary;
-use stallion_gen::summary::cluster::{ClusterSummary, OutageSummary};
+use stallion_client::summary::Summary;
+use stallion_client::summary::cluster::{ClusterSummary, OutageSummary};
 
 use crate::client::{human_count, human_us};
 

@@ -1,6 +1,6 @@
 //! What was done for hot keys, in the summary.
 
-use stallion_gen::summary::mitigation::MitigationSummary;
+use stallion_client::summary::mitigation::MitigationSummary;
 
 use crate::client::{human_count, human_us};
 

@@ -1,6 +1,6 @@
 //! A client-side ring, for people.
 
-use stallion_gen::summary::ring::RingSummary;
+use stallion_client::summary::ring::RingSummary;
 
 use crate::client::human_count;
 

@@ -1,6 +1,6 @@
 //! The store behind the cache, for people.
 
-use stallion_gen::summary::store::StoreSummary;
+use stallion_client::summary::store::StoreSummary;
 
 use crate::client::{human_count, human_us};
 
