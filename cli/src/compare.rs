@@ -1,13 +1,17 @@
 //! `stallion compare`: whether one run was slower than another, or only looks so.
 
+mod causes;
+
 mod markdown;
 
-use std::fmt::Write as _;
+mod table;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use serde_json::Value;
-use stallion_compare::{Comparison, Difference, Limit, Metric, Side, Verdict, compare};
+use stallion_compare::comparison::MARGIN;
+use stallion_compare::limit::read_percent;
+use stallion_compare::{Causes, Comparison, Held, Limit, Metric, Side, compare, conditions};
 use stallion_export::source::{Named, client};
 use stallion_timeline::Timeline;
 
@@ -18,12 +22,13 @@ use crate::inputs;
 const EXAMPLES: &str = "\
 Examples:
   stallion compare results/before results/after
-  stallion compare results/before results/after --fail-on 'p99>5%' --fail-on ops   exit 99 if worse
+  stallion compare results/before results/after --fail-on 'p99>5%' --fail-on ops
   stallion compare --before runs/a1 runs/a2 runs/a3 --after runs/b1 runs/b2 runs/b3
   stallion compare before.hlog after.hlog --markdown -     HdrHistogram logs; a table for a pull request
-A difference is real when chance does not explain it: the intervals (in brackets) come from a bootstrap
-over blocks of the timelines' intervals, and all of them together hold at 95 %.
-Exit: 0 compared, 1 failed, 2 not comparable, 99 a --fail-on was broken.";
+Each figure is told to be the same (its whole interval lies within --margin), slower, faster, or that the
+runs are not enough data, and what would be. Intervals (in brackets) are those of the ratio, by a
+bootstrap over blocks of a run, over whole runs from three a side on; all of them together hold at 95 %.
+Exit: 0 compared, 1 failed, 2 not comparable, 4 a --fail-on cannot be decided, 99 a --fail-on is broken.";
 
 /// The flags of `compare`.
 #[derive(Debug, clap::Args)]
@@ -40,6 +45,9 @@ pub(crate) struct Args {
     after: Vec<PathBuf>,
     #[command(flatten)]
     limits: Limits,
+    /// Figures that differ by less are the same
+    #[arg(long, value_name = "N%", default_value = "3%", value_parser = margin)]
+    margin: f64,
     /// Write the table as Markdown to a file, or to standard output with -
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -51,13 +59,33 @@ pub(crate) struct Args {
     seed: u64,
 }
 
+fn margin(text: &str) -> Result<f64, String> {
+    let percent = read_percent(text)?;
+    if percent > 100.0 {
+        return Err(format!("{text:?} is too wide for what is to be the same: give up to 100%"));
+    }
+    Ok(percent / 100.0)
+}
+
 /// What must not become worse; `drive` has the same.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Limits {
-    /// Exit 99 when this figure is really worse by more than so much: p50, p90, p99, p99.9, p99.99 or
-    /// ops; may be given again
+    /// Exit 99 when this figure is worse by more than so much, 4 when the runs cannot tell: p50, p90, p99,
+    /// p99.9, p99.99 or ops; may be given again
     #[arg(long, value_name = "FIGURE[>N%]")]
     fail_on: Vec<Limit>,
+    /// What a --fail-on that cannot be decided does
+    #[arg(long, value_enum, default_value_t = Undecided::Fail, requires = "fail_on")]
+    undecided: Undecided,
+}
+
+/// What becomes of a limit that cannot be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Undecided {
+    /// Exit 4
+    Fail,
+    /// Say so, and exit 0
+    Pass,
 }
 
 impl Limits {
@@ -67,14 +95,33 @@ impl Limits {
     }
 
     fn check(&self, comparison: &Comparison) -> Outcome {
-        let broken: Vec<String> = self
-            .fail_on
-            .iter()
-            .filter_map(|limit| limit.broken(comparison))
-            .map(Difference::sentence)
-            .collect();
-        if broken.is_empty() { Ok(()) } else { Err(Failure::SloBroken(broken.join("; "))) }
+        let (mut broken, mut undecided) = (Vec::new(), Vec::new());
+        for limit in &self.fail_on {
+            match limit.held(comparison) {
+                Held::Passed => {}
+                Held::Broken(difference) => broken.push(difference.sentence()),
+                Held::Undecided(difference) => undecided.push(difference.sentence()),
+            }
+        }
+        let doubt = if comparison.is_doubtful() { " (a run had ended as invalid)" } else { "" };
+        let undecided = format!("{}{doubt}", undecided.join("; "));
+        if !broken.is_empty() {
+            Err(Failure::SloBroken(broken.join("; ")))
+        } else if undecided.is_empty() || undecided == doubt {
+            Ok(())
+        } else if self.undecided == Undecided::Pass {
+            eprintln!("undecided, and passed as --undecided pass asks: {undecided}");
+            Ok(())
+        } else {
+            Err(Failure::Undecided(undecided))
+        }
     }
+}
+
+/// The runs of one side, as they are read.
+struct Runs {
+    named: Vec<Named>,
+    causes: Causes,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
@@ -85,18 +132,16 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
         _ => (args.before.as_slice(), args.after.as_slice()),
     };
-    let (before, after) = (clients(before)?, clients(after)?);
-    let comparison = compared(&before, &after, args.seed)?;
+    let comparison = compared(&Runs::read(before)?, &Runs::read(after)?, args.margin, args.seed)?;
     let on_stdout = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
     if !on_stdout(&args.json) && !on_stdout(&args.markdown) {
-        print!("{}", table(&comparison));
-        notes(&before, &after).iter().for_each(|note| println!("  note     {note}"));
+        print!("{}", table::render(&comparison));
     }
     if let Some(path) = &args.json {
         client::write_json(path, &comparison)?;
     }
     if let Some(path) = &args.markdown {
-        let text = markdown::render(&comparison, &notes(&before, &after));
+        let text = markdown::render(&comparison);
         if on_stdout(&args.markdown) {
             print!("{text}");
         } else {
@@ -108,11 +153,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
 
 /// The run that was just written, against an earlier one.
 pub(crate) fn with_baseline(baseline: &Path, folder: &Path, limits: &Limits) -> Outcome {
-    let before = clients(&[baseline.to_owned()])?;
-    let after = clients(&[folder.join("drive.jsonl")])?;
-    let comparison = compared(&before, &after, 1)?;
-    print!("\n{}", table(&comparison));
-    notes(&before, &after).iter().for_each(|note| println!("  note     {note}"));
+    let before = Runs::read(&[baseline.to_owned()])?;
+    let after = Runs::read(&[folder.join("drive.jsonl")])?;
+    let comparison = compared(&before, &after, MARGIN, 1)?;
+    print!("\n{}", table::render(&comparison));
     limits.check(&comparison)
 }
 
@@ -134,6 +178,16 @@ pub(crate) fn check_baseline(baseline: &Path, out: Option<&Path>) -> Outcome {
     }
     let before = clients(&[baseline.to_owned()])?;
     side(&before).map(|_| ())
+}
+
+impl Runs {
+    fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        Ok(Self { named: clients(paths)?, causes: causes::of(paths) })
+    }
+
+    fn timelines(&self) -> Vec<&Timeline> {
+        self.named.iter().map(|run| &run.timeline).collect()
+    }
 }
 
 /// The client's timeline of each run.
@@ -160,27 +214,10 @@ fn side(runs: &[Named]) -> Result<Side, Failure> {
     Side::of(&name, runs.iter().map(|run| &run.timeline)).map_err(Failure::usage)
 }
 
-fn compared(before: &[Named], after: &[Named], seed: u64) -> Result<Comparison, Failure> {
-    Ok(compare(&side(before)?, &side(after)?, seed))
-}
-
-/// What makes a comparison doubtful: plans or hosts that differ.
-fn notes(before: &[Named], after: &[Named]) -> Vec<String> {
-    let (Some(first), Some(second)) = (before.first(), after.first()) else { return Vec::new() };
-    let mut notes = Vec::new();
-    let (left, right) = (&first.timeline.header, &second.timeline.header);
-    if let (Value::Object(left), Value::Object(right)) = (&left.plan, &right.plan) {
-        for (name, value) in left {
-            let other = right.get(name).unwrap_or(&Value::Null);
-            if value != other && !["target", "labels"].contains(&name.as_str()) {
-                notes.push(format!("the plans differ in {name}: {value} and {other}"));
-            }
-        }
-    }
-    if left.host != right.host {
-        notes.push(format!("the hosts differ: {} and {}", left.host.line(), right.host.line()));
-    }
-    notes
+fn compared(before: &Runs, after: &Runs, margin: f64, seed: u64) -> Result<Comparison, Failure> {
+    let comparison = compare(&side(&before.named)?, &side(&after.named)?, margin, seed);
+    let rows = conditions(&before.timelines(), &after.timelines());
+    Ok(comparison.told([&before.causes, &after.causes], rows))
 }
 
 /// A figure in the unit of its metric.
@@ -189,42 +226,4 @@ fn figure(metric: Metric, value: f64) -> String {
         Metric::Ops => format!("{}/s", human_count(value)),
         _ => human_us(value / 1e3),
     }
-}
-
-fn table(comparison: &Comparison) -> String {
-    let mut text = format!(
-        "before   {} ({} requests)\nafter    {} ({} requests)\n\n",
-        comparison.before,
-        human_count(comparison.requests[0] as f64),
-        comparison.after,
-        human_count(comparison.requests[1] as f64)
-    );
-    let _ = writeln!(
-        text,
-        "  {:<7} {:>9} {:>19}  {:>9} {:>19}  difference",
-        "", "before", "[95 %]", "after", "[95 %]"
-    );
-    for difference in &comparison.differences {
-        let Difference { metric, before, before_interval, after, after_interval, .. } = difference;
-        let interval = |[low, high]: [f64; 2]| {
-            format!("[{}, {}]", figure(*metric, low), figure(*metric, high))
-        };
-        let name = metric.name();
-        if difference.verdict == Verdict::TooFew {
-            let _ = writeln!(text, "  {name:<7} too few requests beyond it to say");
-            continue;
-        }
-        let sentence = difference.sentence();
-        let _ = writeln!(
-            text,
-            "  {name:<7} {:>9} {:>19}  {:>9} {:>19}  {}",
-            figure(*metric, *before),
-            interval(*before_interval),
-            figure(*metric, *after),
-            interval(*after_interval),
-            sentence.strip_prefix(name).unwrap_or(&sentence).trim()
-        );
-    }
-    let _ = writeln!(text, "\n  verdict  {}", comparison.verdict());
-    text
 }

@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Usage(anyhow::Error),
     /// Exit 3: it ran, and its numbers must not be believed.
     Invalid(String),
+    /// Exit 4: what was asked cannot be decided from what was measured.
+    Undecided(String),
     /// Exit 99: the objective given with `--slo` was broken.
     SloBroken(String),
     /// A verdict that was printed already, by its exit code.
@@ -47,6 +49,7 @@ pub(crate) fn code(outcome: Outcome) -> ExitCode {
         Err(Failure::Failed(error)) => (1, format!("error: {error:#}")),
         Err(Failure::Usage(error)) => (2, format!("error: {error:#}")),
         Err(Failure::Invalid(text)) => (3, format!("invalid run: {text}")),
+        Err(Failure::Undecided(text)) => (4, format!("undecided: {text}")),
         Err(Failure::SloBroken(text)) => (99, format!("objective broken: {text}")),
     };
     eprintln!("{text}");

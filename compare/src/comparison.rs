@@ -1,28 +1,32 @@
-//! Percentiles of both sides, their differences, intervals and verdicts.
+//! The figures of both sides, their ratios with intervals, and what can be answered.
 
-use rand::SeedableRng as _;
-use rand_xoshiro::Xoshiro256PlusPlus;
+mod need;
+
+mod words;
+
 use serde::Serialize;
 
-use crate::blocks::{Draw, Pool};
+use crate::blocks::{Pool, RUNS_THAT_ARE_DRAWN};
+use crate::bootstrap::{Drawn, FIGURES, QUANTILES, Span, generator, own, ratios};
+use crate::causes::{Causes, what_is_new};
+use crate::conditions::Condition;
 use crate::series::Side;
+use crate::shape::{ShapeChange, shape_changes};
+use crate::stationarity::{Change, changes};
 
-/// How often both sides are drawn.
-const DRAWS: usize = 1_000;
-
-/// Chance of a wrong "real" anywhere in one comparison; each figure has its part of it.
-const WRONG: f64 = 0.05;
-
-/// What lies outside of so many standard deviations is `WRONG` over six figures and two tails.
-const SIGMAS: f64 = 2.64;
+pub use need::Need;
 
 /// Less than what a histogram of three digits can tell apart on both sides is no difference.
 const PRECISION: f64 = 0.002;
 
-/// So many requests beyond a percentile are the least that it can be compared by.
+/// So many requests beyond a percentile are the least that it can be compared by,
 const FEWEST_BEYOND: f64 = 50.0;
 
-const QUANTILES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
+/// from so many independent seconds, or runs: what a single stall did says nothing of the next run.
+const FEWEST_INDEPENDENT: f64 = 2.0;
+
+/// The margin within which two runs are the same, when none is given.
+pub const MARGIN: f64 = 0.03;
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -49,7 +53,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order in which they are told.
-    pub const ALL: [Self; 6] =
+    pub const ALL: [Self; FIGURES] =
         [Self::P50, Self::P90, Self::P99, Self::P999, Self::P9999, Self::Ops];
 
     /// As `--fail-on` takes it.
@@ -66,74 +70,59 @@ impl Metric {
     }
 }
 
-/// What can be said of a difference.
+/// What can be said of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Chance does not explain it.
-    Real,
-    /// Chance explains it, or there is none.
-    NotShown,
-    /// Too few requests lie beyond this percentile.
-    TooFew,
+pub enum Answer {
+    /// The whole interval lies within the margin.
+    Same,
+    /// It became worse: chance does not explain it. Of answers a second: there are fewer.
+    Slower,
+    /// It became better.
+    Faster,
+    /// These runs cannot tell.
+    NotEnoughData,
 }
 
-/// One figure of both sides.
+/// One figure of both sides. Intervals of ratios hold together, at 95 %.
 #[derive(Debug, Clone, Serialize)]
 pub struct Difference {
     /// Which.
     pub metric: Metric,
     /// Before: nanoseconds, or answers a second.
     pub before: f64,
-    /// Its interval.
+    /// Its own interval, at 95 %.
     pub before_interval: [f64; 2],
     /// After: nanoseconds, or answers a second.
     pub after: f64,
-    /// Its interval.
+    /// Its own interval, at 95 %.
     pub after_interval: [f64; 2],
-    /// `after` over `before`, less one, in percent.
+    /// `after` over `before`.
+    pub ratio: f64,
+    /// Its interval; none when there is too little beyond the percentile to know one.
+    pub ratio_interval: Option<[f64; 2]>,
+    /// The ratio less one, in per cent.
     pub percent: f64,
-    /// Its interval in percent. All intervals of a comparison together hold what they say at 95 %.
-    pub interval_percent: [f64; 2],
+    /// Its interval in per cent.
+    pub interval_percent: Option<[f64; 2]>,
     /// What that means.
-    pub verdict: Verdict,
+    pub answer: Answer,
+    /// What would decide it; none when it is decided.
+    pub need: Option<Need>,
 }
 
 impl Difference {
-    /// In percent, how much worse it became: slower, or fewer answers; negative for better.
+    /// How much worse it became at least and at most, as ratios: slower, or fewer answers; none when no
+    /// interval is known.
     #[must_use]
-    pub fn worse_percent(&self) -> f64 {
-        if self.metric == Metric::Ops { -self.percent } else { self.percent }
+    pub fn worse_interval(&self) -> Option<[f64; 2]> {
+        let [low, high] = self.ratio_interval?;
+        Some(if self.metric == Metric::Ops {
+            [1.0 / high.max(f64::MIN_POSITIVE), 1.0 / low.max(f64::MIN_POSITIVE)]
+        } else {
+            [low, high]
+        })
     }
-
-    /// `p99 +12 % [8, 17], real`
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        let name = self.metric.name();
-        let [low, high] = self.interval_percent;
-        match self.verdict {
-            Verdict::TooFew => format!("{name}: too few requests beyond it to say"),
-            Verdict::Real => {
-                format!("{name} {} % [{}, {}], real", signed(self.percent), plain(low), plain(high))
-            }
-            Verdict::NotShown => format!(
-                "{name} {} % [{}, {}], no difference shown",
-                signed(self.percent),
-                plain(low),
-                plain(high)
-            ),
-        }
-    }
-}
-
-/// Two digits are what an interval deserves.
-fn plain(percent: f64) -> String {
-    if percent.abs() < 9.95 { format!("{percent:.1}") } else { format!("{percent:.0}") }
-}
-
-fn signed(percent: f64) -> String {
-    let text = plain(percent);
-    if text.starts_with('-') { text } else { format!("+{text}") }
 }
 
 /// Two sides, compared.
@@ -147,106 +136,143 @@ pub struct Comparison {
     pub runs: [usize; 2],
     /// Requests on each side.
     pub requests: [u64; 2],
+    /// Ratios up to one plus this, and down to one over that, are the same.
+    pub margin: f64,
     /// By figure.
-    pub differences: Vec<Difference>,
+    pub differences: [Difference; FIGURES],
+    /// Causes that are new, or have grown.
+    pub because: Vec<String>,
+    /// Modes that only one side has.
+    pub shape: Vec<ShapeChange>,
+    /// Runs that changed while they lasted.
+    pub changes: Vec<Change>,
+    /// Validity, and what else differs.
+    pub conditions: Vec<Condition>,
 }
 
 impl Comparison {
-    /// The figures whose difference is real.
-    pub fn real(&self) -> impl Iterator<Item = &Difference> {
-        self.differences.iter().filter(|difference| difference.verdict == Verdict::Real)
+    /// One figure.
+    #[must_use]
+    pub fn of(&self, metric: Metric) -> &Difference {
+        &self.differences[metric as usize]
     }
 
-    /// In one line.
+    /// The figures that became slower or faster.
+    pub fn changed(&self) -> impl Iterator<Item = &Difference> {
+        let changed = |answer| matches!(answer, Answer::Slower | Answer::Faster);
+        self.differences.iter().filter(move |difference| changed(difference.answer))
+    }
+
+    /// A run of either side had ended as invalid.
     #[must_use]
-    pub fn verdict(&self) -> String {
-        let real: Vec<String> = self.real().map(Difference::sentence).collect();
-        if real.is_empty() { "no difference shown".to_owned() } else { real.join("; ") }
+    pub fn is_doubtful(&self) -> bool {
+        self.conditions.iter().any(|row| row.what == crate::conditions::VALIDITY && row.doubtful)
+    }
+
+    /// Adds what was said besides: what the sides' slow time was due to, and what else differs.
+    #[must_use]
+    pub fn told(self, causes: [&Causes; 2], conditions: Vec<Condition>) -> Self {
+        let [before, after] = causes;
+        Self { because: what_is_new(before, after), conditions, ..self }
+    }
+
+    /// Whether how runs differ from each other was measured, on both sides.
+    #[must_use]
+    pub fn knows_how_runs_differ(&self) -> bool {
+        self.runs.iter().all(|runs| *runs >= RUNS_THAT_ARE_DRAWN)
     }
 }
 
 /// Compares two sides; the same seed gives the same intervals.
 #[must_use]
-pub fn compare(before: &Side, after: &Side, seed: u64) -> Comparison {
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let (pool_before, pool_after) = (Pool::of(before), Pool::of(after));
-    let (whole_before, whole_after) = (pool_before.whole(), pool_after.whole());
-    let requests = [whole_before.total(), whole_after.total()];
-    let found = [figures(&pool_before, &whole_before), figures(&pool_after, &whole_after)];
-    let (mut left, mut right) = (pool_before.empty(), pool_after.empty());
-    let drawn: Vec<[[f64; 6]; 2]> = (0..DRAWS)
-        .map(|_| {
-            pool_before.draw(&mut random, &mut left);
-            pool_after.draw(&mut random, &mut right);
-            [figures(&pool_before, &left), figures(&pool_after, &right)]
-        })
-        .collect();
-    let fewest = requests[0].min(requests[1]) as f64;
-    let differences = Metric::ALL
-        .iter()
-        .enumerate()
-        .map(|(place, metric)| {
-            let beyond = QUANTILES.get(place).map(|quantile| (1.0 - quantile) * fewest);
-            let enough = beyond.is_none_or(|beyond| beyond >= FEWEST_BEYOND);
-            let values = [found[0][place], found[1][place]];
-            let draws = drawn.iter().map(|[before, after]| [before[place], after[place]]);
-            let wider = [pool_before.too_narrow_by(SIGMAS), pool_after.too_narrow_by(SIGMAS)];
-            difference(*metric, values, (draws.collect(), wider), enough)
-        })
-        .collect();
+pub fn compare(before: &Side, after: &Side, margin: f64, seed: u64) -> Comparison {
+    let mut random = generator(seed);
+    let pools = [Pool::of(before), Pool::of(after)];
+    let drawn = pools.each_ref().map(|pool| Drawn::of(pool, &mut random));
+    let beyond = beyond(&pools);
+    let judged = std::array::from_fn(|place| is_enough(&drawn, place, beyond[place]));
+    let spans = ratios(&drawn[0], &drawn[1], judged);
+    let runs = [before.runs.len(), after.runs.len()];
+    let seconds = before.run_seconds().max(after.run_seconds());
+    let scale = need::Scale { runs: runs[0].min(runs[1]), seconds, margin: margin.ln_1p() };
+    let differences = Metric::ALL.map(|metric| {
+        let place = metric as usize;
+        difference(metric, &drawn, (spans[place], beyond[place]), &scale)
+    });
     Comparison {
         before: before.name.clone(),
         after: after.name.clone(),
-        runs: [before.runs.len(), after.runs.len()],
-        requests,
+        runs,
+        requests: [pools[0].requests(), pools[1].requests()],
+        margin,
         differences,
+        because: Vec::new(),
+        shape: shape_changes(before, after),
+        changes: [changes(before), changes(after)].concat(),
+        conditions: Vec::new(),
     }
 }
 
-/// The percentiles in nanoseconds, and answers a second.
-fn figures(pool: &Pool, draw: &Draw) -> [f64; 6] {
-    let [p50, p90, p99, p999, p9999] = pool.quantiles(draw, QUANTILES);
-    [p50, p90, p99, p999, p9999, draw.per_second()]
+/// How many requests lie beyond each percentile on the side that has fewer; answers a second are of all.
+fn beyond(pools: &[Pool; 2]) -> [f64; FIGURES] {
+    let fewest = pools[0].requests().min(pools[1].requests()) as f64;
+    std::array::from_fn(|place| {
+        QUANTILES.get(place).map_or(fewest, |quantile| (1.0 - quantile) * fewest)
+    })
+}
+
+fn is_enough(drawn: &[Drawn; 2], place: usize, beyond: f64) -> bool {
+    let spread = |side: &Drawn| side.independent[place] >= FEWEST_INDEPENDENT;
+    beyond >= FEWEST_BEYOND && drawn.iter().all(spread)
 }
 
 fn difference(
     metric: Metric,
-    [before, after]: [f64; 2],
-    (drawn, wider): (Vec<[f64; 2]>, [f64; 2]),
-    enough: bool,
+    drawn: &[Drawn; 2],
+    (span, beyond): (Option<Span>, f64),
+    scale: &need::Scale,
 ) -> Difference {
-    let side = |place: usize, found: f64| {
-        interval(found, drawn.iter().map(|draw| draw[place]).collect(), wider[place])
+    let place = metric as usize;
+    let own = |side: usize| {
+        let span = own(&drawn[side], place);
+        [span.low.exp(), span.high.exp()]
     };
-    let ratios = drawn.iter().map(|[before, after]| ratio(*before, *after)).collect();
-    let [low, high] = interval(ratio(before, after), ratios, wider[0].max(wider[1]));
-    let real = low > PRECISION || high < -PRECISION;
+    let log_ratio = drawn[1].found[place] - drawn[0].found[place];
+    let answer = span.map_or(Answer::NotEnoughData, |span| answer(metric, span, scale.margin));
+    let need = (answer == Answer::NotEnoughData).then(|| match span {
+        Some(span) => scale.deciding(log_ratio, span),
+        None => {
+            let independent = drawn.iter().map(|side| side.independent[place].max(1.0));
+            let spread = independent.fold(f64::MAX, f64::min) / FEWEST_INDEPENDENT;
+            scale.knowing((beyond / FEWEST_BEYOND).min(spread))
+        }
+    });
+    let ratio_interval = span.map(|span| [span.low.exp(), span.high.exp()]);
     Difference {
         metric,
-        before,
-        before_interval: side(0, before),
-        after,
-        after_interval: side(1, after),
-        percent: ratio(before, after) * 100.0,
-        interval_percent: [low * 100.0, high * 100.0],
-        verdict: match (enough, real) {
-            (false, _) => Verdict::TooFew,
-            (true, true) => Verdict::Real,
-            (true, false) => Verdict::NotShown,
-        },
+        before: drawn[0].found[place].exp(),
+        before_interval: own(0),
+        after: drawn[1].found[place].exp(),
+        after_interval: own(1),
+        ratio: log_ratio.exp(),
+        ratio_interval,
+        percent: (log_ratio.exp() - 1.0) * 100.0,
+        interval_percent: ratio_interval.map(|edges| edges.map(|edge| (edge - 1.0) * 100.0)),
+        answer,
+        need,
     }
 }
 
-fn ratio(before: f64, after: f64) -> f64 {
-    if before > 0.0 { after / before - 1.0 } else { 0.0 }
-}
-
-/// What lies between the tails that one figure of six may be wrong by, drawn apart from what was found
-/// by `wider`.
-fn interval(found: f64, mut drawn: Vec<f64>, wider: f64) -> [f64; 2] {
-    drawn.sort_by(f64::total_cmp);
-    let tail = WRONG / 2.0 / Metric::ALL.len() as f64;
-    let last = drawn.len() - 1;
-    let place = (tail * last as f64).floor() as usize;
-    [drawn[place], drawn[last - place]].map(|edge| found + (edge - found) * wider)
+fn answer(metric: Metric, span: Span, margin: f64) -> Answer {
+    let (worse, better) =
+        if metric == Metric::Ops { (-span.high, -span.low) } else { (span.low, span.high) };
+    if span.low >= -margin && span.high <= margin {
+        Answer::Same
+    } else if worse > PRECISION {
+        Answer::Slower
+    } else if better < -PRECISION {
+        Answer::Faster
+    } else {
+        Answer::NotEnoughData
+    }
 }

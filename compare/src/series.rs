@@ -47,6 +47,33 @@ pub struct Stretch {
     pub seconds: f64,
 }
 
+impl Stretch {
+    /// Some stretches as one.
+    pub(crate) fn sum(parts: &[Self]) -> Self {
+        let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
+        for (value, count) in parts.iter().flat_map(|part| &part.counts) {
+            *counts.entry(*value).or_default() += count;
+        }
+        Self {
+            counts: counts.into_iter().collect(),
+            answered: parts.iter().map(|part| part.answered).sum(),
+            seconds: parts.iter().map(|part| part.seconds).sum(),
+        }
+    }
+
+    /// The logarithm of the value at a quantile, in nanoseconds.
+    pub(crate) fn log_quantile(&self, quantile: f64) -> f64 {
+        let total: u64 = self.counts.iter().map(|(_, count)| count).sum();
+        let mut seen = 0;
+        let reached = |(_, count): &&(u64, u64)| {
+            seen += count;
+            seen as f64 >= quantile * total as f64
+        };
+        let value = self.counts.iter().find(reached).map_or(0, |(value, _)| *value);
+        (value as f64).max(1.0).ln()
+    }
+}
+
 /// One side of a comparison: one run, or several.
 #[derive(Debug, Clone)]
 pub struct Side {
@@ -75,6 +102,13 @@ impl Side {
             return Err(CompareError::Short { name: name.to_owned(), found });
         }
         Ok(Self { name: name.to_owned(), runs })
+    }
+
+    /// The mean length of its runs in seconds.
+    #[must_use]
+    pub fn run_seconds(&self) -> f64 {
+        let all: f64 = self.stretches().map(|stretch| stretch.seconds).sum();
+        all / self.runs.len().max(1) as f64
     }
 
     /// All stretches of all runs.

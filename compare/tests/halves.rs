@@ -8,7 +8,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, Normal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::json;
-use stallion_compare::{Comparison, Limit, Metric, Side, Verdict, compare};
+use stallion_compare::comparison::MARGIN;
+use stallion_compare::{Answer, Comparison, Held, Limit, Metric, Side, compare};
 use stallion_timeline::histogram::{empty, encode};
 use stallion_timeline::{
     Clock, Header, HostFacts, Interval, Phase, PhaseName, Record, Role, SCHEMA_VERSION, Timeline,
@@ -85,7 +86,7 @@ fn half(run: &Timeline, last: bool) -> Side {
 }
 
 fn is_found(comparison: &Comparison, metric: Metric) -> bool {
-    comparison.real().any(|difference| difference.metric == metric)
+    comparison.changed().any(|difference| difference.metric == metric)
 }
 
 #[test]
@@ -93,7 +94,7 @@ fn halves_of_one_run_do_not_differ() {
     let trials = 1..=40;
     let quiet = trials.filter(|seed| {
         let run = run(*seed, 1.0);
-        compare(&half(&run, false), &half(&run, true), *seed).real().count() == 0
+        compare(&half(&run, false), &half(&run, true), MARGIN, *seed).changed().count() == 0
     });
     let quiet = quiet.count();
     assert!(quiet >= 38, "{quiet} of 40 found nothing");
@@ -104,7 +105,7 @@ fn a_tenth_of_delay_is_found() {
     let found = (1..=20_u64).filter(|seed| {
         let before = Side::of("before", [&run(*seed, 1.0)]).unwrap();
         let after = Side::of("after", [&run(seed + 100, 1.1)]).unwrap();
-        let comparison = compare(&before, &after, *seed);
+        let comparison = compare(&before, &after, MARGIN, *seed);
         is_found(&comparison, Metric::P50)
     });
     let found = found.count();
@@ -119,12 +120,16 @@ fn several_runs_of_each_are_compared() {
     let before = Side::of("before", &runs(0..3, 1.0)).unwrap();
     let same = Side::of("same", &runs(10..13, 1.0)).unwrap();
     let slower = Side::of("slower", &runs(20..23, 1.3)).unwrap();
-    assert_eq!(compare(&before, &same, 1).verdict(), "no difference shown");
-    let comparison = compare(&before, &slower, 1);
+    assert_eq!(compare(&before, &same, MARGIN, 1).changed().count(), 0);
+    let comparison = compare(&before, &slower, MARGIN, 1);
     assert!(is_found(&comparison, Metric::P99), "{}", comparison.verdict());
-    assert!("p99>5%".parse::<Limit>().unwrap().broken(&comparison).is_some());
-    assert!("p99>99%".parse::<Limit>().unwrap().broken(&comparison).is_none());
-    assert!("ops".parse::<Limit>().unwrap().broken(&comparison).is_none());
+    let held = |limit: &str| limit.parse::<Limit>().unwrap().held(&comparison);
+    assert!(matches!(held("p99>5%"), Held::Broken(_)));
+    assert!(matches!(held("p99>99%"), Held::Passed));
+    assert!(matches!(held("ops"), Held::Passed));
+    // 30 % lies within the interval: neither below nor above the limit.
+    assert!(matches!(held("p99>30%"), Held::Undecided(_)));
+    assert!(matches!(held("p99.99>50%"), Held::Undecided(_)));
 }
 
 #[test]
@@ -133,7 +138,9 @@ fn what_is_too_little_is_said() {
     let error = Side::of("short", [&short]).unwrap_err().to_string();
     assert!(error.contains("short holds 0 intervals"), "{error}");
     let side = half(&run(1, 1.0), false);
-    let comparison = compare(&side, &side, 1);
-    let last = &comparison.differences[4];
-    assert_eq!((last.metric, last.verdict), (Metric::P9999, Verdict::TooFew));
+    let comparison = compare(&side, &side, MARGIN, 1);
+    let last = comparison.of(Metric::P9999);
+    assert_eq!((last.answer, last.ratio_interval), (Answer::NotEnoughData, None));
+    // 60 000 requests have 6 beyond it, and 50 are the least.
+    assert_eq!(last.need.unwrap().runs, Some(8));
 }

@@ -2,40 +2,44 @@
 
 use std::fmt::Write as _;
 
-use stallion_compare::{Comparison, Verdict};
+use stallion_compare::{Answer, Comparison};
 
 use super::figure;
+use super::table::given;
 
-pub(super) fn render(comparison: &Comparison, notes: &[String]) -> String {
+pub(super) fn render(comparison: &Comparison) -> String {
     let mut text = format!("**{}**\n\n", comparison.verdict());
-    text.push_str(
-        "| | before | after | difference | 95 % interval | |\n|---|--:|--:|--:|--:|---|\n",
-    );
+    text.push_str("| | before | after | difference | answer |\n|---|--:|--:|--:|---|\n");
     for difference in &comparison.differences {
         let metric = difference.metric;
-        let [low, high] = difference.interval_percent;
-        let _ = match difference.verdict {
-            Verdict::TooFew => {
-                writeln!(text, "| {} | | | | | too few requests to say |", metric.name())
+        let conclusion = difference.conclusion();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            metric.name(),
+            figure(metric, difference.before),
+            figure(metric, difference.after),
+            difference.change(),
+            match difference.answer {
+                Answer::Slower | Answer::Faster => format!("**{conclusion}**"),
+                Answer::Same | Answer::NotEnoughData => conclusion,
             }
-            verdict => writeln!(
-                text,
-                "| {} | {} | {} | {:+.1} % | {low:+.1} to {high:+.1} % | {} |",
-                metric.name(),
-                figure(metric, difference.before),
-                figure(metric, difference.after),
-                difference.percent,
-                if verdict == Verdict::Real { "**real**" } else { "no difference shown" }
-            ),
-        };
+        );
+    }
+    for condition in &comparison.conditions {
+        // A bar would end the cell.
+        let cell = |value: &str| given(value).replace('|', "\\|");
+        let (before, after) = (cell(&condition.before), cell(&condition.after));
+        let mark = if condition.doubtful { "**differs**" } else { "" };
+        let _ = writeln!(text, "| {} | {before} | {after} | {mark} | |", condition.what);
     }
     let _ = writeln!(
         text,
-        "\n{} ({} requests) against {} ({} requests); response times from the intended time on, \
-         intervals by a bootstrap over blocks of the timelines.",
+        "\n{} ({} requests) against {} ({} requests); response times from the intended time on; in \
+         brackets the intervals of the ratios, by a block bootstrap, all together at 95 %.",
         comparison.after, comparison.requests[1], comparison.before, comparison.requests[0]
     );
-    for note in notes {
+    for note in comparison.warnings() {
         let _ = writeln!(text, "\nNote: {note}.");
     }
     text

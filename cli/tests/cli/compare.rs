@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::harness::fake::{Fake, Script};
+use crate::harness::redis::Redis;
 use crate::harness::stallion::{lenient_drive, stallion};
 
 /// A run against a server that takes so long for each answer; gives its folder.
@@ -20,27 +21,60 @@ fn a_slower_server_is_found_and_the_same_is_not() {
     let before = run(&folder, "before", Duration::from_millis(4));
     let after = run(&folder, "after", Duration::from_millis(8));
     let compared = stallion(&["compare", &before, &after, "--fail-on", "p50>50%"]);
-    compared.expect(99, &["p50 +", "real", "objective broken", "too few requests beyond it"]);
-    stallion(&["compare", &before, &after, "--fail-on", "p50>900%"]).expect(0, &["verdict  p50 +"]);
-    stallion(&["compare", &after, &before, "--fail-on", "p50"]).expect(0, &["p50 -"]);
-    stallion(&["compare", &before, &before]).expect(0, &["verdict  no difference shown"]);
+    compared.expect(99, &["verdict  slower: p50 ", "objective broken", "not enough data: give "]);
+    stallion(&["compare", &before, &after, "--fail-on", "p50>900000%", "--undecided", "pass"])
+        .expect(0, &["verdict  slower: p50 "]);
+    // p99.99 of 900 requests is not known: that is no pass, unless it is asked to be one.
+    let unknown = ["compare", &after, &before, "--fail-on", "p99.99"];
+    stallion(&unknown).expect(4, &["undecided: p99.99", "faster: p50 "]);
+    stallion(&[&unknown[..], &["--undecided", "pass"]].concat()).expect(0, &["--undecided pass"]);
+    stallion(&["compare", &before, &before, "--margin", "100%"])
+        .expect(0, &["same within 100 %: p50"]);
+    stallion(&["compare", &before, &before, "--margin", "much"]).expect(2, &["give per cent"]);
     let table = stallion(&["compare", &before, &after, "--markdown", "-"]);
-    table.expect(0, &["| p50 |", "**real**"]);
+    table.expect(0, &["| p50 |", "**slower**", "| validity |"]);
     let object = stallion(&["compare", &before, &after, "--json", "-"]).json();
-    assert_eq!(object["differences"][0]["verdict"], "real");
-    let sides = ["--before", &before, &before, "--after", &before, &before];
-    stallion(&[&["compare"], &sides[..]].concat())
-        .expect(0, &["and 1 more", "no difference shown"]);
+    assert_eq!(object["differences"][0]["answer"], "slower");
+    assert!(object["differences"][0]["before_interval"][0].as_f64().unwrap() > 0.0);
+    let sides = ["--before", &before, &before, "--after", &after, &after];
+    stallion(&[&["compare"], &sides[..]].concat()).expect(0, &["and 1 more", "slower: p50 "]);
     // The same by a log of HdrHistogram, and at the end of a run.
     stallion(&["export", &before, "--to", "hdr"]).expect(0, &[]);
     let log = format!("{before}/drive.hlog");
-    stallion(&["compare", &log, &after]).expect(0, &["p50 +", "real"]);
+    stallion(&["compare", &log, &after]).expect(0, &["slower: p50 "]);
     let server = Fake::play(Script { faults: Vec::new(), delay: Duration::from_millis(8) });
     let out = folder.path().join("again").display().to_string();
     let flags = ["--rate", "300", "--duration", "3s", "--conns", "4", "--out", &out];
     let against = ["--baseline", &before, "--fail-on", "p50>50%"];
     stallion(&lenient_drive(&server.port, &[&flags[..], &against].concat()))
-        .expect(99, &["p50 +", "real", "verdict"]);
+        .expect(99, &["verdict  slower: p50 "]);
+}
+
+/// What a run against this server comes to, as its folder; invalid runs, too.
+fn against(server: &Redis, folder: &tempfile::TempDir, name: &str) -> String {
+    let path = folder.path().join(name).display().to_string();
+    let work = ["--rw-ratio", "1:1", "--rate", "1000", "--conns", "20"];
+    let run = ["--duration", "12s", "--out", &path];
+    stallion(&lenient_drive(&server.port, &[&work[..], &run].concat())).expect(0, &[]);
+    path
+}
+
+#[test]
+fn an_fsync_for_every_write_is_slower() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Redis::start(&["--appendonly", "yes", "--appendfsync", "no"]);
+    let before = against(&server, &folder, "no");
+    server.ask("CONFIG SET appendfsync always");
+    let after = against(&server, &folder, "always");
+    stallion(&["compare", &before, &after, "--fail-on", "p99>5%"])
+        .expect(99, &["validity", "objective broken: p99 ", "slower"]);
+    // Back again it did not become slower, and no latency is negative.
+    stallion(&["compare", &after, &before, "--fail-on", "p90>5%"]).expect(0, &["faster"]);
+    let object = stallion(&["compare", &before, &after, "--json", "-"]).json();
+    for difference in object["differences"].as_array().unwrap() {
+        let edges = ["before_interval", "after_interval"].map(|name| &difference[name][0]);
+        assert!(edges.iter().all(|edge| edge.as_f64().unwrap() > 0.0), "{difference:#}");
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ mod scale;
 
 mod ceiling;
 
+mod compare;
+
 mod probes;
 
 mod shards;
@@ -55,6 +57,7 @@ pub(crate) fn run(name: &str, quick: bool) -> anyhow::Result<()> {
         "load" => load::run(effort),
         "scale" => scale::run(effort),
         "ceiling" => ceiling::run(effort),
+        "compare" => compare::run(effort),
         "probes" => probes::run(effort),
         "cluster" => cluster::run(effort),
         "hotkey" => hotkey::run(effort),
@@ -62,7 +65,7 @@ pub(crate) fn run(name: &str, quick: bool) -> anyhow::Result<()> {
         "tls" => tls::run(effort),
         _ => bail!(
             "`{name}` is no benchmark: there are engine, peers, pacing, hot, link, load, scale, \
-             ceiling, probes, cluster, hotkey, metrics and tls"
+             ceiling, compare, probes, cluster, hotkey, metrics and tls"
         ),
     }
 }
