@@ -1,11 +1,13 @@
-//! `stallion chaos`: one disturbance, on its own.
+//! `stallion chaos`: one fault or task, on its own.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::{ArgMatches, Command, FromArgMatches};
 use serde_json::json;
-use stallion_fault::{self as fault, Endpoint, FAULTS, Fault, FaultError, Log, Parameters, log};
+use stallion_fault::{self as fault, Endpoint, FAULTS, Injection, Log, log};
 use stallion_server::{Target, duration};
 use stallion_stack::Interrupt;
 
@@ -14,73 +16,27 @@ use crate::exit::{Failure, Outcome};
 
 const EXAMPLES: &str = "\
 Examples:
-  stallion chaos --action bgsave -p 6379
-  stallion chaos --action bigkey-on -p 6379 --fields 500000 --after 5s --out results/chaos.jsonl
-  stallion chaos --action pause -p 6379 --for 2s --allow-foreign
-  stallion chaos --action reshard -p 7000 --slots 0-999 --to 127.0.0.1:7001 --for 20s --allow-foreign
+  stallion chaos bgsave -p 6379
+  stallion chaos bigkey-on -p 6379 --fields 500000 --after 5s --out results/chaos.jsonl
+  stallion chaos pause -p 6379 --for 2s --allow-foreign
+  stallion chaos reshard -p 7000 --slots 0-999 --to 127.0.0.1:7001 --for 20s --allow-foreign
 
-With --out the disturbance is a timeline that `stallion report` joins with those of drive and
-probe. Actions that may harm others (all but bgsave, aof-rewrite, bigkey-on, bigkey-cure, contend
-without evalsha, replica-lag and try-commands) act only on servers that Stallion itself started,
-unless --allow-foreign.";
+With --out the fault is a timeline that `stallion report` joins with those of drive and probe.
+Faults that may harm others act only on servers that Stallion itself started, unless
+--allow-foreign. A task disturbs in order to measure.";
 
-/// The flags of `chaos`.
+const OF_EACH: &str = "\
+Times have a unit: 500ms, 5s, 2m. TLS and logs are set as for `stallion drive`.";
+
+// What each fault takes besides its own arguments. (A doc comment would become the help of each.)
 #[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true, after_help = EXAMPLES)]
-pub(crate) struct Args {
-    #[arg(long, value_name = "NAME", help = action_help())]
-    action: String,
+struct Common {
     #[command(flatten)]
     place: Place,
-    /// Wait this long before it begins, for example 5s
+    /// Wait this long before it begins
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration::parse)]
     after: Duration,
-    /// How long the disturbance lasts; for reshard, when slots move back; for kill-master and
-    /// failover, how long to wait for a new primary
-    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
-    lasts: Option<Duration>,
-    /// A word that the action knows: an appendfsync (fsync-policy), a maxmemory-policy (maxmemory),
-    /// same, jitter or lazy (expiry-storm), kept or overflowed (replica-cut), force or takeover
-    /// (failover), empty or snapshot (restart), left or killed (long-script), none, wait or min-replicas
-    /// (lose-primary), a form of entries (weigh), open, headroom, child-first or fresh (guard-rail)
-    #[arg(long, value_name = "WORD")]
-    policy: Option<String>,
-    /// Elements of the big key that is made (bigkey-on, bigkey-cure)
-    #[arg(long, value_name = "N")]
-    fields: Option<u64>,
-    /// Which big key: keys, hgetall, lrange, smembers, zrange or del (bigkey-on, bigkey-cure); how clients
-    /// add: incr, get-set, multi-set, multi-incr, watch or evalsha (contend); what happens: bgsave,
-    /// aof-rewrite or crash (guard-rail)
-    #[arg(long, value_name = "COMMAND")]
-    kind: Option<String>,
-    /// Keys or entries that are made (expiry-storm, defrag, weigh, guard-rail), or added to (contend)
-    #[arg(long, value_name = "N")]
-    keys: Option<u64>,
-    /// Connections to open (client-flood, contend), or processes to start (cpu-hog)
-    #[arg(long, value_name = "N")]
-    count: Option<u64>,
-    /// Limit of memory, as 100mb, or as a share of what is used, 80% (maxmemory); the share of a limit that is
-    /// in use, 70% (guard-rail)
-    #[arg(long, value_name = "BYTES|SHARE")]
-    memory: Option<String>,
-    /// Slots of a cluster to move, such as 0-999 (reshard)
-    #[arg(long, value_name = "A-B")]
-    slots: Option<String>,
-    /// The primary to move them to, by default the one with the fewest slots (reshard), or the empty
-    /// server that joins (add-node), or the proxy (try-commands)
-    #[arg(long, value_name = "HOST:PORT")]
-    to: Option<String>,
-    /// How much later packets arrive (net-delay); how long the replica is cut off before the crash
-    /// (lose-primary)
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    delay: Option<Duration>,
-    /// Share of the packets that is lost, 0 to 1 (net-loss)
-    #[arg(long, value_name = "SHARE")]
-    loss: Option<f64>,
-    /// Network device to act on (net-delay, net-loss, partition)
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-    /// Also write the disturbance as a timeline into this file
+    /// Also write it as a timeline into this file
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Harm a server that Stallion did not start
@@ -88,39 +44,90 @@ pub(crate) struct Args {
     allow_foreign: bool,
 }
 
-fn action_help() -> String {
-    let lines: Vec<String> =
-        FAULTS.iter().map(|fault| format!("\n  {}: {}", fault.name(), fault.about())).collect();
-    format!("What to do:{}", lines.concat())
+/// A fault, and where and when it is injected.
+#[derive(Debug)]
+pub(crate) struct Args {
+    injection: Injection,
+    common: Common,
+}
+
+impl FromArgMatches for Args {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let unknown = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
+        let (name, matches) = matches.subcommand().ok_or_else(unknown)?;
+        let kind = fault::find(name).map_err(|_| unknown())?;
+        Ok(Self { injection: kind.typed(matches)?, common: Common::from_arg_matches(matches)? })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The catalogue of faults makes the subcommands: one that is added there is here, too.
+impl clap::Args for Args {
+    fn augment_args(command: Command) -> Command {
+        let each = FAULTS.iter().map(|kind| {
+            let own = kind.command();
+            let about = own.get_about().cloned().unwrap_or_default();
+            let command = Common::augment_args(own.next_help_heading("Everywhere")).about(about);
+            let is_tls = |arg: &clap::Arg| arg.get_long().is_some_and(|one| one.starts_with("tls"));
+            let command = command.mut_args(|arg| if is_tls(&arg) { arg.hide(true) } else { arg });
+            command.disable_help_flag(true).after_help(OF_EACH)
+        });
+        command.subcommands(each).subcommand_required(true).after_help(EXAMPLES)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// The words of `stallion chaos --action NAME …`, the form before each fault was a subcommand, as they
+/// are written today.
+///
+/// # Errors
+/// For a name that no fault has.
+pub(crate) fn modern(mut words: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+    let Some(verb) = words.iter().position(|word| word == "chaos") else { return Ok(words) };
+    let begins_with = |word: &OsString, start| word.to_string_lossy().starts_with(start);
+    if verb > 1 && !begins_with(&words[1], "-") {
+        return Ok(words);
+    }
+    let Some(at) = words.iter().position(|word| begins_with(word, "--action")) else {
+        return Ok(words);
+    };
+    let flag = words.remove(at).to_string_lossy().into_owned();
+    let name = match flag.strip_prefix("--action=") {
+        Some(name) => name.to_owned(),
+        None if flag == "--action" && at < words.len() => {
+            words.remove(at).to_string_lossy().into_owned()
+        }
+        None => return Err(Failure::usage(format!("{flag}: write `stallion chaos NAME`"))),
+    };
+    let kind = fault::find(&name).map_err(Failure::usage)?;
+    eprintln!(
+        "note: `stallion chaos --action {name}` is now `stallion chaos {}`; the old form goes with the \
+         next release",
+        kind.name
+    );
+    words.insert(verb + 1, kind.name.into());
+    Ok(words)
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let action = fault::find(&args.action).map_err(Failure::usage)?;
-    let parameters = Parameters {
-        lasts: args.lasts,
-        policy: args.policy.clone(),
-        fields: args.fields,
-        kind: args.kind.clone(),
-        keys: args.keys,
-        count: args.count,
-        memory: args.memory.clone(),
-        slots: args.slots.clone(),
-        to: args.to.clone(),
-        delay: args.delay,
-        loss: args.loss,
-        device: args.device.clone(),
-    };
-    fault::check(action, &parameters).map_err(Failure::usage)?;
-    let target = args.place.lab_target()?;
+    let Args { injection, common } = args;
+    let target = common.place.lab_target()?;
     let interrupt = Interrupt::on_signals().context("cannot handle Ctrl-C")?;
     let mut endpoint =
-        Endpoint::connect(&target, &interrupt, args.allow_foreign).map_err(Failure::usage)?;
-    fault::permit(action, &mut endpoint).map_err(Failure::usage)?;
-    let out = open_log(args, action, &target, &parameters)?;
-    if !interrupt.sleep(args.after) {
+        Endpoint::connect(&target, &interrupt, common.allow_foreign).map_err(Failure::usage)?;
+    injection.permit(&mut endpoint).map_err(Failure::usage)?;
+    let out = open_log(args, &target)?;
+    if !interrupt.sleep(common.after) {
         return Err(anyhow::anyhow!("interrupted before it began").into());
     }
-    let record = fault::perform(action, &mut endpoint, &parameters).map_err(refused)?;
+    let record = injection.perform(&mut endpoint).map_err(|error| Failure::Failed(error.into()))?;
     println!("{}", log::line(&record));
     let failed = (record.outcome != "ok").then(|| format!("{}: {}", record.action, record.outcome));
     if let Some(mut out) = out {
@@ -133,22 +140,15 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
 }
 
-fn open_log(
-    args: &Args,
-    fault: &dyn Fault,
-    target: &Target,
-    parameters: &Parameters,
-) -> Result<Option<Log>, Failure> {
-    let Some(path) = &args.out else {
+fn open_log(args: &Args, target: &Target) -> Result<Option<Log>, Failure> {
+    let Some(path) = &args.common.out else {
         return Ok(None);
     };
-    let plan = json!({ "action": fault.name(), "parameters": parameters });
+    let Args { injection, .. } = args;
+    let plan =
+        json!({ "action": injection.kind().recorded_as, "parameters": injection.arguments() });
     let tool = concat!("stallion ", env!("CARGO_PKG_VERSION"));
     Log::create(path, tool, target, plan)
         .map(Some)
         .map_err(|error| Failure::usage(format!("--out: {error}")))
-}
-
-fn refused(error: FaultError) -> Failure {
-    Failure::Failed(error.into())
 }

@@ -81,7 +81,7 @@ enum Verb {
     Ceiling(Box<ceiling::Args>),
     /// Watch a redis-server with eBPF and write down what stalls it (root)
     Probe(probe::Args),
-    /// One disturbance: bgsave, pause, bigkey-on, reshard, kill-master and more
+    /// Inject one fault: bgsave, pause, bigkey-on, reshard, kill-primary and more
     Chaos(Box<chaos::Args>),
     /// Join timelines, attribute spikes to stalls, write HTML, Markdown and JSON
     Report(report::Args),
@@ -107,7 +107,8 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let completed = match settings::complete(&Cli::command(), std::env::args_os().collect()) {
+    let words = chaos::modern(std::env::args_os().collect());
+    let completed = match words.and_then(|words| settings::complete(&Cli::command(), words)) {
         Ok(completed) => completed,
         Err(failure) => return exit::code(Err(failure)),
     };

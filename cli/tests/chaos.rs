@@ -43,29 +43,55 @@ fn an_unknown_action_lists_the_valid_ones() {
 
 #[test]
 fn a_closed_port_and_a_wrong_parameter_are_usage_errors() {
-    let (code, text) = chaos(&["--action", "bgsave", "-p", "1"]);
+    let (code, text) = chaos(&["bgsave", "-p", "1"]);
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("redis://127.0.0.1:1") && text.contains("--port"), "{text}");
-    let (code, text) = chaos(&["--action", "bgsave", "--fields", "3"]);
+    let (code, text) = chaos(&["bgsave", "--fields", "3"]);
     assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("`bgsave` takes no `fields`"), "{text}");
+    assert!(text.contains("unexpected argument '--fields'"), "{text}");
+    let (code, text) = chaos(&["fsync-policy", "--appendfsync", "sometimes"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("possible values: no, everysec, always"), "{text}");
+}
+
+/// The form of 0.1, which goes with the next release.
+#[test]
+fn an_action_by_its_flag_is_taken_with_a_note() {
+    let (_folder, stack) = server();
+    let port = stack.port().to_string();
+    let flags =
+        ["-p", &port, "--action", "weigh", "-a", PASSWORD, "--policy=short", "--keys", "100"];
+    let (code, text) = chaos(&[&flags[..], &["--allow-foreign"]].concat());
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("is now `stallion chaos memory-footprint`"), "{text}");
+    assert!(text.contains("bytes_per_entry"), "{text}");
+}
+
+#[test]
+fn the_help_of_a_fault_is_short_and_says_its_units() {
+    for kind in stallion_fault::FAULTS {
+        let (code, text) = chaos(&[kind.name, "--help"]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.lines().count() < 60, "{text}");
+        assert!(text.contains("Times have a unit: 500ms"), "{text}");
+    }
 }
 
 #[test]
 fn a_password_is_needed_taken_and_never_shown() {
     let (folder, stack) = server();
     let port = stack.port().to_string();
-    let (code, text) = chaos(&["--action", "bgsave", "-p", &port]);
+    let (code, text) = chaos(&["bgsave", "-p", &port]);
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("-a/--pass"), "{text}");
-    let (code, text) = chaos(&["--action", "bgsave", "-p", &port, "-a", "wrong-one"]);
+    let (code, text) = chaos(&["bgsave", "-p", &port, "-a", "wrong-one"]);
     assert_eq!(code, Some(2), "{text}");
     assert!(!text.contains("wrong-one"), "{text}");
 
     let out = folder.path().join("new/chaos.jsonl");
     let url = format!("redis://default:{PASSWORD}@127.0.0.1:{port}");
     let file = out.display().to_string();
-    let (code, text) = chaos(&["--action", "bgsave", "--target", &url, "--out", &file]);
+    let (code, text) = chaos(&["bgsave", "--target", &url, "--out", &file]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("latest_fork_usec"), "{text}");
     assert!(!text.contains(PASSWORD), "{text}");
@@ -83,7 +109,7 @@ fn a_password_is_needed_taken_and_never_shown() {
 fn harm_to_a_foreign_server_needs_leave() {
     let (_folder, stack) = server();
     let port = stack.port().to_string();
-    let pause = ["--action", "pause", "-p", &port, "-a", PASSWORD, "--for", "50ms"];
+    let pause = ["pause", "-p", &port, "-a", PASSWORD, "--for", "50ms"];
     let (code, text) = chaos(&pause);
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("--allow-foreign"), "{text}");
@@ -97,7 +123,7 @@ fn a_failed_action_exits_with_one_and_is_still_recorded() {
     let port = stack.port().to_string();
     let out = folder.path().join("chaos.jsonl").display().to_string();
     fs::remove_dir_all(stack.folder()).unwrap();
-    let flags = ["--action", "bgsave", "-p", &port, "-a", PASSWORD, "--out", &out];
+    let flags = ["bgsave", "-p", &port, "-a", PASSWORD, "--out", &out];
     let (code, text) = chaos(&flags);
     assert_eq!(code, Some(1), "{text}");
     let timeline = Timeline::read(out.as_ref()).unwrap();

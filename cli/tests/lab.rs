@@ -202,23 +202,22 @@ fn a_proxy_is_compared_with_what_is_behind_it() {
 /// after one is the figure that its finding is made of.
 #[test]
 fn limits_are_measured_by_their_scenarios() {
-    let short =
-        ["chaos.0.at=100ms", "drive.duration=600ms", "drive.warmup=100ms", "load.keys=2000"];
-    let fewer = ["chaos.0.keys=2000", "chaos.0.for=200ms"];
+    let short = ["drive.duration=600ms", "drive.warmup=100ms", "load.keys=2000"];
+    let fewer = ["task.0.keys=2000", "task.0.for=200ms"];
     let cases: [(&str, &[&str], &str); 5] = [
         (
             "memory",
-            &["chaos.0.keys=2000", "case=[{label=\"plain keys\"}]"],
+            &["task.0.at=100ms", "task.0.entries=2000", "case=[{label=\"plain keys\"}]"],
             "chaos.weigh.bytes_per_entry",
         ),
         (
             "durability",
-            &["sweep.chaos.0.keys=[2000]", "case=[{label=\"nothing\"}]"],
+            &["task.0.at=100ms", "sweep.task.0.keys=[2000]", "case=[{label=\"nothing\"}]"],
             "chaos.guard-rail.lost",
         ),
         (
             "guard-rail",
-            &["sweep.chaos.0.memory=[\"70%\"]", "case=[{label=\"BGSAVE\"}]"],
+            &["task.0.at=100ms", "sweep.task.0.memory=[\"70%\"]", "case=[{label=\"BGSAVE\"}]"],
             "chaos.guard-rail.killed_processes",
         ),
         (
@@ -228,7 +227,7 @@ fn limits_are_measured_by_their_scenarios() {
         ),
         (
             "vertical",
-            &["sweep.load.keys=[2000]", "sweep.stack.huge_pages=[false]"],
+            &["chaos.0.at=100ms", "sweep.load.keys=[2000]", "sweep.stack.huge_pages=[false]"],
             "chaos.bgsave.latest_fork_usec",
         ),
     ];
@@ -238,9 +237,8 @@ fn limits_are_measured_by_their_scenarios() {
             continue;
         }
         let folder = tempfile::tempdir().unwrap();
-        let sets = short.iter().filter(|set| name != "io-threads" || !set.starts_with("chaos"));
         let of_guard = fewer.iter().filter(|_| ["durability", "guard-rail"].contains(&name));
-        let sets = sets.chain(of_guard).chain(own).flat_map(|set| ["--set", set]);
+        let sets = short.iter().chain(of_guard).chain(own).flat_map(|set| ["--set", set]);
         let mut command = Command::new(env!("CARGO_BIN_EXE_stallion"));
         command.args(["lab", "run", name, "--scale", "small", "--no-probes", "--out", "results"]);
         let output = command.args(sets).current_dir(folder.path()).output().unwrap();

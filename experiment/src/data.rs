@@ -134,6 +134,17 @@ impl Data {
 }
 
 impl PointData {
+    /// The swept setting whose last name is one of these: an argument of a fault had another name in
+    /// older results. Empty where none is swept.
+    #[must_use]
+    pub fn setting(&self, names: &[&str]) -> &str {
+        let found = self
+            .at
+            .keys()
+            .find(|setting| setting.rsplit('.').next().is_some_and(|last| names.contains(&last)));
+        found.map_or("", String::as_str)
+    }
+
     /// What made the client call its own figures invalid, in the words before its reasons' colons.
     #[must_use]
     pub fn reasons(&self) -> Vec<&str> {

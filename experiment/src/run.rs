@@ -340,7 +340,7 @@ impl Stage<'_> {
 
     /// Does the scenario's chaos; gives what failed and what did not begin.
     fn disturb(&self, start_ns: u64, over: &Interrupt) -> io::Result<Vec<String>> {
-        let plans = &self.plan.scenario.chaos;
+        let plans = self.plan.scenario.injections();
         let path = self.results.chaos_timeline();
         let plan = json!({ "scenario": self.plan.scenario.name });
         let mut log = Log::create(&path, &self.options.tool, &self.target, plan)?;
@@ -356,7 +356,7 @@ impl Stage<'_> {
             interrupt: self.interrupt,
             allow_foreign: self.allow_foreign,
         };
-        disturb(plans, &schedule, |record| {
+        disturb(&plans, &schedule, |record| {
             done += 1;
             (self.say)(&log::line(&record));
             if record.outcome != "ok" {

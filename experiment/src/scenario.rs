@@ -4,6 +4,8 @@ mod rate;
 
 mod tables;
 
+mod fault_plan;
+
 pub mod claim;
 
 mod experiment;
@@ -24,8 +26,9 @@ pub use self::claim::Claim;
 pub use self::experiment::{
     CasePlan, CeilingPlan, ClaimPlan, PlotKind, PlotPlan, PublishedPlan, Settings,
 };
+pub use self::fault_plan::FaultPlan;
 pub use self::rate::Rate;
-pub use self::tables::{ChaosPlan, DrivePlan, LoadPlan, PhasePlan, ProbePlan, QuickPlan};
+pub use self::tables::{DrivePlan, LoadPlan, PhasePlan, ProbePlan, QuickPlan};
 use stallion_stack::StackPlan;
 
 /// The scenarios that every binary carries: name and text.
@@ -188,9 +191,12 @@ pub struct Scenario {
     /// What the stretches of the run are about.
     #[serde(default, rename = "phase")]
     pub phases: Vec<PhasePlan>,
-    /// What disturbs it, and when.
+    /// The faults that disturb it, and when.
     #[serde(default)]
-    pub chaos: Vec<ChaosPlan>,
+    pub chaos: Vec<FaultPlan>,
+    /// What is measured besides the load, and when.
+    #[serde(default, rename = "task")]
+    pub tasks: Vec<FaultPlan>,
     /// Settings with the values that are tried, all with all: `"drive.pipeline" = [1, 8]`.
     #[serde(default)]
     pub sweep: Settings,
@@ -270,11 +276,16 @@ impl Scenario {
         for phase in &mut self.phases {
             phase.start = scaled(phase.start, time);
         }
-        for chaos in &mut self.chaos {
-            chaos.start = scaled(chaos.start, time);
-            chaos.lasts = chaos.lasts.map(|lasts| scaled(lasts, time));
+        for plan in self.chaos.iter_mut().chain(&mut self.tasks) {
+            plan.shorten(|length| scaled(length, time));
         }
         self
+    }
+
+    /// Its faults and its tasks.
+    #[must_use]
+    pub fn injections(&self) -> Vec<&FaultPlan> {
+        self.chaos.iter().chain(&self.tasks).collect()
     }
 }
 

@@ -305,7 +305,7 @@ set.drive.conns = 9
         assert_eq!((last.scenario.drive.conns, last.scenario.load.value_size), (9, 30));
         assert_eq!(last.at["drive.pipeline"], json!(8));
         let calm = &sweep.points[0].scenario.chaos[0];
-        assert_eq!(calm.parameters().lasts, Some(std::time::Duration::from_millis(1)));
+        assert_eq!(calm.argument("for").as_deref(), Some("1ms"));
         let mut digests: Vec<&str> = sweep.points.iter().map(|one| one.digest.as_str()).collect();
         digests.sort_unstable();
         digests.dedup();

@@ -10,47 +10,28 @@ use stallion_server::cluster_nodes::ClusterNode;
 use stallion_server::info::Info;
 use stallion_server::slots::SLOTS;
 
+use crate::arguments::{Address, address};
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
 use crate::reshard::Move;
 
 const KNOWN_WITHIN: Duration = Duration::from_secs(40);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-pub(crate) struct AddNode;
+/// Let an empty server join the cluster, and move a fair share of the slots to it
+#[derive(Debug, clap::Args)]
+pub(crate) struct AddNode {
+    /// The empty server, with cluster-enabled
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    to: Address,
+}
 
 impl Fault for AddNode {
-    fn name(&self) -> &'static str {
-        "add-node"
-    }
-
-    fn about(&self) -> &'static str {
-        "lets the empty server `to` join the cluster, and moves a fair share of the slots to it"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::To]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let wrong = || FaultError::Value {
-            action: self.name(),
-            text: "`to` is HOST:PORT of an empty server with cluster-enabled".to_owned(),
-        };
-        let to = parameters.to.as_deref().ok_or_else(wrong)?;
-        let (host, port) = to.rsplit_once(':').ok_or_else(wrong)?;
-        let port: u16 = port.parse().map_err(|_| wrong())?;
-        meet(endpoint, host, port)?;
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let Address { host, port } = &self.to;
+        let to = format!("{host}:{port}");
+        meet(endpoint, host, *port)?;
         let start = Instant::now();
         let primaries: Vec<ClusterNode> = cluster_nodes(&mut endpoint.connection)?
             .into_iter()
@@ -58,7 +39,7 @@ impl Fault for AddNode {
             .collect();
         let (mut slots, mut keys) = (0, 0);
         for range in fair(&primaries) {
-            let mut move_ = Move::prepare(endpoint, &range, Some(to))?;
+            let mut move_ = Move::prepare(endpoint, &range, Some(&to))?;
             let carried = move_.carry(endpoint, range, None)?;
             slots += carried.slots;
             keys += carried.keys;

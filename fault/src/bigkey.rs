@@ -4,13 +4,12 @@ use std::time::Instant;
 
 use redis::{Connection, RedisResult, Value};
 use serde_json::json;
-use stallion_server::ask::slowlog;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::ask::slowlog;
 
 pub(crate) const DEFAULT_FIELDS: u64 = 200_000;
 /// Small enough that making the key is no stall of its own (about 0.6 ms a batch), large enough
@@ -21,7 +20,7 @@ const SLOWLOG_ENTRIES: u32 = 256;
 const FIELD_VALUE: &str = "a value of the usual length, some forty-eight bytes.";
 
 /// A command that stalls, and the key that it needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
     Keys,
     Hgetall,
@@ -31,26 +30,7 @@ pub(crate) enum Kind {
     Del,
 }
 
-pub(crate) const KINDS: [(&str, Kind); 6] = [
-    ("keys", Kind::Keys),
-    ("hgetall", Kind::Hgetall),
-    ("lrange", Kind::Lrange),
-    ("smembers", Kind::Smembers),
-    ("zrange", Kind::Zrange),
-    ("del", Kind::Del),
-];
-
 impl Kind {
-    /// The kind of a word.
-    pub(crate) fn of(action: &'static str, word: &str) -> Result<Self, FaultError> {
-        let found = KINDS.iter().find(|(name, _)| *name == word).map(|(_, kind)| *kind);
-        found.ok_or_else(|| {
-            let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
-            let text = format!("`kind` is one of {}, not `{word}`", names.join(", "));
-            FaultError::Value { action, text }
-        })
-    }
-
     /// The command that stalls.
     fn command(self, key: &str) -> redis::Cmd {
         let (name, after): (&str, &[&str]) = match self {
@@ -66,52 +46,46 @@ impl Kind {
         command
     }
 
-    fn name(self) -> &'static str {
-        KINDS.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Hgetall => "hgetall",
+            Self::Lrange => "lrange",
+            Self::Smembers => "smembers",
+            Self::Zrange => "zrange",
+            Self::Del => "del",
+        }
     }
 }
 
-pub(crate) struct BigKeyOn;
+/// Run KEYS * and HGETALL, or one other command, on a big key that is made for it and removed
+#[derive(Debug, clap::Args)]
+pub(crate) struct BigKeyOn {
+    /// Elements of the key
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FIELDS, value_parser = clap::value_parser!(u64).range(1..))]
+    fields: u64,
+    /// The one command to run instead
+    #[arg(long, value_name = "COMMAND", alias = "kind")]
+    command: Option<Kind>,
+}
 
 impl Fault for BigKeyOn {
-    fn name(&self) -> &'static str {
-        "bigkey-on"
+    fn destructive(&self) -> bool {
+        false
     }
 
-    fn about(&self) -> &'static str {
-        "KEYS *, HGETALL, LRANGE, SMEMBERS, ZRANGE or DEL (`kind`) of a big key that is made for it \
-         and removed; by default KEYS * and then HGETALL"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Fields, Parameter::Kind]
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let fields = fields(self.name(), parameters)?;
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let fields = self.fields;
         let key = big_key_name();
-        let result = match &parameters.kind {
+        let result = match self.command {
             None => both(endpoint, &key, fields),
-            Some(word) => stall(endpoint, Kind::of(self.name(), word)?, &key, fields),
+            Some(kind) => stall(endpoint, kind, &key, fields),
         };
         let removed = remove(endpoint, &key);
         let detail = result?;
         removed?;
         Ok(detail)
     }
-}
-
-/// How many elements are wanted.
-pub(crate) fn fields(action: &'static str, parameters: &Parameters) -> Result<u64, FaultError> {
-    let fields = parameters.fields.unwrap_or(DEFAULT_FIELDS);
-    if fields == 0 {
-        return Err(FaultError::Value { action, text: "`fields` must be at least 1".to_owned() });
-    }
-    Ok(fields)
 }
 
 /// A name that nobody has.

@@ -5,39 +5,32 @@ use std::time::{Duration, Instant};
 use redis::Value;
 use serde_json::json;
 
-use crate::bigkey::{Kind, big_key_name, fields, make, remove};
+use crate::bigkey::{DEFAULT_FIELDS, Kind, big_key_name, make, remove};
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
 
 /// Elements of one step.
 const STEP: u64 = 500;
-const DEFAULT_KIND: &str = "hgetall";
 
-pub(crate) struct BigKeyCure;
+/// Do the work of a stalling command in steps: SCAN, HSCAN, SSCAN, ZSCAN, LRANGE in parts, UNLINK
+#[derive(Debug, clap::Args)]
+pub(crate) struct BigKeyCure {
+    /// Elements of the key
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FIELDS, value_parser = clap::value_parser!(u64).range(1..))]
+    fields: u64,
+    /// The command to replace
+    #[arg(long, value_name = "COMMAND", alias = "kind", default_value = "hgetall")]
+    command: Kind,
+}
 
 impl Fault for BigKeyCure {
-    fn name(&self) -> &'static str {
-        "bigkey-cure"
+    fn destructive(&self) -> bool {
+        false
     }
 
-    fn about(&self) -> &'static str {
-        "the same work in steps: SCAN, HSCAN, SSCAN, ZSCAN, LRANGE in parts, or UNLINK (`kind`)"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Fields, Parameter::Kind]
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let fields = fields(self.name(), parameters)?;
-        let word = parameters.kind.as_deref().unwrap_or(DEFAULT_KIND);
-        let kind = Kind::of(self.name(), word)?;
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let (fields, kind) = (self.fields, self.command);
         let key = big_key_name();
         let made = make(endpoint, kind, &key, fields);
         let walked = made.and_then(|()| walk(endpoint, kind, &key, fields));
@@ -47,7 +40,7 @@ impl Fault for BigKeyCure {
         let longest = steps.iter().max().copied().unwrap_or_default();
         let total: Duration = steps.iter().sum();
         Ok(Detail::from_iter([
-            ("kind".to_owned(), json!(word)),
+            ("kind".to_owned(), json!(kind.name())),
             ("cure".to_owned(), json!(cure)),
             ("elements".to_owned(), json!(fields)),
             ("steps".to_owned(), json!(steps.len())),

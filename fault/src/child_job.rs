@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
-use crate::fault::{Detail, Fault};
-use crate::parameters::Parameters;
+use crate::fault::Detail;
+use stallion_server::info::Info;
 
 /// Each look costs the event loop some 30 microseconds (INFO persistence).
 const LOOK_EVERY: Duration = Duration::from_millis(25);
@@ -17,8 +16,6 @@ const ENDS_WITHIN: Duration = Duration::from_secs(1_300);
 
 /// A background job; the fields are those of INFO persistence and INFO stats.
 pub(crate) struct ChildJob {
-    pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
     pub(crate) command: &'static str,
     pub(crate) running: &'static str,
     /// It cannot start while another child lives, and starts when that ends.
@@ -57,16 +54,9 @@ fn wait_while(endpoint: &mut Endpoint, busy: impl Fn(&Info) -> bool) -> Result<I
     }
 }
 
-impl Fault for ChildJob {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
-
-    fn inject(&self, endpoint: &mut Endpoint, _: &Parameters) -> Result<Detail, FaultError> {
+impl ChildJob {
+    /// Starts it, and returns when its child has ended.
+    pub(crate) fn run(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
         let start = Instant::now();
         redis::cmd(self.command).query::<()>(&mut endpoint.connection)?;
         let replied = start.elapsed();

@@ -3,41 +3,29 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::duration;
+use stallion_server::info::Info;
 
 const DEFAULT_COUNT: u64 = 1_000;
-const DEFAULT_FOR: Duration = Duration::from_secs(5);
 
-pub(crate) struct ClientFlood;
+/// Open connections as fast as it goes, and hold them
+#[derive(Debug, clap::Args)]
+pub(crate) struct ClientFlood {
+    /// Connections to open
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_COUNT)]
+    count: u64,
+    /// How long they are held
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "5s")]
+    lasts: Duration,
+}
 
 impl Fault for ClientFlood {
-    fn name(&self) -> &'static str {
-        "client-flood"
-    }
-
-    fn about(&self) -> &'static str {
-        "opens `count` connections as fast as it can, and holds them for `for`"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Count, Parameter::For]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let count = parameters.count.unwrap_or(DEFAULT_COUNT);
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let count = self.count;
         let used = |endpoint: &mut Endpoint| -> Result<i64, FaultError> {
             let memory = Info::ask(&mut endpoint.connection, "memory")?;
             Ok(memory.number("mem_clients_normal").unwrap_or(0))
@@ -57,7 +45,7 @@ impl Fault for ClientFlood {
             endpoint.wait(Duration::ZERO)?;
         }
         let opened = start.elapsed();
-        endpoint.wait(parameters.lasts.unwrap_or(DEFAULT_FOR))?;
+        endpoint.wait(self.lasts)?;
         let clients = Info::ask(&mut endpoint.connection, "clients")?;
         let stats = Info::ask(&mut endpoint.connection, "stats")?;
         let held = used(endpoint)? - before;

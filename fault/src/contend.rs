@@ -7,86 +7,71 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use serde_json::json;
-use stallion_server::Target;
-use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::Target;
+use stallion_server::duration;
+use stallion_server::info::Info;
 
 const DEFAULT_CLIENTS: u64 = 8;
 const DEFAULT_KEYS: u64 = 1;
-const DEFAULT_FOR: Duration = Duration::from_secs(2);
 const PREFIX: &str = "stallion:counter:";
 /// Adds by read, change and write, as one command.
 const SCRIPT: &str = "local n = tonumber(redis.call('GET', KEYS[1]) or '0') + 1 \
                       redis.call('SET', KEYS[1], n) return n";
 
 /// How a client adds one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Method {
-    /// INCR.
+    // INCR.
     Incr,
-    /// GET, then SET.
+    // GET, then SET.
     GetSet,
-    /// GET, then MULTI, SET, EXEC.
+    // GET, then MULTI, SET, EXEC.
     MultiSet,
-    /// MULTI, INCR, EXEC.
+    // MULTI, INCR, EXEC.
     MultiIncr,
-    /// WATCH, GET, MULTI, SET, EXEC, again until EXEC did it.
+    // WATCH, GET, MULTI, SET, EXEC, again until EXEC did it.
     Watch,
-    /// EVALSHA, with EVAL when the server does not know the script.
+    // EVALSHA, with EVAL when the server does not know the script.
     Evalsha,
 }
 
-const METHODS: [(&str, Method); 6] = [
-    ("incr", Method::Incr),
-    ("get-set", Method::GetSet),
-    ("multi-set", Method::MultiSet),
-    ("multi-incr", Method::MultiIncr),
-    ("watch", Method::Watch),
-    ("evalsha", Method::Evalsha),
-];
-
-pub(crate) struct Contend;
+/// Task: many clients add to the same few counters; count the updates that are lost
+#[derive(Debug, clap::Args)]
+pub(crate) struct Contend {
+    /// How a client adds; evalsha flushes all scripts half-way
+    #[arg(long, value_name = "METHOD", alias = "kind", default_value = "incr")]
+    method: Method,
+    /// Clients that add
+    #[arg(long, value_name = "N", alias = "count", default_value_t = DEFAULT_CLIENTS, value_parser = clap::value_parser!(u64).range(1..))]
+    clients: u64,
+    /// Counters that they add to
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_KEYS, value_parser = clap::value_parser!(u64).range(1..))]
+    keys: u64,
+    /// How long they add
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "2s")]
+    lasts: Duration,
+}
 
 impl Fault for Contend {
-    fn name(&self) -> &'static str {
-        "contend"
+    fn destructive(&self) -> bool {
+        false
     }
 
-    fn about(&self) -> &'static str {
-        "`count` clients add to `keys` counters for `for`, by `kind`: incr, get-set, multi-set, \
-         multi-incr, watch or evalsha (flushes all scripts half-method: only at servers that Stallion \
-         started, unless --allow-foreign); counts what was lost"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Kind, Parameter::Count, Parameter::Keys, Parameter::For]
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let kind = parameters.kind.as_deref().unwrap_or("incr");
-        let names = METHODS.map(|(name, _)| name).join(", ");
-        let (_, method) = METHODS.into_iter().find(|(name, _)| *name == kind).ok_or_else(|| {
-            let text = format!("`kind` is one of {names}, not `{kind}`");
-            FaultError::Value { action: self.name(), text }
-        })?;
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let method = self.method;
         // SCRIPT FLUSH takes the scripts of all others, too.
         if method == Method::Evalsha && !endpoint.may_be_harmed() {
             let target = endpoint.target.to_string();
-            return Err(FaultError::Foreign { action: self.name(), target });
+            return Err(FaultError::Foreign { action: "contend", target });
         }
-        let keys = parameters.keys.unwrap_or(DEFAULT_KEYS).max(1);
-        let clients = parameters.count.unwrap_or(DEFAULT_CLIENTS).max(1);
+        let (keys, clients) = (self.keys, self.clients);
         remove(endpoint, keys)?;
         let commands = total_commands(endpoint)?;
-        let lasts = parameters.lasts.unwrap_or(DEFAULT_FOR);
+        let lasts = self.lasts;
         let start = Instant::now();
         let tallies = add_together(endpoint, method, clients, keys, lasts);
         let took = start.elapsed();

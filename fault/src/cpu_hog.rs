@@ -11,37 +11,25 @@ use serde_json::json;
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::duration;
 
 const DEFAULT_COUNT: u64 = 1;
 const MOST: u64 = 64;
-const DEFAULT_FOR: Duration = Duration::from_secs(5);
 
-pub(crate) struct CpuHog;
+/// Run busy threads on the cores of the server's main thread
+#[derive(Debug, clap::Args)]
+pub(crate) struct CpuHog {
+    /// Threads to run
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_COUNT, value_parser = clap::value_parser!(u64).range(..=MOST))]
+    count: u64,
+    /// How long it lasts
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "5s")]
+    lasts: Duration,
+}
 
 impl Fault for CpuHog {
-    fn name(&self) -> &'static str {
-        "cpu-hog"
-    }
-
-    fn about(&self) -> &'static str {
-        "runs `count` busy threads on the cores of the server's main thread for `for`"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Count, Parameter::For]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let count = parameters.count.unwrap_or(DEFAULT_COUNT).min(MOST);
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let count = self.count;
         let server = Pid::from_raw(endpoint.pid()?.cast_signed());
         let failed = |errno: nix::Error| FaultError::Failed(format!("its cores: {errno}"));
         let cores = sched_getaffinity(server).map_err(failed)?;
@@ -56,7 +44,7 @@ impl Fault for CpuHog {
                     }
                 });
             }
-            let waited = endpoint.wait(parameters.lasts.unwrap_or(DEFAULT_FOR));
+            let waited = endpoint.wait(self.lasts);
             over.store(true, Ordering::Relaxed);
             waited
         });

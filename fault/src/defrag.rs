@@ -3,17 +3,16 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stallion_server::ask::{config, set_config};
-use stallion_server::info::Info;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::ask::{config, set_config};
+use stallion_server::duration;
+use stallion_server::info::Info;
 
 const DEFAULT_KEYS: u64 = 200_000;
-const DEFAULT_FOR: Duration = Duration::from_secs(5);
 const KEYS_AT_ONCE: u64 = 500;
 const VALUE_BYTES: usize = 200;
 /// So that a little is worth the trouble.
@@ -23,40 +22,26 @@ const EAGER: [(&str, &str); 3] = [
     ("activedefrag", "yes"),
 ];
 
-pub(crate) struct Defrag;
+/// Make keys, remove every other one, and turn activedefrag on; without it, MEMORY PURGE and DEBUG RELOAD
+#[derive(Debug, clap::Args)]
+pub(crate) struct Defrag {
+    /// Keys to make
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_KEYS)]
+    keys: u64,
+    /// How long activedefrag is on
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "5s")]
+    lasts: Duration,
+}
 
 impl Fault for Defrag {
-    fn name(&self) -> &'static str {
-        "defrag"
-    }
-
-    fn about(&self) -> &'static str {
-        "makes `keys` keys, removes every other one, and turns activedefrag on for `for`; where the \
-         server has none, says so, and what MEMORY PURGE and DEBUG RELOAD give back instead; then all is \
-         as it was"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Keys, Parameter::For]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let keys = parameters.keys.unwrap_or(DEFAULT_KEYS);
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let keys = self.keys;
         let prefix = format!("stallion:defrag:{:x}:", monotonic_ns());
         let mut before = Vec::new();
         for (name, _) in EAGER {
             before.push((name, config(&mut endpoint.connection, name)?));
         }
-        let done = fragment(endpoint, &prefix, keys)
-            .and_then(|()| mend(endpoint, parameters.lasts.unwrap_or(DEFAULT_FOR)));
+        let done = fragment(endpoint, &prefix, keys).and_then(|()| mend(endpoint, self.lasts));
         for (name, value) in before.iter().rev() {
             set_config(&mut endpoint.connection, name, value)?;
         }

@@ -15,17 +15,17 @@ pub enum FaultError {
         /// The names that there are.
         known: String,
     },
-    /// The action does not know the parameter.
-    #[error("`{action}` takes no `{parameter}`{takes}")]
-    Parameter {
+    /// The fault does not know an argument.
+    #[error("`{action}` takes no `{argument}`{takes}")]
+    Argument {
         /// The fault.
         action: &'static str,
-        /// The parameter's name.
-        parameter: &'static str,
+        /// The argument's name.
+        argument: String,
         /// What it takes, as the end of the sentence.
         takes: String,
     },
-    /// A parameter has a value that makes no sense.
+    /// An argument is missing, or has a value that makes no sense.
     #[error("`{action}`: {text}")]
     Value {
         /// The action.

@@ -5,17 +5,15 @@ use std::time::{Duration, Instant};
 
 use redis::Pipeline;
 use serde_json::json;
-use stallion_server::info::Info;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::duration;
+use stallion_server::info::Info;
 
 const DEFAULT_KEYS: u64 = 200_000;
-/// From the last key that is made to the first that expires.
-const DEFAULT_FOR: Duration = Duration::from_secs(2);
 const KEYS_AT_ONCE: u64 = 500;
 const VALUE: &str = "a value of the usual length, some forty-eight bytes.";
 /// Keys that expired and are still there after this long are left to the deletion at the end.
@@ -25,62 +23,54 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Every so many keys one is asked for, where nothing else finds those that expired.
 const ASKED: u64 = 10;
 
-pub(crate) struct ExpiryStorm;
+/// Make keys that all expire, and see what their end costs
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExpiryStorm {
+    /// Keys to make
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_KEYS)]
+    keys: u64,
+    /// Over how long they expire (jitter)
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "2s")]
+    lasts: Duration,
+    /// When they expire
+    #[arg(long, value_name = "WHEN", alias = "policy", default_value = "same")]
+    expire: Expire,
+}
 
 /// When the keys expire, and who removes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Policy {
-    /// All at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Expire {
+    // All at one moment.
     Same,
-    /// Evenly over `for`.
+    // Evenly over `for`.
     Jitter,
-    /// All at one moment, with the active cycle off: a tenth of them is asked for.
+    // All at one moment, with the active cycle off: a tenth of them is asked for.
     Lazy,
 }
 
-const POLICIES: [(&str, Policy); 3] =
-    [("same", Policy::Same), ("jitter", Policy::Jitter), ("lazy", Policy::Lazy)];
+impl Expire {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Jitter => "jitter",
+            Self::Lazy => "lazy",
+        }
+    }
+}
 
 impl Fault for ExpiryStorm {
-    fn name(&self) -> &'static str {
-        "expiry-storm"
-    }
-
-    fn about(&self) -> &'static str {
-        "makes `keys` keys that expire at one moment (`policy` same), over `for` (jitter), or with the \
-         active cycle off, a tenth being asked for (lazy)"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Keys, Parameter::For, Parameter::Policy]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let word = parameters.policy.as_deref().unwrap_or("same");
-        let policy = POLICIES.iter().find(|(name, _)| *name == word).map(|(_, policy)| *policy);
-        let policy = policy.ok_or_else(|| FaultError::Value {
-            action: self.name(),
-            text: format!("`policy` is same, jitter or lazy, not `{word}`"),
-        })?;
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
         let storm = Storm {
             prefix: format!("stallion:expiry:{:x}:", monotonic_ns()),
-            keys: parameters.keys.unwrap_or(DEFAULT_KEYS),
-            lasts: parameters.lasts.unwrap_or(DEFAULT_FOR),
-            policy,
+            keys: self.keys,
+            lasts: self.lasts,
+            expire: self.expire,
         };
         let result = storm.rage(endpoint);
         let cleared = storm.clear(endpoint);
         let mut detail = result?;
         cleared?;
-        detail.insert("policy".to_owned(), json!(word));
+        detail.insert("policy".to_owned(), json!(self.expire.name()));
         Ok(detail)
     }
 }
@@ -89,12 +79,12 @@ struct Storm {
     prefix: String,
     keys: u64,
     lasts: Duration,
-    policy: Policy,
+    expire: Expire,
 }
 
 impl Storm {
     fn rage(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
-        if self.policy == Policy::Lazy {
+        if self.expire == Expire::Lazy {
             active_expire(endpoint, false)?;
         }
         let before = Counters::ask(endpoint)?;
@@ -108,7 +98,7 @@ impl Storm {
         let (mut last, mut fastest, mut gone) = (calm, 0.0_f64, Duration::ZERO);
         let (mut looked, mut asked) = (Instant::now(), 0);
         while last.expired - before.expired < self.keys as i64 && start.elapsed() < GONE_WITHIN {
-            if self.policy == Policy::Lazy {
+            if self.expire == Expire::Lazy {
                 asked = self.ask_some(endpoint, asked)?;
                 if asked >= self.keys {
                     gone = start.elapsed();
@@ -156,9 +146,9 @@ impl Storm {
         while timed < self.keys {
             let mut batch = Pipeline::new();
             for number in timed..(timed + KEYS_AT_ONCE).min(self.keys) {
-                let late_ms = match self.policy {
-                    Policy::Jitter => spread_ms * number / self.keys.max(1),
-                    Policy::Same | Policy::Lazy => 0,
+                let late_ms = match self.expire {
+                    Expire::Jitter => spread_ms * number / self.keys.max(1),
+                    Expire::Same | Expire::Lazy => 0,
                 };
                 let at_ms = moment_ms + late_ms;
                 batch.cmd("PEXPIREAT").arg(self.key(number)).arg(at_ms).ignore();
@@ -183,7 +173,7 @@ impl Storm {
 
     /// Whatever is left goes, and the active cycle is on again; also after an interrupt.
     fn clear(&self, endpoint: &mut Endpoint) -> Result<(), FaultError> {
-        if self.policy == Policy::Lazy {
+        if self.expire == Expire::Lazy {
             active_expire(endpoint, true)?;
         }
         let mut from = 0;

@@ -4,50 +4,38 @@ use std::time::{Duration, Instant};
 
 use redis::Connection;
 use serde_json::json;
-use stallion_server::info::Info;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::duration;
+use stallion_server::info::Info;
 
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(40);
 /// Redis waits 5 s for the primary's offset.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(6);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-pub(crate) struct Failover;
+/// Whose consent it does without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Mode {
+    Force,
+    Takeover,
+}
+
+/// Run CLUSTER FAILOVER at a replica of the primary, until it is the primary
+#[derive(Debug, clap::Args)]
+pub(crate) struct Failover {
+    /// Without the consent of the primary (force), or also of the other primaries (takeover)
+    #[arg(long, value_name = "MODE", alias = "policy")]
+    mode: Option<Mode>,
+    /// How long to wait for it
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "40s")]
+    lasts: Duration,
+}
 
 impl Fault for Failover {
-    fn name(&self) -> &'static str {
-        "failover"
-    }
-
-    fn about(&self) -> &'static str {
-        "CLUSTER FAILOVER at a replica of the primary (`policy` force or takeover if given), until it \
-         is the primary"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Policy, Parameter::For]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let words = ["force", "takeover"];
-        let word = parameters.policy.as_deref();
-        if let Some(wrong) = word.filter(|word| !words.contains(word)) {
-            let text = format!("`policy` is force or takeover, not `{wrong}`");
-            return Err(FaultError::Value { action: self.name(), text });
-        }
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
         let info = Info::ask(&mut endpoint.connection, "replication")?;
         let Some((host, port)) = replicas(&info).into_iter().next() else {
             let text = format!("{} has no replica that could take its place", endpoint.target);
@@ -58,11 +46,13 @@ impl Fault for Failover {
         let told_ns = monotonic_ns();
         let mut failover = redis::cmd("CLUSTER");
         failover.arg("FAILOVER");
-        if let Some(word) = word {
-            failover.arg(word.to_uppercase());
+        match self.mode {
+            None => {}
+            Some(Mode::Force) => _ = failover.arg("FORCE"),
+            Some(Mode::Takeover) => _ = failover.arg("TAKEOVER"),
         }
         failover.query::<()>(&mut replica)?;
-        let patience = parameters.lasts.unwrap_or(DEFAULT_PATIENCE);
+        let patience = self.lasts;
         let start = Instant::now();
         let mut told = start;
         while !is_primary(&mut replica)? {

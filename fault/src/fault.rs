@@ -1,39 +1,26 @@
-//! What every fault is to its caller.
+//! What every fault and every task is to its caller.
+
+use std::fmt;
 
 use serde_json::{Map, Value};
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
-use crate::parameters::{Parameter, Parameters};
 
-/// What an action did, in figures, for the `detail` of its record.
+/// What a fault did, in figures, for the `detail` of its record.
 pub type Detail = Map<String, Value>;
 
-/// One kind of disturbance.
-pub trait Fault: Sync {
-    /// The name that `--action` and scenarios take.
-    fn name(&self) -> &'static str;
-
-    /// What it does, in one line for users.
-    fn about(&self) -> &'static str;
-
-    /// Which fields of [`Parameters`] it reads.
-    fn parameters(&self) -> &'static [Parameter] {
-        &[]
-    }
-
+/// One kind of fault or task. Its fields are its arguments: flags of `stallion chaos NAME`, and keys of
+/// a scenario.
+pub trait Fault: fmt::Debug + Send + Sync {
     /// Whether it may harm those who use the server; such a one is kept to servers of our own.
     fn destructive(&self) -> bool {
-        false
+        true
     }
 
-    /// Does it, and returns when it is over. Parameters that it does not name are absent.
+    /// Does it, and returns when it is over.
     ///
     /// # Errors
     /// [`FaultError`], with the server as it was before.
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError>;
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError>;
 }

@@ -3,55 +3,52 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stallion_server::ask::{config, set_config};
-use stallion_server::info::Info;
 
 use crate::child_job::wait_for_children;
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::ask::{config, set_config};
+use stallion_server::duration;
+use stallion_server::info::Info;
 
-const DEFAULT_FOR: Duration = Duration::from_secs(5);
-const DEFAULT_POLICY: &str = "always";
-const POLICIES: [&str; 3] = ["no", "everysec", "always"];
+/// The words of appendfsync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum AppendFsync {
+    No,
+    Everysec,
+    Always,
+}
 
-pub(crate) struct FsyncPolicy;
+impl AppendFsync {
+    fn name(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Everysec => "everysec",
+            Self::Always => "always",
+        }
+    }
+}
+
+/// Set appendonly yes and another appendfsync for a while
+#[derive(Debug, clap::Args)]
+pub(crate) struct FsyncPolicy {
+    /// The appendfsync to set
+    #[arg(long, value_name = "WORD", alias = "policy", default_value = "always")]
+    appendfsync: AppendFsync,
+    /// How long it lasts
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "5s")]
+    lasts: Duration,
+}
 
 impl Fault for FsyncPolicy {
-    fn name(&self) -> &'static str {
-        "fsync-policy"
-    }
-
-    fn about(&self) -> &'static str {
-        "appendonly yes with another appendfsync for a while, then both as they were"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Policy, Parameter::For]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let policy = parameters.policy.as_deref().unwrap_or(DEFAULT_POLICY);
-        if !POLICIES.contains(&policy) {
-            return Err(FaultError::Value {
-                action: self.name(),
-                text: format!("`policy` is one of {}, not `{policy}`", POLICIES.join(", ")),
-            });
-        }
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let policy = self.appendfsync.name();
         let before = Before {
             appendonly: config(&mut endpoint.connection, "appendonly")?,
             appendfsync: config(&mut endpoint.connection, "appendfsync")?,
         };
-        let held = hold(endpoint, &before, policy, parameters.lasts.unwrap_or(DEFAULT_FOR));
+        let held = hold(endpoint, &before, policy, self.lasts);
         let restored = before.restore(endpoint);
         let detail = held?;
         restored?;

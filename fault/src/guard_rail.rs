@@ -9,90 +9,68 @@ use redis::RedisError;
 use serde_json::json;
 
 use crate::acknowledged::{Acknowledged, Left};
+use crate::arguments::share_in_percent;
 use crate::child_job::wait_for_children;
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
 use stallion_server::ask::{config, set_config};
+use stallion_server::duration;
 use stallion_server::info::Info;
 use stallion_stack::MemoryGroup;
 use stallion_stack::respawn::Process;
 
 const DEFAULT_KEYS: u64 = 50_000;
-/// Writes before what is to happen, and after it.
-const DEFAULT_BEFORE: Duration = Duration::from_secs(1);
+/// Writes after what is to happen.
 const AFTER: Duration = Duration::from_millis(500);
 /// With headroom the data may grow by so much before writes are refused.
 const HEADROOM: f64 = 1.02;
 
-pub(crate) struct GuardRail;
+/// Task: a snapshot, a rewrite or a crash under acknowledged writes; count what is lost
+#[derive(Debug, clap::Args)]
+pub(crate) struct GuardRail {
+    /// What happens
+    #[arg(long, value_name = "EVENT", alias = "kind", default_value = "bgsave")]
+    event: Event,
+    /// What guards the server
+    #[arg(long, value_name = "GUARD", alias = "policy", default_value = "open")]
+    guard: Guard,
+    /// Keys of 1 kB to fill before
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_KEYS, value_parser = clap::value_parser!(u64).range(1..))]
+    keys: u64,
+    /// Limit the memory, so that this share of the limit is in use
+    #[arg(long, value_name = "PERCENT", value_parser = share_in_percent)]
+    memory: Option<f64>,
+    /// How long to write before it happens
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "1s")]
+    lasts: Duration,
+}
 
 /// What happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Event {
     Bgsave,
+    #[value(name = "aof-rewrite")]
     Rewrite,
     Crash,
 }
 
-impl Event {
-    fn of(parameters: &Parameters) -> Option<Self> {
-        match parameters.kind.as_deref() {
-            None | Some("bgsave") => Some(Self::Bgsave),
-            Some("aof-rewrite") => Some(Self::Rewrite),
-            Some("crash") => Some(Self::Crash),
-            Some(_) => None,
-        }
-    }
+/// What guards the server, or is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Guard {
+    // Nothing.
+    Open,
+    // A maxmemory a little above what is used.
+    Headroom,
+    // An oom-score-adj by which the child is killed first.
+    ChildFirst,
+    // Nothing, and no snapshot before.
+    Fresh,
 }
 
 impl Fault for GuardRail {
-    fn name(&self) -> &'static str {
-        "guard-rail"
-    }
-
-    fn about(&self) -> &'static str {
-        "fills `keys` keys of 1 kB, writes on for `for`, then `kind` (bgsave, aof-rewrite, crash) within a limit \
-         of memory of which `memory` is in use, with `policy` open, headroom (maxmemory), child-first \
-         (oom-score-adj) or fresh (a crash without a snapshot); starts the server again if it died, and \
-         counts what is lost"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Kind, Parameter::Policy, Parameter::Keys, Parameter::Memory, Parameter::For]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let value = |text: String| FaultError::Value { action: self.name(), text };
-        let Some(event) = Event::of(parameters) else {
-            return Err(value("`kind` is bgsave, aof-rewrite or crash".to_owned()));
-        };
-        let policy = parameters.policy.as_deref().unwrap_or("open");
-        if !["open", "headroom", "child-first", "fresh"].contains(&policy) {
-            return Err(value(format!(
-                "`policy` is open, headroom, child-first or fresh, not `{policy}`"
-            )));
-        }
-        let share = parameters.memory.as_deref().map(|text| {
-            let share = text.strip_suffix('%').and_then(|text| text.trim().parse::<f64>().ok());
-            share.filter(|share| (1.0..=100.0).contains(share)).map(|share| share / 100.0)
-        });
-        let share = match share {
-            Some(None) => {
-                return Err(value("`memory` is the share of the limit in use, as 70%".to_owned()));
-            }
-            Some(share) => share,
-            None => None,
-        };
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let (event, guard, share) = (self.event, self.guard, self.memory);
         let process = endpoint.process()?;
         let patient = Endpoint::unhurried(endpoint)?;
         let limits = ["maxmemory", "oom-score-adj"];
@@ -103,8 +81,8 @@ impl Fault for GuardRail {
         let group = share.map(|_| MemoryGroup::around(process.pid)).transpose();
         let group =
             group.map_err(|error| FaultError::Failed(format!("no limit of memory: {error}")))?;
-        let trial = Trial { event, policy, share, process, group, patient };
-        let told = trial.play(endpoint, parameters);
+        let trial = Trial { event, guard, share, process, group, patient };
+        let told = trial.play(endpoint, self);
         let put_back = put_back(endpoint, &before);
         let detail = told?;
         put_back?;
@@ -122,9 +100,9 @@ fn put_back(endpoint: &Endpoint, before: &[(&str, String)]) -> Result<(), FaultE
 }
 
 /// What takes part.
-struct Trial<'a> {
+struct Trial {
     event: Event,
-    policy: &'a str,
+    guard: Guard,
     share: Option<f64>,
     process: Process,
     group: Option<MemoryGroup>,
@@ -141,9 +119,9 @@ struct Seen {
     detail: Detail,
 }
 
-impl Trial<'_> {
-    fn play(&self, endpoint: &mut Endpoint, parameters: &Parameters) -> Result<Detail, FaultError> {
-        let seen = self.disturb(endpoint, parameters);
+impl Trial {
+    fn play(&self, endpoint: &mut Endpoint, asked: &GuardRail) -> Result<Detail, FaultError> {
+        let seen = self.disturb(endpoint, asked);
         // Nobody else lifts the limit, starts the server again and removes the keys: what went wrong is
         // told after that.
         let lifted = self.group.as_ref().map_or(Ok(()), |group| group.limit(None));
@@ -157,15 +135,10 @@ impl Trial<'_> {
     }
 
     /// Fills, and lets it happen under writes.
-    fn disturb(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Seen, FaultError> {
-        let keys = parameters.keys.unwrap_or(DEFAULT_KEYS).max(1);
-        let mut client = Acknowledged::fill(&mut endpoint.connection, keys)?;
+    fn disturb(&self, endpoint: &mut Endpoint, asked: &GuardRail) -> Result<Seen, FaultError> {
+        let mut client = Acknowledged::fill(&mut endpoint.connection, asked.keys)?;
         let mut saved = None;
-        if self.policy != "fresh" {
+        if self.guard != Guard::Fresh {
             saved = Some(Instant::now());
             redis::cmd("BGSAVE").query::<()>(&mut endpoint.connection)?;
             wait_for_children(endpoint)?;
@@ -176,7 +149,7 @@ impl Trial<'_> {
         let happened = thread::scope(|scope| {
             let writer = scope.spawn(|| client.write(&mut connection, &over));
             let happened = endpoint
-                .wait(parameters.lasts.unwrap_or(DEFAULT_BEFORE))
+                .wait(asked.lasts)
                 .and_then(|()| self.happen(endpoint))
                 .and_then(|detail| endpoint.wait(AFTER).map(|()| detail));
             over.store(true, Ordering::Relaxed);
@@ -239,13 +212,13 @@ impl Trial<'_> {
     fn limit(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
         let used =
             Info::ask(&mut endpoint.connection, "memory")?.number("used_memory").unwrap_or(0);
-        match self.policy {
-            "headroom" => {
+        match self.guard {
+            Guard::Headroom => {
                 let limit = format!("{:.0}", used as f64 * HEADROOM);
                 set_config(&mut endpoint.connection, "maxmemory", &limit)?;
             }
-            "child-first" => set_config(&mut endpoint.connection, "oom-score-adj", "yes")?,
-            _ => {}
+            Guard::ChildFirst => set_config(&mut endpoint.connection, "oom-score-adj", "yes")?,
+            Guard::Open | Guard::Fresh => {}
         }
         let mut detail = Detail::from_iter([("used_memory".to_owned(), json!(used))]);
         if let (Some(group), Some(share)) = (&self.group, self.share) {

@@ -12,10 +12,8 @@ use stallion_server::info::Info;
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::Detail;
-use crate::parameters::Parameters;
 use crate::tracked_writes::TrackedWrites;
 
-const DEFAULT_FOR: Duration = Duration::from_secs(8);
 const WRITE_EVERY: Duration = Duration::from_millis(2);
 /// How long it may take to become a replica of its successor.
 const BACK_WITHIN: Duration = Duration::from_secs(30);
@@ -25,10 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const TAGS: u32 = 200;
 
 /// Cuts the node of the endpoint off, lets it be written to, and joins it again.
-pub(crate) fn isolate(
-    endpoint: &mut Endpoint,
-    parameters: &Parameters,
-) -> Result<Detail, FaultError> {
+pub(crate) fn isolate(endpoint: &mut Endpoint, lasts: Duration) -> Result<Detail, FaultError> {
     let id: String = redis::cmd("CLUSTER").arg("MYID").query(&mut endpoint.connection)?;
     let all = cluster_nodes(&mut endpoint.connection)?;
     let own = all.iter().find(|node| node.id == id).cloned();
@@ -51,7 +46,7 @@ pub(crate) fn isolate(
     let (links, node) = (endpoint.links.clone(), node_of(endpoint, &own)?);
     links.isolate(node, true);
     split.story.tell("the primary is alone".to_owned());
-    let parted = split.apart(endpoint, parameters.lasts.unwrap_or(DEFAULT_FOR));
+    let parted = split.apart(endpoint, lasts);
     links.isolate(node, false);
     split.story.tell("the links are whole again".to_owned());
     let parted = parted?;

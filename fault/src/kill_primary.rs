@@ -7,45 +7,28 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use redis::Connection;
 use serde_json::json;
-use stallion_server::ask::cluster_nodes;
-use stallion_server::cluster_nodes::ClusterNode;
-use stallion_server::info::Info;
 use stallion_timeline::clock::monotonic_ns;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::ask::cluster_nodes;
+use stallion_server::cluster_nodes::ClusterNode;
+use stallion_server::duration;
+use stallion_server::info::Info;
 
-/// How long the cluster may take to replace it: its node time-out (15 s by default), the vote, and
-/// the news of it.
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(40);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-pub(crate) struct KillPrimary;
+/// Kill a primary of a cluster (SIGKILL), and wait until it is replaced
+#[derive(Debug, clap::Args)]
+pub(crate) struct KillPrimary {
+    /// How long to wait for its successor
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "40s")]
+    lasts: Duration,
+}
 
 impl Fault for KillPrimary {
-    fn name(&self) -> &'static str {
-        "kill-master"
-    }
-
-    fn about(&self) -> &'static str {
-        "kills a primary of a cluster (SIGKILL), and waits (at most `for`) until it is replaced"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::For]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
         let pid = endpoint.pid()?;
         let id: String = redis::cmd("CLUSTER").arg("MYID").query(&mut endpoint.connection)?;
         let all = cluster_nodes(&mut endpoint.connection)?;
@@ -65,7 +48,7 @@ impl Fault for KillPrimary {
         kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).map_err(|errno| {
             FaultError::Failed(format!("cannot kill process {pid}: {errno}; run as its user"))
         })?;
-        let patience = parameters.lasts.unwrap_or(DEFAULT_PATIENCE);
+        let patience = self.lasts;
         let seen = await_heir(endpoint, &mut witnesses, &id, slots, patience)?;
         let ms = |at_ns: u64| json!(at_ns.saturating_sub(killed_ns) as f64 / 1e6);
         Ok(Detail::from_iter([

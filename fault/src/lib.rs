@@ -1,9 +1,10 @@
 //! What disturbs servers on purpose, recorded with its begin and end.
 //!
-//! One file for each [`Fault`]; [`FAULTS`] is the list of them. A fault leaves the server as it found
-//! it, also when it is interrupted or fails half-way.
+//! One file for each [`Fault`], with its arguments; [`FAULTS`] is the list of them, and the only one. A
+//! fault leaves the server as it found it, also when it is interrupted or fails half-way. A *task*
+//! disturbs in order to measure.
 
-mod parameters;
+mod arguments;
 
 mod error;
 
@@ -81,9 +82,8 @@ mod partition;
 
 mod catalogue;
 
-pub use catalogue::{FAULTS, check, find, perform, permit};
+pub use catalogue::{FAULTS, Injection, Kind, find};
 pub use endpoint::Endpoint;
 pub use error::FaultError;
 pub use fault::{Detail, Fault};
 pub use log::Log;
-pub use parameters::{Parameter, Parameters};

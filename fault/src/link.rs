@@ -5,30 +5,21 @@ use std::time::Duration;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
-use crate::parameters::Parameters;
 
-const DEFAULT_FOR: Duration = Duration::from_secs(5);
-
-/// The device that is meant. The loopback is everybody's, and never it.
-pub(crate) fn device(action: &'static str, parameters: &Parameters) -> Result<String, FaultError> {
-    let wrong = |text: &str| FaultError::Value { action, text: text.to_owned() };
-    let device = parameters.device.as_deref();
-    let device = device.ok_or_else(|| wrong("`device` names the device, such as veth0"))?;
-    if device == "lo" {
-        return Err(wrong("the loopback is everybody's: give a device of a network namespace"));
-    }
-    Ok(device.to_owned())
+/// Where neither a device is named nor a relay is there.
+pub(crate) fn no_device() -> FaultError {
+    FaultError::Failed("`--device` names the device, such as veth0".to_owned())
 }
 
 /// Runs `begin`, waits, and runs `end` whatever happens.
 pub(crate) fn meanwhile(
     endpoint: &Endpoint,
-    parameters: &Parameters,
+    lasts: Duration,
     begin: &[&str],
     end: &[&str],
 ) -> Result<(), FaultError> {
     command(begin)?;
-    let waited = endpoint.wait(parameters.lasts.unwrap_or(DEFAULT_FOR));
+    let waited = endpoint.wait(lasts);
     command(end)?;
     waited
 }

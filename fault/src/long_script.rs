@@ -4,14 +4,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stallion_server::ask::{config, set_config, slowlog};
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::ask::{config, set_config, slowlog};
+use stallion_server::duration;
 
-const DEFAULT_FOR: Duration = Duration::from_millis(500);
 /// Clocks stand still for scripts, or are not had: it counts.
 const SCRIPT: &str = "local sum = 0 for i = 1, tonumber(ARGV[1]) do sum = sum + i end return sum";
 /// How far it counts to find out how fast this server does; some 20 ms.
@@ -21,45 +20,33 @@ const BUSY_AFTER_MS: &str = "100";
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 const NEWEST: u32 = 16;
 
-pub(crate) struct LongScript;
+/// How the script ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum End {
+    Left,
+    Killed,
+}
+
+/// Run a Lua script that computes for a while
+#[derive(Debug, clap::Args)]
+pub(crate) struct LongScript {
+    /// How long it computes, in CPU time
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "500ms")]
+    lasts: Duration,
+    /// Let it end, or kill it once the server answers BUSY (100 ms)
+    #[arg(long, value_name = "END", alias = "policy", default_value = "left")]
+    end: End,
+}
 
 impl Fault for LongScript {
-    fn name(&self) -> &'static str {
-        "long-script"
-    }
-
-    fn about(&self) -> &'static str {
-        "runs a Lua script that computes for `for` of CPU time; with `policy` killed it is killed once \
-         the server answers BUSY (100 ms)"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::For, Parameter::Policy]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let kill = match parameters.policy.as_deref() {
-            None | Some("left") => false,
-            Some("killed") => true,
-            Some(word) => {
-                let text = format!("`policy` is left or killed, not `{word}`");
-                return Err(FaultError::Value { action: self.name(), text });
-            }
-        };
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let kill = self.end == End::Killed;
         // Its name before Redis 7, which every version takes.
         let limit = config(&mut endpoint.connection, "lua-time-limit")?;
         if kill {
             set_config(&mut endpoint.connection, "lua-time-limit", BUSY_AFTER_MS)?;
         }
-        let lasts = parameters.lasts.unwrap_or(DEFAULT_FOR);
+        let lasts = self.lasts;
         let ran = steps(endpoint, lasts).and_then(|steps| run(endpoint, steps, kill));
         let mut after = endpoint.target.connect()?;
         set_config(&mut after, "lua-time-limit", &limit)?;

@@ -4,64 +4,56 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stallion_server::ask::{config, set_config};
-use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::failover::replicas;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
 use crate::tracked_writes::TrackedWrites;
+use stallion_server::ask::{config, set_config};
+use stallion_server::duration;
+use stallion_server::info::Info;
 
-const DEFAULT_FOR: Duration = Duration::from_secs(2);
-const DEFAULT_DELAY: Duration = Duration::from_millis(300);
 const WRITE_EVERY: Duration = Duration::from_millis(1);
 const BACK_WITHIN: Duration = Duration::from_secs(20);
 const CONFIRMS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a writer does for its safety.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Safety {
+    #[value(name = "none")]
     Nothing,
     Wait,
     MinReplicas,
 }
 
-pub(crate) struct LosePrimary;
+impl Safety {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Wait => "wait",
+            Self::MinReplicas => "min-replicas",
+        }
+    }
+}
+
+/// Crash a primary whose replica is behind, promote the replica, and count the lost writes
+#[derive(Debug, clap::Args)]
+pub(crate) struct LosePrimary {
+    /// What the writer does for its safety
+    #[arg(long, value_name = "SAFETY", alias = "policy", default_value = "none")]
+    safety: Safety,
+    /// How long to write before the replica is cut off
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "2s")]
+    lasts: Duration,
+    /// How long to write after that, before the crash
+    #[arg(long, value_name = "TIME", alias = "delay", value_parser = duration::parse, default_value = "300ms")]
+    behind: Duration,
+}
 
 impl Fault for LosePrimary {
-    fn name(&self) -> &'static str {
-        "lose-primary"
-    }
-
-    fn about(&self) -> &'static str {
-        "writes to a primary for `for`, cuts its replica off, writes for `delay` more, lets the primary \
-         crash and the replica take its place; counts what is lost (`policy` none, wait or min-replicas)"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Policy, Parameter::For, Parameter::Delay]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let safety = match parameters.policy.as_deref() {
-            None | Some("none") => Safety::Nothing,
-            Some("wait") => Safety::Wait,
-            Some("min-replicas") => Safety::MinReplicas,
-            Some(word) => {
-                let text = format!("`policy` is none, wait or min-replicas, not `{word}`");
-                return Err(FaultError::Value { action: self.name(), text });
-            }
-        };
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let safety = self.safety;
         let Some(link) = endpoint.links.replicas.first().cloned() else {
             let text = "the replica's link must be ours: stack.relay of a scenario".to_owned();
             return Err(FaultError::Failed(text));
@@ -78,12 +70,11 @@ impl Fault for LosePrimary {
             set_config(&mut endpoint.connection, "min-replicas-to-write", "1")?;
         }
         let mut writes = TrackedWrites::new("stallion:ledger".to_owned());
-        let lasts = parameters.lasts.unwrap_or(DEFAULT_FOR);
+        let lasts = self.lasts;
         let before = write(endpoint, &mut writes, safety, lasts);
         let rate = writes.acknowledged() as f64 / lasts.as_secs_f64();
         link.cut(true);
-        let delay = parameters.delay.unwrap_or(DEFAULT_DELAY);
-        let behind = before.and_then(|()| write(endpoint, &mut writes, safety, delay));
+        let behind = before.and_then(|()| write(endpoint, &mut writes, safety, self.behind));
         let lost = behind.and_then(|()| succeed(endpoint, &mut heir));
         link.sever();
         link.cut(false);
@@ -94,7 +85,7 @@ impl Fault for LosePrimary {
         let missing = writes.missing(&mut heir.connection)?;
         writes.remove(&mut heir.connection)?;
         Ok(Detail::from_iter([
-            ("policy".to_owned(), json!(parameters.policy.as_deref().unwrap_or("none"))),
+            ("policy".to_owned(), json!(safety.name())),
             ("acknowledged".to_owned(), json!(writes.acknowledged())),
             ("acknowledged_per_s".to_owned(), json!(rate)),
             ("refused".to_owned(), json!(writes.refused())),

@@ -5,16 +5,14 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, Pipeline, Value};
 use serde_json::json;
-use stallion_server::info::{Info, numbers};
 
 use crate::endpoint::Endpoint;
 use crate::entry_forms::{FORMS, Form, bucket};
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::info::{Info, numbers};
 
 const DEFAULT_ENTRIES: u64 = 100_000;
-const DEFAULT_FORM: &str = "plain";
 /// What was unlinked is waited for so long at most.
 const FREED_WITHIN: Duration = Duration::from_secs(5);
 /// Entries of one batch of commands.
@@ -29,40 +27,27 @@ const BUCKETS: &str = "hash-100";
 const TO_BUCKETS: &str = "to-buckets";
 const BUCKET: u64 = 100;
 
-pub(crate) struct MemoryFootprint;
+fn form_names() -> Vec<&'static str> {
+    FORMS.iter().map(|form| form.name).chain([TO_BUCKETS]).collect()
+}
+
+/// Task: make entries in one form, measure what each costs in bytes and time, and remove them
+#[derive(Debug, clap::Args)]
+pub(crate) struct MemoryFootprint {
+    /// Entries to make
+    #[arg(long, value_name = "N", alias = "keys", default_value_t = DEFAULT_ENTRIES, value_parser = clap::value_parser!(u64).range(1..))]
+    entries: u64,
+    /// The form; to-buckets takes a big hash apart
+    #[arg(long, value_name = "FORM", alias = "policy", default_value = "plain", value_parser = form_names())]
+    form: String,
+}
 
 impl Fault for MemoryFootprint {
-    fn name(&self) -> &'static str {
-        "weigh"
-    }
-
-    fn about(&self) -> &'static str {
-        "makes `keys` entries in the form that `policy` names, tells what each costs in bytes and time, \
-         and removes them; to-buckets takes a big hash apart"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Keys, Parameter::Policy]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let entries = parameters.keys.unwrap_or(DEFAULT_ENTRIES).max(1);
-        let word = parameters.policy.as_deref().unwrap_or(DEFAULT_FORM);
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let (entries, word) = (self.entries, self.form.as_str());
         let name = if word == TO_BUCKETS { BIG } else { word };
-        let Some(form) = Form::named(name) else {
-            let names: Vec<&str> = FORMS.iter().map(|form| form.name).collect();
-            let text =
-                format!("`policy` is {TO_BUCKETS} or one of {}, not `{word}`", names.join(", "));
-            return Err(FaultError::Value { action: self.name(), text });
-        };
+        let form = Form::named(name)
+            .ok_or_else(|| FaultError::Failed(format!("there is no form {name}")))?;
         let weighed = weigh(endpoint, form, entries);
         let apart = match (&weighed, word) {
             (Ok(_), TO_BUCKETS) => take_apart(endpoint, form, entries),

@@ -2,48 +2,35 @@
 
 use serde_json::json;
 
+use crate::arguments::{device, share};
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::link::{device, meanwhile};
-use crate::parameters::{Parameter, Parameters};
+use crate::link::meanwhile;
+use stallion_server::duration;
+use std::time::Duration;
 
-const DEFAULT_LOSS: f64 = 0.01;
-
-pub(crate) struct NetLoss;
+/// Lose a share of the packets that leave by a device (netem)
+#[derive(Debug, clap::Args)]
+pub(crate) struct NetLoss {
+    /// The network device, as veth0
+    #[arg(long, value_name = "NAME", value_parser = device)]
+    device: String,
+    /// The share that is lost, 0 to 1
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0.01")]
+    loss: f64,
+    /// How long it lasts
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "5s")]
+    lasts: Duration,
+}
 
 impl Fault for NetLoss {
-    fn name(&self) -> &'static str {
-        "net-loss"
-    }
-
-    fn about(&self) -> &'static str {
-        "a share `loss` of the packets that leave by `device` is lost (needs the kernel's netem)"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Device, Parameter::Loss, Parameter::For]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let device = device(self.name(), parameters)?;
-        let loss = parameters.loss.unwrap_or(DEFAULT_LOSS);
-        if !(0.0..=1.0).contains(&loss) {
-            let text = "`loss` is a share, 0 to 1".to_owned();
-            return Err(FaultError::Value { action: self.name(), text });
-        }
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let (device, loss) = (self.device.as_str(), self.loss);
         let percent = format!("{}%", loss * 100.0);
-        let add = ["tc", "qdisc", "replace", "dev", &device, "root", "netem", "loss", &percent];
-        let remove = ["tc", "qdisc", "del", "dev", &device, "root"];
-        meanwhile(endpoint, parameters, &add, &remove)?;
+        let add = ["tc", "qdisc", "replace", "dev", device, "root", "netem", "loss", &percent];
+        let remove = ["tc", "qdisc", "del", "dev", device, "root"];
+        meanwhile(endpoint, self.lasts, &add, &remove)?;
         Ok(Detail::from_iter([
             ("device".to_owned(), json!(device)),
             ("loss".to_owned(), json!(loss)),

@@ -9,34 +9,18 @@ use serde_json::json;
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::duration;
 
-const DEFAULT_FOR: Duration = Duration::from_secs(1);
-
-pub(crate) struct Pause;
+/// Stop the server's process (SIGSTOP), and continue it (SIGCONT)
+#[derive(Debug, clap::Args)]
+pub(crate) struct Pause {
+    /// How long it is stopped
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "1s")]
+    lasts: Duration,
+}
 
 impl Fault for Pause {
-    fn name(&self) -> &'static str {
-        "pause"
-    }
-
-    fn about(&self) -> &'static str {
-        "stops the server's process (SIGSTOP), and lets it go on (SIGCONT)"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::For]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
         let server = Pid::from_raw(endpoint.pid()?.cast_signed());
         let stopped = Stopped::stop(server).map_err(|errno| {
             FaultError::Failed(format!(
@@ -44,7 +28,7 @@ impl Fault for Pause {
             ))
         })?;
         let start = Instant::now();
-        let waited = endpoint.wait(parameters.lasts.unwrap_or(DEFAULT_FOR));
+        let waited = endpoint.wait(self.lasts);
         drop(stopped);
         let took = start.elapsed();
         waited?;

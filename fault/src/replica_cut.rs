@@ -7,16 +7,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use redis::Connection;
 use serde_json::json;
-use stallion_server::ask::{config, set_config};
-use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::failover::replicas;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::ask::{config, set_config};
+use stallion_server::duration;
+use stallion_server::info::Info;
 
-const DEFAULT_FOR: Duration = Duration::from_secs(2);
 const BACK_WITHIN: Duration = Duration::from_secs(30);
 /// A link that is up again is seen so much too late at most.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -27,39 +26,27 @@ const SMALL_BACKLOG: &str = "16384";
 const FILLER: usize = 64 << 10;
 const LARGE_BACKLOG: &str = "67108864";
 
-pub(crate) struct ReplicaCut;
+/// What the backlog has when the replica is back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Backlog {
+    Kept,
+    Overflowed,
+}
+
+/// Stop the first replica and cut its link, until it is in step again
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplicaCut {
+    /// How long it is cut off
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "2s")]
+    lasts: Duration,
+    /// Whether the backlog is large enough (kept) or too small (overflowed)
+    #[arg(long, value_name = "WORD", alias = "policy", default_value = "kept")]
+    backlog: Backlog,
+}
 
 impl Fault for ReplicaCut {
-    fn name(&self) -> &'static str {
-        "replica-cut"
-    }
-
-    fn about(&self) -> &'static str {
-        "stops the first replica and cuts its link for `for`, with a backlog that is kept (`policy` \
-         kept) or too small (overflowed), until it is in step again"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::For, Parameter::Policy]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let overflow = match parameters.policy.as_deref() {
-            None | Some("kept") => false,
-            Some("overflowed") => true,
-            Some(word) => {
-                let text = format!("`policy` is kept or overflowed, not `{word}`");
-                return Err(FaultError::Value { action: self.name(), text });
-            }
-        };
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let overflow = self.backlog == Backlog::Overflowed;
         let info = Info::ask(&mut endpoint.connection, "replication")?;
         let Some((host, port)) = replicas(&info).into_iter().next() else {
             return Err(FaultError::Failed(format!("{} has no replica", endpoint.target)));
@@ -71,7 +58,7 @@ impl Fault for ReplicaCut {
         let before = Syncs::ask(endpoint)?;
         let old = link(&mut replica.connection);
         set_config(&mut endpoint.connection, "repl-backlog-size", wanted)?;
-        let cut = cut(endpoint, pid, parameters.lasts.unwrap_or(DEFAULT_FOR), overflow);
+        let cut = cut(endpoint, pid, self.lasts, overflow);
         // A link that was not cut stays the one it is.
         let old = old.filter(|_| matches!(cut, Ok(links) if links > 0));
         let back = await_back(&mut replica, old.as_deref());

@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, RedisResult};
 use serde_json::json;
-use stallion_server::Target;
-use stallion_server::info::Info;
 
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::failover::replicas;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::Target;
+use stallion_server::duration;
+use stallion_server::info::Info;
 
-const DEFAULT_FOR: Duration = Duration::from_secs(5);
 const KEY: &str = "stallion:lag";
 /// Between two marks.
 const MARK_EVERY: Duration = Duration::from_millis(5);
@@ -26,32 +25,25 @@ const IN_STEP_WITHIN: Duration = Duration::from_secs(10);
 /// Replicas of replicas of …
 const DEEPEST: u32 = 8;
 
-pub(crate) struct ReplicaLag;
+/// Write marks at the primary, and measure when each replica has them and by how many bytes it is behind
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReplicaLag {
+    /// How long to write
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "5s")]
+    lasts: Duration,
+}
 
 impl Fault for ReplicaLag {
-    fn name(&self) -> &'static str {
-        "replica-lag"
+    fn destructive(&self) -> bool {
+        false
     }
 
-    fn about(&self) -> &'static str {
-        "writes marks at the primary for `for`, and measures when each replica has them, those of replicas \
-         included, and by how many bytes its offset is behind"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::For]
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
         let all = tree(&endpoint.target)?;
         if all.is_empty() {
             return Err(FaultError::Failed(format!("{} has no replica", endpoint.target)));
         }
-        let seen = watch(endpoint, &all, parameters.lasts.unwrap_or(DEFAULT_FOR));
+        let seen = watch(endpoint, &all, self.lasts);
         redis::cmd("UNLINK").arg(KEY).query::<()>(&mut endpoint.connection)?;
         let seen = seen?;
         let mut detail = Detail::from_iter([("replicas".to_owned(), json!(all.len()))]);

@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use redis::{Connection, RedisResult};
 use serde_json::json;
-use stallion_server::ask::cluster_nodes;
-use stallion_server::cluster_nodes::ClusterNode;
-use stallion_server::slots::range;
 use stallion_timeline::clock::monotonic_ns;
 
+use crate::arguments::{Slots, slots};
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::ask::cluster_nodes;
+use stallion_server::cluster_nodes::ClusterNode;
+use stallion_server::duration;
 
-const DEFAULT_SLOTS: RangeInclusive<u16> = 0..=99;
 /// Keys of one MIGRATE: it stops the source for as long as it takes, about 10 us a key here.
 const KEYS_AT_ONCE: u32 = 20;
 /// Between two of them the servers serve.
@@ -25,40 +24,26 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// A MIGRATE that takes longer has failed.
 const MIGRATE_TIMEOUT_MS: u32 = 5_000;
 
-pub(crate) struct Reshard;
+/// Move slots of a cluster to another node while they are in use
+#[derive(Debug, clap::Args)]
+pub(crate) struct Reshard {
+    /// The slots to move
+    #[arg(long, value_name = "A-B", value_parser = slots, default_value = "0-99")]
+    slots: Slots,
+    /// The primary that gets them, as host:port or node id; by default the one with the fewest slots
+    #[arg(long, value_name = "NODE")]
+    to: Option<String>,
+    /// Move them back after this time
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse)]
+    lasts: Option<Duration>,
+}
 
 impl Fault for Reshard {
-    fn name(&self) -> &'static str {
-        "reshard"
-    }
-
-    fn about(&self) -> &'static str {
-        "moves slots of a cluster to another node while they are in use, and back after `for`"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Slots, Parameter::To, Parameter::For]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let slots = match &parameters.slots {
-            None => DEFAULT_SLOTS,
-            Some(text) => range(text).ok_or_else(|| FaultError::Value {
-                action: self.name(),
-                text: format!("`slots` is a range such as 0-999, not `{text}`"),
-            })?,
-        };
-        let mut move_ = Move::prepare(endpoint, &slots, parameters.to.as_deref())?;
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let slots = self.slots.0.clone();
+        let mut move_ = Move::prepare(endpoint, &slots, self.to.as_deref())?;
         let there = move_.carry(endpoint, slots.clone(), None);
-        let Some(lasts) = parameters.lasts.filter(|_| there.is_ok()) else {
+        let Some(lasts) = self.lasts.filter(|_| there.is_ok()) else {
             return there.map(|carried| move_.detail(&slots, &carried, None));
         };
         // Back again also when the wait was cut short.
@@ -114,9 +99,8 @@ impl Move {
         };
         let found = primaries.values().map(|(node, _)| node).filter(|node| named(node));
         let to = found.min_by_key(|node| node.slot_count()).map(|node| node.id.clone());
-        let to = to.ok_or_else(|| FaultError::Value {
-            action: Reshard.name(),
-            text: "`to` is HOST:PORT of another primary of the cluster".to_owned(),
+        let to = to.ok_or_else(|| {
+            FaultError::Failed("`--to` is HOST:PORT of another primary of the cluster".to_owned())
         })?;
         Ok(Self { primaries, to, homes })
     }

@@ -8,52 +8,36 @@ use serde_json::json;
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::duration;
 
-/// Loading takes about a second for each million small keys.
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
+/// What it starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Data {
+    Empty,
+    Snapshot,
+}
 
-pub(crate) struct Restart;
+/// Let a server crash and start again at once
+#[derive(Debug, clap::Args)]
+pub(crate) struct Restart {
+    /// What it starts with: no data, or those of a SAVE before
+    #[arg(long, value_name = "DATA", alias = "policy", default_value = "empty")]
+    data: Data,
+    /// How long to wait until it answers
+    #[arg(long = "for", value_name = "TIME", value_parser = duration::parse, default_value = "60s")]
+    lasts: Duration,
+}
 
 impl Fault for Restart {
-    fn name(&self) -> &'static str {
-        "restart"
-    }
-
-    fn about(&self) -> &'static str {
-        "lets a server crash and start again at once, without its data (`policy` empty) or with those \
-         of a SAVE before (snapshot), until it answers (at most `for`)"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::Policy, Parameter::For]
-    }
-
-    fn destructive(&self) -> bool {
-        true
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let snapshot = match parameters.policy.as_deref() {
-            None | Some("empty") => false,
-            Some("snapshot") => true,
-            Some(word) => {
-                let text = format!("`policy` is empty or snapshot, not `{word}`");
-                return Err(FaultError::Value { action: self.name(), text });
-            }
-        };
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let snapshot = self.data == Data::Snapshot;
         let before = keys(&mut endpoint.connection)?;
         let start = Instant::now();
         let prepare = redis::cmd(if snapshot { "SAVE" } else { "FLUSHALL" });
         prepare.query::<()>(&mut endpoint.connection)?;
         let prepared = start.elapsed();
         let down = Instant::now();
-        endpoint.connection =
-            endpoint.crash_and_recover(parameters.lasts.unwrap_or(DEFAULT_PATIENCE))?;
+        endpoint.connection = endpoint.crash_and_recover(self.lasts)?;
         let after = keys(&mut endpoint.connection)?;
         Ok(Detail::from_iter([
             ("policy".to_owned(), json!(if snapshot { "snapshot" } else { "empty" })),

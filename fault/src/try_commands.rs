@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use redis::{Connection, RedisError};
 use serde_json::json;
-use stallion_server::Target;
 
+use crate::arguments::{Address, address};
 use crate::endpoint::Endpoint;
 use crate::error::FaultError;
 use crate::fault::{Detail, Fault};
-use crate::parameters::{Parameter, Parameters};
+use stallion_server::Target;
 
 /// A command without an answer for so long has none: twemproxy drops what it does not know.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
@@ -45,34 +45,21 @@ const COMMANDS: [(&str, &[&str]); 25] = [
     ("RENAME across servers", &["RENAMENX", "stallion:tried:none", OTHER]),
 ];
 
-pub(crate) struct TryCommands;
+/// Task: try commands at the server and through a proxy, and name those that fail there only
+#[derive(Debug, clap::Args)]
+pub(crate) struct TryCommands {
+    /// The proxy before the server
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    to: Address,
+}
 
 impl Fault for TryCommands {
-    fn name(&self) -> &'static str {
-        "try-commands"
+    fn destructive(&self) -> bool {
+        false
     }
 
-    fn about(&self) -> &'static str {
-        "tries one command after the other at the server and through `to` (a proxy before it), and says \
-         which of those that work there fail here"
-    }
-
-    fn parameters(&self) -> &'static [Parameter] {
-        &[Parameter::To]
-    }
-
-    fn inject(
-        &self,
-        endpoint: &mut Endpoint,
-        parameters: &Parameters,
-    ) -> Result<Detail, FaultError> {
-        let wrong = || FaultError::Value {
-            action: self.name(),
-            text: "`to` is HOST:PORT of a proxy before the server".to_owned(),
-        };
-        let (host, port) =
-            parameters.to.as_deref().and_then(|to| to.rsplit_once(':')).ok_or_else(wrong)?;
-        let proxy = endpoint.target.beside(host, port.parse().map_err(|_| wrong())?);
+    fn inject(&self, endpoint: &mut Endpoint) -> Result<Detail, FaultError> {
+        let proxy = endpoint.target.beside(&self.to.host, self.to.port);
         let (mut works, mut broken) = (Vec::new(), Vec::new());
         for (name, words) in COMMANDS {
             if attempt(&endpoint.target, words).is_err_and(|error| is_refusal(&error)) {

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, Command};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use super::layer::{Found, Layer, Origin, flags, similar, verbs};
+use super::layer::{Found, Layer, Origin, flags, flags_within, similar, verbs};
 use crate::exit::Failure;
 
 /// A file that is read.
@@ -47,12 +47,17 @@ pub(super) fn read_file(
         let at = error.span().map_or(0, |span| span.start);
         source.wrong(at, error.message())
     })?;
-    let mut layers = Layers { source, program, wanted, verb, above: Vec::new(), own: Vec::new() };
+    let mut layers = Layers { source, program, wanted, verb, found: Vec::new() };
     layers.table(parsed.get_ref(), &values, &mut Vec::new())?;
-    // What stands in the verb's own table goes before what stands above all.
-    let Layers { above, mut own, .. } = layers;
-    let more = above.into_iter().filter(|found| own.iter().all(|known| known.id != found.id));
-    own.extend(more.collect::<Vec<_>>());
+    // What stands in the verb's own table goes before what stands in one above it, or above all.
+    let mut found = layers.found;
+    found.sort_by(|(one, _), (other, _)| other.cmp(one));
+    let mut own = Layer::new();
+    for (_, found) in found {
+        if own.iter().all(|known| known.id != found.id) {
+            own.push(found);
+        }
+    }
     Ok(own)
 }
 
@@ -61,8 +66,8 @@ struct Layers<'a> {
     program: &'a Command,
     wanted: &'a [&'a str],
     verb: &'a Command,
-    above: Layer,
-    own: Layer,
+    /// What the file says of the verb, each with how deep its table is.
+    found: Vec<(usize, Found)>,
 }
 
 impl Layers<'_> {
@@ -122,21 +127,19 @@ impl Layers<'_> {
                 let text = format!("no verb has a flag --{name}{meant}");
                 return Err(self.source.wrong(at, &text));
             }
-            let arg = flags(self.verb).find(|arg| arg.get_long() == Some(name));
-            if let Some(arg) = arg {
-                self.above.push(Found::new(arg, &values, origin)?);
+        } else {
+            let known = flags_within(self.verb_at(path, at)?);
+            if !known.iter().any(|arg| arg.get_long() == Some(name)) {
+                let meant = meant(similar(name, known.iter().filter_map(|arg| arg.get_long())));
+                let text = format!("`stallion {}` has no flag --{name}{meant}", path.join(" "));
+                return Err(self.source.wrong(at, &text));
             }
-            return Ok(());
         }
-        let verb = self.verb_at(path, at)?;
-        let Some(arg) = flags(verb).find(|arg| arg.get_long() == Some(name)) else {
-            let meant = meant(similar(name, flags(verb).filter_map(Arg::get_long)));
-            let text = format!("`stallion {}` has no flag --{name}{meant}", path.join(" "));
-            return Err(self.source.wrong(at, &text));
-        };
-        if path == self.wanted {
-            let found = Found::new(arg, &values, origin)?;
-            self.own.push(found);
+        let within = self.wanted.len() >= path.len()
+            && self.wanted.iter().zip(path).all(|(one, other)| one == other);
+        let arg = flags(self.verb).find(|arg| arg.get_long() == Some(name));
+        if let Some(arg) = arg.filter(|_| within) {
+            self.found.push((path.len(), Found::new(arg, &values, origin)?));
         }
         Ok(())
     }

@@ -103,6 +103,26 @@ pub(super) fn verbs(program: &Command) -> Vec<(Vec<&str>, &Command)> {
     found
 }
 
+/// Every command with its way: verbs, and those that only have verbs below them.
+pub(super) fn tables(program: &Command) -> Vec<(Vec<&str>, &Command)> {
+    let mut open = vec![(Vec::new(), program)];
+    let mut found = Vec::new();
+    while let Some((path, command)) = open.pop() {
+        let inner = command.get_subcommands().filter(|sub| sub.get_name() != "help");
+        open.extend(inner.map(|sub| ([path.clone(), vec![sub.get_name()]].concat(), sub)));
+        if !path.is_empty() {
+            found.push((path, command));
+        }
+    }
+    found
+}
+
+/// The flags of a verb, or of all verbs below a command.
+pub(super) fn flags_within(command: &Command) -> Vec<&Arg> {
+    let inner = command.get_subcommands().filter(|sub| sub.get_name() != "help");
+    flags(command).chain(inner.flat_map(flags_within)).collect()
+}
+
 /// `STALLION_DRIVE_`, `STALLION_LAB_RUN_`.
 fn prefix(path: &[&str]) -> String {
     format!("STALLION_{}_", path.join("_").to_uppercase().replace('-', "_"))
@@ -116,9 +136,9 @@ pub(super) fn environment(
     verb: &Command,
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Layer, Failure> {
-    let ours = prefix(path);
-    let all = verbs(program);
+    let all = tables(program);
     let mut layer = Layer::new();
+    let mut named: Vec<(usize, Found)> = Vec::new();
     for (name, value) in variables {
         let Some(name) = name.to_str().filter(|name| name.starts_with("STALLION_")) else {
             continue;
@@ -132,12 +152,16 @@ pub(super) fn environment(
             continue;
         }
         let of_verb = all.iter().filter_map(|(path, verb)| {
-            Some((*verb, name.strip_prefix(&prefix(path))?.to_lowercase().replace('_', "-")))
+            let flag = name.strip_prefix(&prefix(path))?.to_lowercase().replace('_', "-");
+            Some((path, *verb, flag))
         });
         // `lab run` and a flag of `lab` could begin alike: the longest way goes first.
-        let Some((owner, flag)) = of_verb.min_by_key(|(_, flag)| flag.len()) else { continue };
-        let Some(arg) = flags(owner).find(|arg| arg.get_long() == Some(flag.as_str())) else {
-            let names = flags(owner).filter_map(Arg::get_long);
+        let Some((table, owner, flag)) = of_verb.min_by_key(|(_, _, flag)| flag.len()) else {
+            continue;
+        };
+        let known = flags_within(owner);
+        if !known.iter().any(|arg| arg.get_long() == Some(flag.as_str())) {
+            let names = known.iter().filter_map(|arg| arg.get_long());
             let meant = similar(&flag, names)
                 .map(|long| {
                     let long = long.to_uppercase().replace('-', "_");
@@ -146,9 +170,17 @@ pub(super) fn environment(
                 .unwrap_or_default();
             let text = format!("{name} in the environment: there is no flag --{flag}{meant}");
             return Err(Failure::usage(text));
-        };
-        if name.starts_with(&ours) && std::ptr::eq(owner, verb) {
-            layer.push(Found::new(arg, &[value.to_owned()], origin)?);
+        }
+        // A command's table is meant for all verbs below it that have the flag.
+        let arg = flags(verb).find(|arg| arg.get_long() == Some(flag.as_str()));
+        if let Some(arg) = arg.filter(|_| path.starts_with(table)) {
+            named.push((table.len(), Found::new(arg, &[value.to_owned()], origin)?));
+        }
+    }
+    named.sort_by(|(one, _), (other, _)| other.cmp(one));
+    for (_, found) in named {
+        if layer.iter().all(|known| known.id != found.id) {
+            layer.push(found);
         }
     }
     layer.sort_by(|one, other| one.flag.cmp(&other.flag));

@@ -54,6 +54,10 @@ fn a_file_says_what_the_command_line_leaves_open() {
     assert_eq!(completed("stallion probe", toml).unwrap(), ["--port=1", "--port=2"]);
     assert_eq!(completed("stallion lab run x", "[lab.run]\nout = \"y\"").unwrap(), ["--out=y"]);
     assert_eq!(completed("stallion drive", "[drive]\nverify = false").unwrap(), [""; 0]);
+    // What is meant for all verbs of one, unless that verb has its own.
+    let toml = "[lab]\nout = \"all\"\n[lab.run]\nout = \"one\"";
+    assert_eq!(completed("stallion lab run x", toml).unwrap(), ["--out=one"]);
+    assert_eq!(completed("stallion lab run x", "[lab]\nout = \"all\"").unwrap(), ["--out=all"]);
 }
 
 #[test]

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use stallion_fault::Parameters;
 use stallion_server::Target;
 use stallion_server::info::Info;
 
@@ -73,12 +72,7 @@ fn a_live_reshard_and_back_loses_nothing() {
     let run = drive(stack.port(), "16s");
     std::thread::sleep(Duration::from_secs(1));
     let to = format!("127.0.0.1:{}", stack.ports()[1]);
-    let parameters = Parameters {
-        slots: Some("0-999".to_owned()),
-        to: Some(to),
-        lasts: Some(Duration::from_millis(500)),
-        ..Parameters::default()
-    };
+    let parameters = [("slots", "0-999"), ("to", to.as_str()), ("for", "500ms")];
     let record = disturb(&stack.target(), "reshard", &parameters);
     for direction in ["there_slots_moved", "back_slots_moved"] {
         assert_eq!(record.detail[direction], 1_000, "{record:?}");
@@ -102,7 +96,7 @@ fn a_killed_primary_is_outlived() {
     // The client knows the cluster by another node than the one that dies.
     let run = drive(stack.ports()[1], "12s");
     std::thread::sleep(Duration::from_secs(2));
-    let record = disturb(&stack.target(), "kill-master", &Parameters::default());
+    let record = disturb(&stack.target(), "kill-primary", &[]);
     let ended = run.end();
     ended.expect(0, &[]);
     let summary = ended.json();

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use stallion_fault::Parameters;
 use stallion_server::Target;
 use stallion_server::info::Info;
 use stallion_stack::Stack;
@@ -98,13 +97,9 @@ fn nothing_is_lost_while_slots_move(stack: &Stack) {
     for more in [&["--mix", "mget:4=1,mset:4=1"][..], &["--mix", "get=1,set=1", "--tx", "3"]] {
         let run = start(stack, &[more, &["--duration", "6s"]].concat());
         std::thread::sleep(Duration::from_millis(500));
-        let parameters = Parameters {
-            slots: Some("0-199".to_owned()),
-            to: Some(format!("127.0.0.1:{}", stack.ports()[1])),
-            lasts: Some(Duration::from_millis(100)),
-            ..Parameters::default()
-        };
-        disturb(&stack.target(), "reshard", &parameters);
+        let to = format!("127.0.0.1:{}", stack.ports()[1]);
+        let arguments = [("slots", "0-199"), ("to", &to), ("for", "100ms")];
+        disturb(&stack.target(), "reshard", &arguments);
         let summary = run.end().all_answered();
         assert!(summary["redirects"]["moved"].as_u64() > Some(0), "{summary:#}");
     }

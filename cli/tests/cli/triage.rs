@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use redis::{Connection, Pipeline, RedisResult, Value};
 use serde_json::Value as Json;
-use stallion_fault::{self as fault, Endpoint, Parameters};
+use stallion_fault::{self as fault, Endpoint};
 use stallion_server::Target;
-use stallion_server::ask::{cluster_nodes, set_config};
+use stallion_server::ask::cluster_nodes;
+use stallion_server::ask::set_config;
 use stallion_server::info::Info;
 use stallion_stack::{Interrupt, Placement, Stack};
 use stallion_stack::{Registry, StackKind, StackPlan};
@@ -318,14 +319,10 @@ fn a_degraded_cluster_is_named() {
 /// Moves slots as an operator would.
 fn reshard(target: &Target, slots: &str, to: &Target, interrupt: &Interrupt) -> String {
     let (host, port) = to.place();
-    let parameters = Parameters {
-        slots: Some(slots.to_owned()),
-        to: Some(format!("{host}:{port}")),
-        ..Parameters::default()
-    };
-    let mut site = Endpoint::connect(target, interrupt, true).unwrap();
-    let action = fault::find("reshard").unwrap();
-    fault::perform(action, &mut site, &parameters).unwrap().outcome
+    let to = format!("{host}:{port}");
+    let mut endpoint = Endpoint::connect(target, interrupt, true).unwrap();
+    let reshard = fault::find("reshard").unwrap().read([("slots", slots), ("to", &to)]).unwrap();
+    reshard.perform(&mut endpoint).unwrap().outcome
 }
 
 #[test]

@@ -3,14 +3,15 @@
 use super::say::{count, list, percent, time, times, values};
 use crate::data::{Data, PointData};
 
-const KIND: &str = "chaos.0.kind";
-const KEYS: &str = "chaos.0.keys";
+const METHOD: [&str; 2] = ["method", "kind"];
+const KEYS: [&str; 1] = ["keys"];
 
 pub(super) fn tell(data: &Data) -> Vec<String> {
     let mut told = Vec::new();
-    for keys in values(data, KEYS) {
+    let swept = data.points.first().map_or("", |point| point.setting(&KEYS));
+    for keys in values(data, swept) {
         let points: Vec<&PointData> =
-            data.points.iter().filter(|point| point.word(KEYS) == keys).collect();
+            data.points.iter().filter(|point| point.word(swept) == keys).collect();
         let fastest = points.iter().filter_map(|point| rate(point)).fold(0.0, f64::max);
         told.extend(points.iter().filter_map(|point| one(point, &keys, fastest)));
         told.extend(safe(&points, &keys));
@@ -31,7 +32,7 @@ fn one(point: &PointData, keys: &str, fastest: f64) -> Option<String> {
     let what = if keys == "1" { "one counter".to_owned() } else { format!("{keys} counters") };
     let mut text = format!(
         "{} on {what}: {} additions/s ({} of the fastest), p99 {}",
-        point.word(KIND),
+        point.word(point.setting(&METHOD)),
         count(rate(point)?),
         percent(rate(point)? / fastest),
         time(figure(point, "p99_us")?)
@@ -64,11 +65,12 @@ fn safe(points: &[&PointData], keys: &str) -> Option<String> {
         .collect();
     safe.sort_by(|one, other| other.1.total_cmp(&one.1));
     let ((_, best), (slowest, worst)) = (safe.first()?, safe.last()?);
-    let names: Vec<String> = safe.iter().map(|(point, _)| point.word(KIND)).collect();
+    let names: Vec<String> =
+        safe.iter().map(|(point, _)| point.word(point.setting(&METHOD))).collect();
     Some(format!(
         "Nothing is lost on {keys} by {}, the fastest first; {} is {} as fast as {}.",
         list(&names),
-        slowest.word(KIND),
+        slowest.word(slowest.setting(&METHOD)),
         times(*worst, *best),
         names.first()?
     ))

@@ -4,7 +4,7 @@ use super::say::{count, percent, published, time, values};
 use crate::data::{Data, PointData};
 use crate::sweep::CASE;
 
-const KEYS: &str = "chaos.0.keys";
+const KEYS: [&str; 1] = ["keys"];
 
 pub(super) fn tell(data: &Data) -> Vec<String> {
     let mut told: Vec<String> =
@@ -41,7 +41,9 @@ fn loss(data: &Data, case: &str) -> Option<String> {
     let mut points: Vec<&PointData> =
         data.points.iter().filter(|point| point.word(CASE) == case).collect();
     points.sort_by(|one, other| {
-        one.number(KEYS).unwrap_or(0.0).total_cmp(&other.number(KEYS).unwrap_or(0.0))
+        one.number(one.setting(&KEYS))
+            .unwrap_or(0.0)
+            .total_cmp(&other.number(other.setting(&KEYS)).unwrap_or(0.0))
     });
     let (first, last) = (points.first()?, points.last()?);
     let (lost, all) = (figure(last, "lost")?, figure(last, "acknowledged")?);
@@ -59,8 +61,8 @@ fn loss(data: &Data, case: &str) -> Option<String> {
         count(all),
         percent(lost / all.max(1.0)),
         time(figure(first, "restart_ms")? * 1e3),
-        count(first.number(KEYS)?),
+        count(first.number(first.setting(&KEYS))?),
         time(figure(last, "restart_ms")? * 1e3),
-        count(last.number(KEYS)?)
+        count(last.number(last.setting(&KEYS))?)
     ))
 }

@@ -4,7 +4,7 @@ use super::say::{bytes, count, list, percent, published, time, values};
 use crate::data::{Data, PointData};
 use crate::sweep::CASE;
 
-const SHARE: &str = "chaos.0.memory";
+const SHARE: [&str; 1] = ["memory"];
 /// What is loaded is newer than this share of the known snapshot's age: it is another snapshot.
 const ORPHAN: f64 = 0.7;
 
@@ -33,7 +33,7 @@ pub(super) fn tell(data: &Data) -> Vec<String> {
     told.extend(refusals(data));
     told.extend(checked(data));
     told.extend(CLAIMS.iter().filter_map(|(share, claim)| {
-        let points = data.points.iter().filter(|point| point.word(SHARE) == *share);
+        let points = data.points.iter().filter(|point| point.word(point.setting(&SHARE)) == *share);
         let runs = points.filter_map(|point| {
             let alive = figure(point, "server_killed")? == 0.0;
             // A child that was refused or failed says nothing of what one that saves needs.
@@ -59,7 +59,9 @@ fn fates(data: &Data, case: &str) -> Option<String> {
         .points
         .iter()
         .filter(|point| point.word(CASE) == case)
-        .filter_map(|point| Some(format!("at {} {}", point.word(SHARE), fate(point)?)))
+        .filter_map(|point| {
+            Some(format!("at {} {}", point.word(point.setting(&SHARE)), fate(point)?))
+        })
         .collect();
     (!fates.is_empty()).then(|| format!("{case}: {}.", list(&fates)))
 }
@@ -108,7 +110,7 @@ fn death(point: &PointData) -> Option<String> {
          acknowledged {} before the last, the last snapshot that the server knew was {} old{orphan}, and it is \
          back after {}.",
         point.word(CASE),
-        point.word(SHARE),
+        point.word(point.setting(&SHARE)),
         bytes(figure(point, "limit_bytes")?),
         count(lost),
         count(all),

@@ -13,7 +13,7 @@ fn one(point: &PointData) -> Option<String> {
         "{}, crash {} after the cut: {} writes were acknowledged ({}/s before the cut), {} of them are \
          lost",
         point.word("case"),
-        point.word("chaos.0.delay"),
+        point.word(point.setting(&["behind", "delay"])),
         count(figure("acknowledged")?),
         count(figure("acknowledged_per_s")?),
         count(figure("lost_acknowledged")?)

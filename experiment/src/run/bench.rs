@@ -71,7 +71,7 @@ impl Bench {
     #[must_use]
     pub fn fits(&self, scenario: &Scenario) -> bool {
         let theirs = matches!(self.servers, Servers::Theirs(..));
-        let same = self.plan == scenario.stack && scenario.chaos.is_empty();
+        let same = self.plan == scenario.stack && scenario.injections().is_empty();
         theirs || (same && self.loaded.as_ref().is_some_and(|load| *load == scenario.load))
     }
 

@@ -1,4 +1,4 @@
-//! The chaos of a scenario, each action at its time, recorded in one timeline.
+//! The faults and tasks of a scenario, each at its time, recorded in one timeline.
 
 use std::io;
 use std::sync::mpsc;
@@ -9,8 +9,8 @@ use stallion_server::Target;
 use stallion_timeline::Chaos;
 use stallion_timeline::clock::monotonic_ns;
 
-use crate::scenario::ChaosPlan;
-use stallion_fault::{self as fault, Endpoint, FaultError};
+use crate::scenario::FaultPlan;
+use stallion_fault::{Endpoint, FaultError};
 use stallion_stack::interrupt::Interrupt;
 use stallion_stack::{Links, Relay};
 
@@ -36,7 +36,7 @@ pub(super) struct Schedule<'a> {
 /// Does everything at its time; each action has a thread, so that one may outlast the next one's
 /// begin. `tell` hears of each when it is over. Ends when all have ended.
 pub(super) fn disturb(
-    plans: &[ChaosPlan],
+    plans: &[&FaultPlan],
     schedule: &Schedule<'_>,
     mut tell: impl FnMut(Chaos) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -61,8 +61,13 @@ pub(super) fn disturb(
 }
 
 impl Schedule<'_> {
+    fn address_of(&self, name: &str) -> Option<String> {
+        let place = self.places.iter().find(|(place, _)| place == name);
+        place.map(|(_, address)| address.clone())
+    }
+
     /// Waits for an action's time and does it; none when the run was over before.
-    fn act(&self, plan: &ChaosPlan) -> Option<Chaos> {
+    fn act(&self, plan: &FaultPlan) -> Option<Chaos> {
         let after_ns = u64::try_from(plan.start().as_nanos()).unwrap_or(u64::MAX);
         let due_ns = self.start_ns.saturating_add(after_ns);
         let left = Duration::from_nanos(due_ns.saturating_sub(monotonic_ns()));
@@ -70,25 +75,19 @@ impl Schedule<'_> {
             return None;
         }
         let begin_ns = monotonic_ns();
-        let name = plan.action.as_ref();
         let refused = |error: FaultError| Chaos {
-            action: name.clone(),
+            action: plan.action.as_ref().clone(),
             target: self.target.to_string(),
             begin_ns,
             end_ns: monotonic_ns(),
             outcome: error.to_string(),
             detail: serde_json::Value::Null,
         };
-        let record = fault::find(name).and_then(|action| {
+        let record = plan.injection(|name| self.address_of(name)).and_then(|injection| {
             let mut endpoint = Endpoint::connect(self.target, self.interrupt, self.allow_foreign)?;
             endpoint.relay.clone_from(&self.relay);
-            let mut parameters = plan.parameters();
             endpoint.links.clone_from(self.links);
-            let named = self.places.iter().find(|(name, _)| parameters.to.as_ref() == Some(name));
-            if let Some((_, address)) = named {
-                parameters.to = Some(address.clone());
-            }
-            fault::perform(action, &mut endpoint, &parameters)
+            injection.perform(&mut endpoint)
         });
         Some(record.unwrap_or_else(refused))
     }

@@ -6,7 +6,7 @@ use stallion_server::duration;
 use toml::Spanned;
 
 use super::claim::Claim;
-use super::{FINDINGS, Rate, Scenario};
+use super::{FINDINGS, FaultPlan, Rate, Scenario};
 use stallion_fault as fault;
 
 /// A field whose value makes no sense; `at` is its place in the text, in bytes.
@@ -23,12 +23,13 @@ pub(super) fn check(scenario: &mut Scenario) -> Result<(), Wrong> {
         phase.start = time_within(&phase.at, whole, "phase.at")?;
     }
     for plan in &mut scenario.chaos {
-        plan.start = time_within(&plan.at, whole, "chaos.at")?;
-        let name = plan.action.as_ref();
-        let action =
-            fault::find(name).map_err(|e| wrong(&plan.action, "chaos.action", &e.to_string()))?;
-        fault::check(action, &plan.parameters())
-            .map_err(|error| wrong(&plan.action, "chaos.action", &error.to_string()))?;
+        planned(plan, whole, "chaos")?;
+    }
+    for plan in &mut scenario.tasks {
+        if !planned(plan, whole, "task")?.is_task {
+            let text = "it is a fault: write it as [[chaos]]";
+            return Err(wrong(&plan.action, "task.action", text));
+        }
     }
     let claims = scenario.claims.iter().map(|plan| (&plan.holds, "claim.holds"));
     let published = scenario.published.iter().map(|plan| (&plan.holds, "published.holds"));
@@ -45,6 +46,21 @@ pub(super) fn check(scenario: &mut Scenario) -> Result<(), Wrong> {
         return Err(Wrong { at: 0, field: "drive.rate".to_owned(), text: text.to_owned() });
     }
     Ok(())
+}
+
+/// Checks a fault or task, and resolves its time.
+fn planned(
+    plan: &mut FaultPlan,
+    whole: Duration,
+    table: &str,
+) -> Result<&'static fault::Kind, Wrong> {
+    plan.start = time_within(&plan.at, whole, &format!("{table}.at"))?;
+    // Which servers have a name shows when they run.
+    let read = plan.injection(|name| (!name.contains(':')).then(|| "127.0.0.1:1".to_owned()));
+    let told = |error: fault::FaultError| {
+        wrong(&plan.action, &format!("{table}.action"), &error.to_string())
+    };
+    Ok(read.map_err(told)?.kind())
 }
 
 fn is_known(finding: &str) -> bool {

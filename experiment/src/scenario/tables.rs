@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
-use stallion_server::duration;
 use toml::Spanned;
 
 use super::rate::Rate;
-use stallion_fault::Parameters;
+use stallion_server::duration;
 
 /// Longer runs than this are a slip of the pen.
 const LONGEST_RUN: Duration = Duration::from_secs(24 * 3600);
@@ -127,58 +126,6 @@ pub struct PhasePlan {
     pub(super) start: Duration,
 }
 
-/// A disturbance: `[[chaos]]`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ChaosPlan {
-    /// Its time, from the end of the warm-up.
-    #[schemars(with = "String")]
-    pub at: Spanned<String>,
-    /// The action's name, as `stallion chaos --action` takes it.
-    #[schemars(with = "String")]
-    pub action: Spanned<String>,
-    /// How long it lasts.
-    #[serde(default, rename = "for", deserialize_with = "duration::optional::deserialize")]
-    #[schemars(with = "Option<String>")]
-    pub lasts: Option<Duration>,
-    /// A word that the action knows, such as one of redis.conf.
-    #[serde(default)]
-    pub policy: Option<String>,
-    /// Elements of the big key it makes.
-    #[serde(default)]
-    pub fields: Option<u64>,
-    /// Which command on which kind of big key, as `lrange`.
-    #[serde(default)]
-    pub kind: Option<String>,
-    /// Keys that it makes.
-    #[serde(default)]
-    pub keys: Option<u64>,
-    /// Connections that it opens, or processes that it starts.
-    #[serde(default)]
-    pub count: Option<u64>,
-    /// A limit of memory, as `100mb`, or as a share of what is used, `80%`.
-    #[serde(default)]
-    pub memory: Option<String>,
-    /// Slots of a cluster that it moves, as `0-999`.
-    #[serde(default)]
-    pub slots: Option<String>,
-    /// A node, as `host:port`.
-    #[serde(default)]
-    pub to: Option<String>,
-    /// How much later packets arrive.
-    #[serde(default, deserialize_with = "duration::optional::deserialize")]
-    #[schemars(with = "Option<String>")]
-    pub delay: Option<Duration>,
-    /// Share of the packets that is lost, 0 to 1.
-    #[serde(default)]
-    pub loss: Option<f64>,
-    /// The network device that it acts on.
-    #[serde(default)]
-    pub device: Option<String>,
-    #[serde(skip)]
-    pub(super) start: Duration,
-}
-
 /// How `--quick` shortens a scenario that has no `[small]` table: `[quick]`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -200,33 +147,6 @@ impl PhasePlan {
     #[must_use]
     pub fn start(&self) -> Duration {
         self.start
-    }
-}
-
-impl ChaosPlan {
-    /// Its time, from the end of the warm-up.
-    #[must_use]
-    pub fn start(&self) -> Duration {
-        self.start
-    }
-
-    /// What the action is told.
-    #[must_use]
-    pub fn parameters(&self) -> Parameters {
-        Parameters {
-            lasts: self.lasts,
-            policy: self.policy.clone(),
-            fields: self.fields,
-            kind: self.kind.clone(),
-            keys: self.keys,
-            count: self.count,
-            memory: self.memory.clone(),
-            slots: self.slots.clone(),
-            to: self.to.clone(),
-            delay: self.delay,
-            loss: self.loss,
-            device: self.device.clone(),
-        }
     }
 }
 

@@ -43,7 +43,7 @@ fn every_embedded_scenario_is_good_and_named_for_its_file() {
             let sweep = sweep::read(name, text, scale, &[]).unwrap();
             assert!(!sweep.points.is_empty());
         }
-        let last = scenario.chaos.iter().map(|chaos| chaos.start()).max();
+        let last = scenario.injections().iter().map(|plan| plan.start()).max();
         assert!(last.unwrap_or_default() < scenario.drive.duration);
     }
 }
@@ -57,7 +57,7 @@ fn quick_shortens_everything_by_its_table() {
     assert_eq!(quick.drive.duration, Duration::from_secs(1));
     assert_eq!(quick.phases[0].start(), Duration::from_millis(500));
     assert_eq!(quick.chaos[0].start(), Duration::from_millis(400));
-    assert_eq!(quick.chaos[0].parameters().lasts, Some(Duration::from_millis(50)));
+    assert_eq!(quick.chaos[0].argument("for").as_deref(), Some("50ms"));
 }
 
 #[test]

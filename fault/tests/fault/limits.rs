@@ -1,39 +1,30 @@
 //! Disturbances that show a server's limits: what entries weigh, and what a crash loses.
 
 use std::thread;
-use std::time::Duration;
 
-use stallion_fault::{self as fault, Endpoint, Parameters};
+use stallion_fault::Endpoint;
 use stallion_server::ask::set_config;
 use stallion_server::info::Info;
 use stallion_stack::StackPlan;
 use stallion_stack::{Interrupt, Stack};
 
 use crate::common::{eventually, registry};
-use crate::faults::{KEYS, perform, stack_with_keys};
+use crate::faults::{KEYS, injection, perform, stack_with_keys};
 
 #[test]
 fn entries_weigh_what_their_form_makes_of_them() {
     let (_folder, registry, _) = registry();
     let (stack, mut connection) = stack_with_keys(&registry, &StackPlan::default());
     let weigh = |form: &str| {
-        let parameters = Parameters {
-            keys: Some(20_000),
-            policy: Some(form.to_owned()),
-            ..Parameters::default()
-        };
-        let record = perform(&stack, "weigh", &parameters);
+        let parameters = [("entries", "20000"), ("form", form)];
+        let record = perform(&stack, "memory-footprint", &parameters);
         record.detail["bytes_per_entry"].as_f64().unwrap()
     };
     let order = ["plain", "one-hash", "short", "hash-100", "flag-bitmap"].map(weigh);
     assert!(order.is_sorted_by(|one, other| one > other), "{order:?}");
     assert!(weigh("score-zset") > 10.0 * weigh("score-packed"));
-    let parameters = Parameters {
-        keys: Some(20_000),
-        policy: Some("to-buckets".to_owned()),
-        ..Parameters::default()
-    };
-    let record = perform(&stack, "weigh", &parameters);
+    let parameters = [("entries", "20000"), ("form", "to-buckets")];
+    let record = perform(&stack, "memory-footprint", &parameters);
     assert!(
         record.detail["apart_bytes_per_entry"].as_f64() < record.detail["bytes_per_entry"].as_f64()
     );
@@ -48,13 +39,8 @@ fn a_crash_loses_what_no_file_has() {
         let (_folder, registry, _) = registry();
         let plan = StackPlan { appendonly, ..StackPlan::default() };
         let (stack, _connection) = stack_with_keys(&registry, &plan);
-        let parameters = Parameters {
-            kind: Some("crash".to_owned()),
-            policy: Some(policy.to_owned()),
-            keys: Some(2_000),
-            lasts: Some(Duration::from_millis(300)),
-            ..Parameters::default()
-        };
+        let parameters =
+            [("event", "crash"), ("guard", policy), ("keys", "2000"), ("for", "300ms")];
         let record = perform(&stack, "guard-rail", &parameters);
         assert_eq!(record.outcome, "ok", "{record:?}");
         let count = |name: &str| record.detail[name].as_u64().unwrap();
@@ -80,16 +66,10 @@ fn an_interrupted_crash_leaves_a_server_without_its_keys() {
     let (stack, mut connection) = stack_with_keys(&registry, &StackPlan::default());
     let interrupt = Interrupt::new();
     let mut endpoint = Endpoint::connect(&stack.target(), &interrupt, true).unwrap();
-    let parameters = Parameters {
-        kind: Some("crash".to_owned()),
-        keys: Some(2_000),
-        lasts: Some(Duration::from_millis(300)),
-        ..Parameters::default()
-    };
+    let parameters = [("event", "crash"), ("keys", "2000"), ("for", "300ms")];
     let record = thread::scope(|scope| {
-        let action = fault::find("guard-rail").unwrap();
-        let actor =
-            scope.spawn(move || fault::perform(action, &mut endpoint, &parameters).unwrap());
+        let task = injection("guard-rail", &parameters);
+        let actor = scope.spawn(move || task.perform(&mut endpoint).unwrap());
         eventually("it is dead", || redis::cmd("PING").query::<()>(&mut connection).is_err());
         interrupt.raise();
         actor.join().unwrap()
@@ -113,13 +93,7 @@ fn a_refused_child_is_no_death() {
     // Five seconds of a child beside which there is no other.
     set_config(&mut connection, "rdb-key-save-delay", "500").unwrap();
     let () = redis::cmd("BGREWRITEAOF").query(&mut connection).unwrap();
-    let parameters = Parameters {
-        kind: Some("bgsave".to_owned()),
-        policy: Some("fresh".to_owned()),
-        keys: Some(1_000),
-        lasts: Some(Duration::from_millis(100)),
-        ..Parameters::default()
-    };
+    let parameters = [("event", "bgsave"), ("guard", "fresh"), ("keys", "1000"), ("for", "100ms")];
     let record = perform(&stack, "guard-rail", &parameters);
     assert_eq!(record.detail["child_failed"], 1, "{record:?}");
     assert_eq!(record.detail["server_killed"], 0, "{record:?}");

@@ -1,18 +1,17 @@
 //! What the scenarios of patterns rest on: servers that crash, are alone or behind, and a count of what
 //! that loses.
 
-use std::time::Duration;
-
 use crate::common::{registry, start};
-use stallion_fault::{self as fault, Endpoint, Parameters};
+use crate::faults::injection;
+use stallion_fault::Endpoint;
 use stallion_stack::{Interrupt, Stack};
 use stallion_stack::{StackKind, StackPlan};
 use stallion_timeline::Chaos;
 
-fn perform(stack: &Stack, name: &str, parameters: &Parameters) -> Chaos {
+fn perform(stack: &Stack, name: &str, arguments: &[(&str, &str)]) -> Chaos {
     let mut endpoint = Endpoint::connect(&stack.target(), &Interrupt::new(), true).unwrap();
     endpoint.links = stack.links().clone();
-    let record = fault::perform(fault::find(name).unwrap(), &mut endpoint, parameters).unwrap();
+    let record = injection(name, arguments).perform(&mut endpoint).unwrap();
     assert_eq!(record.outcome, "ok", "{record:?}");
     record
 }
@@ -21,35 +20,26 @@ fn number(record: &Chaos, name: &str) -> f64 {
     record.detail[name].as_f64().unwrap_or_else(|| panic!("no {name} in {record:?}"))
 }
 
-fn policy(word: &str) -> Parameters {
-    Parameters { policy: Some(word.to_owned()), ..Parameters::default() }
-}
-
 #[test]
 fn a_server_comes_back_with_its_snapshot_or_empty() {
     let (_folder, registry, _) = registry();
     let stack = start(&StackPlan::default(), &registry);
     let mut connection = stack.target().connect().unwrap();
     let () = redis::cmd("DEBUG").arg("POPULATE").arg(5_000).query(&mut connection).unwrap();
-    let warm = perform(&stack, "restart", &policy("snapshot"));
+    let warm = perform(&stack, "restart", &[("data", "snapshot")]);
     assert_eq!((number(&warm, "keys_before"), number(&warm, "keys_after")), (5_000.0, 5_000.0));
     assert!(number(&warm, "down_ms") > 0.0);
     std::fs::remove_file(stack.folder().join("dump.rdb")).unwrap();
-    let cold = perform(&stack, "restart", &policy("empty"));
+    let cold = perform(&stack, "restart", &[("data", "empty")]);
     assert_eq!((number(&cold, "keys_before"), number(&cold, "keys_after")), (5_000.0, 0.0));
 }
 
 #[test]
-fn who_reads_changes_and_writes_loses_and_who_watches_does_not() {
+fn a_client_that_reads_changes_and_writes_loses_and_one_that_watches_does_not() {
     let (_folder, registry, _) = registry();
     let stack = start(&StackPlan::default(), &registry);
     let contend = |kind: &str| {
-        let parameters = Parameters {
-            kind: Some(kind.to_owned()),
-            count: Some(6),
-            lasts: Some(Duration::from_millis(400)),
-            ..Parameters::default()
-        };
+        let parameters = [("method", kind), ("clients", "6"), ("for", "400ms")];
         perform(&stack, "contend", &parameters)
     };
     for kind in ["incr", "multi-incr", "watch", "evalsha"] {
@@ -73,14 +63,9 @@ fn scripts_of_others_are_not_flushed() {
     let digest: String = script.arg("LOAD").arg("return 1").query(&mut connection).unwrap();
     // The stacks of tests are not in the user's registry, and count as foreign.
     let mut endpoint = Endpoint::connect(&stack.target(), &Interrupt::new(), false).unwrap();
-    let contend = fault::find("contend").unwrap();
     let mut outcome = |kind: &str| {
-        let parameters = Parameters {
-            kind: Some(kind.to_owned()),
-            lasts: Some(Duration::from_millis(100)),
-            ..Parameters::default()
-        };
-        fault::perform(contend, &mut endpoint, &parameters).unwrap().outcome
+        let parameters = [("method", kind), ("for", "100ms")];
+        injection("contend", &parameters).perform(&mut endpoint).unwrap().outcome
     };
     let refused = outcome("evalsha");
     assert!(refused.contains("--allow-foreign"), "{refused}");
@@ -92,11 +77,9 @@ fn scripts_of_others_are_not_flushed() {
 fn a_long_script_holds_all_up_until_it_is_killed() {
     let (_folder, registry, _) = registry();
     let stack = start(&StackPlan::default(), &registry);
-    let lasts = Some(Duration::from_millis(100));
-    let left = perform(&stack, "long-script", &Parameters { lasts, ..Parameters::default() });
+    let left = perform(&stack, "long-script", &[("for", "100ms")]);
     assert!(number(&left, "slowlog_us") > 20_000.0, "{left:?}");
-    let lasts = Some(Duration::from_secs(30));
-    let killed = perform(&stack, "long-script", &Parameters { lasts, ..policy("killed") });
+    let killed = perform(&stack, "long-script", &[("for", "30s"), ("end", "killed")]);
     assert_eq!(number(&killed, "killed"), 1.0, "{killed:?}");
     assert!(number(&killed, "script_ms") < 20_000.0, "{killed:?}");
 }
@@ -108,11 +91,7 @@ fn what_a_failover_loses_is_what_the_replica_was_behind() {
         StackPlan { kind: StackKind::Replicated, replicas: 1, relay: true, ..StackPlan::default() };
     for (word, loses) in [("none", true), ("wait", false)] {
         let stack = start(&plan, &registry);
-        let parameters = Parameters {
-            lasts: Some(Duration::from_millis(300)),
-            delay: Some(Duration::from_millis(300)),
-            ..policy(word)
-        };
+        let parameters = [("for", "300ms"), ("behind", "300ms"), ("safety", word)];
         let record = perform(&stack, "lose-primary", &parameters);
         assert!(number(&record, "acknowledged") > 0.0, "{record:?}");
         assert_eq!(number(&record, "lost_acknowledged") > 0.0, loses, "{record:?}");
@@ -130,8 +109,7 @@ fn replicas_of_replicas_have_every_mark_in_the_end() {
     let plan =
         StackPlan { kind: StackKind::Replicated, replicas: 2, chain: true, ..StackPlan::default() };
     let stack = start(&plan, &registry);
-    let lasts = Some(Duration::from_millis(500));
-    let record = perform(&stack, "replica-lag", &Parameters { lasts, ..Parameters::default() });
+    let record = perform(&stack, "replica-lag", &[("for", "500ms")]);
     assert_eq!(number(&record, "replicas"), 2.0);
     for depth in ["depth_1", "depth_2"] {
         let figures = &record.detail[depth];
@@ -141,7 +119,7 @@ fn replicas_of_replicas_have_every_mark_in_the_end() {
 }
 
 #[test]
-fn what_a_lonely_master_takes_is_lost_when_it_is_back() {
+fn what_an_isolated_primary_takes_is_lost_when_it_is_back() {
     let (_folder, registry, _) = registry();
     let plan = StackPlan {
         kind: StackKind::Cluster,
@@ -150,8 +128,7 @@ fn what_a_lonely_master_takes_is_lost_when_it_is_back() {
         ..StackPlan::default()
     };
     let stack = start(&plan, &registry);
-    let lasts = Some(Duration::from_secs(6));
-    let record = perform(&stack, "partition", &Parameters { lasts, ..Parameters::default() });
+    let record = perform(&stack, "partition", &[("for", "6s")]);
     assert!(number(&record, "alone_acknowledged") > 0.0, "{record:?}");
     assert_eq!(number(&record, "alone_lost"), number(&record, "alone_acknowledged"), "{record:?}");
     assert!(number(&record, "alone_refused") > 0.0, "it stopped to accept writes: {record:?}");
@@ -169,8 +146,8 @@ fn a_proxy_breaks_what_it_does_not_know() {
     let plan =
         StackPlan { kind: StackKind::Ring, primaries: 2, proxy: true, ..StackPlan::default() };
     let stack = start(&plan, &registry);
-    let to = stack.proxy_port().map(|port| format!("127.0.0.1:{port}"));
-    let record = perform(&stack, "try-commands", &Parameters { to, ..Parameters::default() });
+    let to = format!("127.0.0.1:{}", stack.proxy_port().unwrap());
+    let record = perform(&stack, "try-commands", &[("to", &to)]);
     let breaks = record.detail["breaks"].as_str().unwrap();
     let works = record.detail["works"].as_str().unwrap();
     for command in ["MULTI", "BLPOP", "SUBSCRIBE"] {

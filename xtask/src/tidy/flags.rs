@@ -41,7 +41,7 @@ fn documents(tree: &Tree) -> impl Iterator<Item = &File> {
 /// One command line of a document.
 #[derive(Debug, PartialEq, Eq)]
 struct Typed {
-    /// The verb, and for `lab` its own verb.
+    /// The verb, and for those that have verbs below them one of these.
     verb: Vec<String>,
     flags: Vec<String>,
 }
@@ -75,7 +75,7 @@ fn typed(line: &str) -> Option<Typed> {
     let mut verb = Vec::new();
     while let Some(word) = words.next_if(|word| !word.starts_with('-')) {
         verb.push(word.to_owned());
-        if word != "lab" {
+        if !["lab", "chaos"].contains(&word) {
             break;
         }
     }

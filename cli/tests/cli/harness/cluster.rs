@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stallion_fault::{self as fault, Endpoint, Parameters};
+use stallion_fault::{self as fault, Endpoint};
 use stallion_server::Target;
 use stallion_stack::{Interrupt, Placement, Stack};
 use stallion_stack::{Registry, StackKind, StackPlan};
@@ -27,9 +27,10 @@ pub(crate) fn cluster(folder: &Path, replicas: u16, keys: &str) -> Stack {
 }
 
 /// Does to it what `stallion chaos` does, which must work.
-pub(crate) fn disturb(target: &Target, name: &str, parameters: &Parameters) -> Chaos {
-    let mut site = Endpoint::connect(target, &Interrupt::new(), true).unwrap();
-    let record = fault::perform(fault::find(name).unwrap(), &mut site, parameters).unwrap();
+pub(crate) fn disturb(target: &Target, name: &str, arguments: &[(&str, &str)]) -> Chaos {
+    let mut endpoint = Endpoint::connect(target, &Interrupt::new(), true).unwrap();
+    let injection = fault::find(name).unwrap().read(arguments.iter().copied()).unwrap();
+    let record = injection.perform(&mut endpoint).unwrap();
     assert_eq!(record.outcome, "ok", "{record:?}");
     record
 }
