@@ -73,45 +73,64 @@ pub(crate) use say::{doubt, verdict};
 use crate::data::Data;
 use crate::scenario::Scenario;
 
+/// What makes sentences of data, by the name that a scenario's `finding` has.
+const FINDINGS: [(&str, fn(&Data) -> Vec<String>); 32] = [
+    ("ceiling", ceiling::tell),
+    ("pipelining", pipelining::tell),
+    ("hot-key", hot_key::tell),
+    ("eviction", eviction::tell),
+    ("fsync", fsync::tell),
+    ("fork", fork::tell),
+    ("big-key", big_key::tell),
+    ("reshard", reshard::tell),
+    ("expiry", expiry::tell),
+    ("stampede", stampede::tell),
+    ("cold-start", cold_start::tell),
+    ("pool", pool::tell),
+    ("churn", churn::tell),
+    ("connections", connections::tell),
+    ("client-cache", client_cache::tell),
+    ("atomicity", atomicity::tell),
+    ("long-script", long_script::tell),
+    ("proxy", proxy::tell),
+    ("growth", growth::tell),
+    ("growth-live", growth_live::tell),
+    ("sharding", sharding::tell),
+    ("failover-timeout", failover_timeout::tell),
+    ("partition", partition::tell),
+    ("replica-reads", replica_reads::tell),
+    ("replica-lag", replica_lag::tell),
+    ("resync", resync::tell),
+    ("lost-writes", lost_writes::tell),
+    ("memory", memory::tell),
+    ("guard-rail", guard_rail::tell),
+    ("durability", durability::tell),
+    ("io-threads", io_threads::tell),
+    ("vertical", vertical::tell),
+];
+
 /// The sentences of a scenario's finding.
 #[must_use]
 pub fn sentences(scenario: &Scenario, data: &Data) -> Vec<String> {
     let name = scenario.finding.as_ref().map(|name| name.as_ref().as_str());
-    let mut told = match name {
-        Some("ceiling") => ceiling::tell(data),
-        Some("pipelining") => pipelining::tell(data),
-        Some("hot-key") => hot_key::tell(data),
-        Some("eviction") => eviction::tell(data),
-        Some("fsync") => fsync::tell(data),
-        Some("fork") => fork::tell(data),
-        Some("big-key") => big_key::tell(data),
-        Some("reshard") => reshard::tell(data),
-        Some("expiry") => expiry::tell(data),
-        Some("stampede") => stampede::tell(data),
-        Some("cold-start") => cold_start::tell(data),
-        Some("pool") => pool::tell(data),
-        Some("churn") => churn::tell(data),
-        Some("connections") => connections::tell(data),
-        Some("client-cache") => client_cache::tell(data),
-        Some("atomicity") => atomicity::tell(data),
-        Some("long-script") => long_script::tell(data),
-        Some("proxy") => proxy::tell(data),
-        Some("growth") => growth::tell(data),
-        Some("growth-live") => growth_live::tell(data),
-        Some("sharding") => sharding::tell(data),
-        Some("failover-timeout") => failover_timeout::tell(data),
-        Some("partition") => partition::tell(data),
-        Some("replica-reads") => replica_reads::tell(data),
-        Some("replica-lag") => replica_lag::tell(data),
-        Some("resync") => resync::tell(data),
-        Some("lost-writes") => lost_writes::tell(data),
-        Some("memory") => memory::tell(data),
-        Some("guard-rail") => guard_rail::tell(data),
-        Some("durability") => durability::tell(data),
-        Some("io-threads") => io_threads::tell(data),
-        Some("vertical") => vertical::tell(data),
-        _ => general::tell(scenario, data),
-    };
+    let own = FINDINGS.iter().find(|(finding, _)| Some(*finding) == name);
+    let mut told = own.map_or_else(|| general::tell(scenario, data), |(_, tell)| tell(data));
     told.extend(general::doubts(data));
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_finding_is_that_of_a_scenario_and_no_scenario_has_another() {
+        let mut named: Vec<&str> = crate::scenario::findings().collect();
+        let mut told: Vec<&str> = FINDINGS.iter().map(|(name, _)| *name).collect();
+        for all in [&mut named, &mut told] {
+            all.sort_unstable();
+            all.dedup();
+        }
+        assert_eq!(named, told);
+    }
 }

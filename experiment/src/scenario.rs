@@ -31,47 +31,16 @@ pub use self::rate::Rate;
 pub use self::tables::{DrivePlan, LoadPlan, PhasePlan, ProbePlan, QuickPlan};
 use stallion_stack::StackPlan;
 
-/// The scenarios that every binary carries: name and text.
-pub const EMBEDDED: [(&str, &str); 35] = [
-    ("demo", include_str!("../scenarios/demo.toml")),
-    ("ceiling", include_str!("../scenarios/ceiling.toml")),
-    ("pipelining", include_str!("../scenarios/pipelining.toml")),
-    ("hot-key", include_str!("../scenarios/hot-key.toml")),
-    ("eviction", include_str!("../scenarios/eviction.toml")),
-    ("fsync", include_str!("../scenarios/fsync.toml")),
-    ("fork", include_str!("../scenarios/fork.toml")),
-    ("big-key", include_str!("../scenarios/big-key.toml")),
-    ("live-reshard", include_str!("../scenarios/live-reshard.toml")),
-    ("expiry", include_str!("../scenarios/expiry.toml")),
-    ("stampede", include_str!("../scenarios/stampede.toml")),
-    ("cold-start", include_str!("../scenarios/cold-start.toml")),
-    ("pool", include_str!("../scenarios/pool.toml")),
-    ("churn", include_str!("../scenarios/churn.toml")),
-    ("connections", include_str!("../scenarios/connections.toml")),
-    ("client-cache", include_str!("../scenarios/client-cache.toml")),
-    ("atomicity", include_str!("../scenarios/atomicity.toml")),
-    ("long-script", include_str!("../scenarios/long-script.toml")),
-    ("proxy", include_str!("../scenarios/proxy.toml")),
-    ("growth", include_str!("../scenarios/growth.toml")),
-    ("growth-live", include_str!("../scenarios/growth-live.toml")),
-    ("sharding", include_str!("../scenarios/sharding.toml")),
-    ("failover-timeout", include_str!("../scenarios/failover-timeout.toml")),
-    ("partition", include_str!("../scenarios/partition.toml")),
-    ("replica-reads", include_str!("../scenarios/replica-reads.toml")),
-    ("replica-lag", include_str!("../scenarios/replica-lag.toml")),
-    ("resync", include_str!("../scenarios/resync.toml")),
-    ("lost-writes", include_str!("../scenarios/lost-writes.toml")),
-    ("memory", include_str!("../scenarios/memory.toml")),
-    ("guard-rail", include_str!("../scenarios/guard-rail.toml")),
-    ("durability", include_str!("../scenarios/durability.toml")),
-    ("io-threads", include_str!("../scenarios/io-threads.toml")),
-    ("vertical", include_str!("../scenarios/vertical.toml")),
-    ("reshard", include_str!("../scenarios/reshard.toml")),
-    ("failover", include_str!("../scenarios/failover.toml")),
-];
+/// Files of `experiment/scenarios/`, by their names.
+macro_rules! embedded {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../scenarios/", $name, ".toml")))),*]
+    };
+}
 
-/// What can make sentences of data, by name.
-pub const FINDINGS: [&str; 32] = [
+/// The scenarios that every binary carries: name and text. A new one is its file, and its name here.
+pub const EMBEDDED: [(&str, &str); 35] = embedded![
+    "demo",
     "ceiling",
     "pipelining",
     "hot-key",
@@ -79,7 +48,7 @@ pub const FINDINGS: [&str; 32] = [
     "fsync",
     "fork",
     "big-key",
-    "reshard",
+    "live-reshard",
     "expiry",
     "stampede",
     "cold-start",
@@ -104,7 +73,15 @@ pub const FINDINGS: [&str; 32] = [
     "durability",
     "io-threads",
     "vertical",
+    "reshard",
+    "failover",
 ];
+
+/// What can make sentences of data, by name: that of which an embedded scenario is made.
+pub(crate) fn findings() -> impl Iterator<Item = &'static str> {
+    let line = |text: &'static str| text.lines().find_map(|line| line.strip_prefix("finding = "));
+    EMBEDDED.iter().filter_map(move |(_, text)| line(text)).map(|name| name.trim_matches('"'))
+}
 
 /// Why a scenario could not be read.
 #[derive(Debug, Error)]

@@ -6,7 +6,7 @@ use stallion_server::duration;
 use toml::Spanned;
 
 use super::claim::Claim;
-use super::{FINDINGS, FaultPlan, Rate, Scenario};
+use super::{FaultPlan, Rate, Scenario, findings};
 use stallion_fault as fault;
 
 /// A field whose value makes no sense; `at` is its place in the text, in bytes.
@@ -37,8 +37,11 @@ pub(super) fn check(scenario: &mut Scenario) -> Result<(), Wrong> {
         Claim::parse(holds.as_ref()).map_err(|text| wrong(holds, field, &text))?;
     }
     if let Some(finding) = scenario.finding.as_ref().filter(|one| !is_known(one.as_ref())) {
-        let text =
-            format!("there is no `{}`; there are: {}", finding.as_ref(), FINDINGS.join(", "));
+        let text = format!(
+            "there is no `{}`; there are: {}",
+            finding.as_ref(),
+            findings().collect::<Vec<_>>().join(", ")
+        );
         return Err(wrong(finding, "finding", &text));
     }
     if matches!(scenario.drive.rate, Rate::OfCeiling(_)) && scenario.ceiling.is_none() {
@@ -64,7 +67,7 @@ fn planned(
 }
 
 fn is_known(finding: &str) -> bool {
-    FINDINGS.contains(&finding)
+    findings().any(|known| known == finding)
 }
 
 fn time_within(at: &Spanned<String>, whole: Duration, field: &str) -> Result<Duration, Wrong> {

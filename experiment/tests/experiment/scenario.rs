@@ -68,7 +68,7 @@ fn errors_name_file_line_and_field() {
         ("keys = 1000", "keys = \"many\"", 4, "keys"),
         ("rate = 5000", "rate = 0", 7, "rate"),
         ("rate = 5000", "rate = \"fast\"", 7, "rate"),
-        ("\"10s\"", "\"10\"", 9, "duration"),
+        ("\"10s\"", "\"10 miles\"", 9, "duration"),
         ("\"10s\"", "\"0s\"", 9, "duration"),
         ("at = \"5s\"", "at = \"10s\"", 11, "phase.at"),
         ("at = \"4s\"", "at = \"later\"", 14, "chaos.at"),
