@@ -49,7 +49,7 @@ mod routing_plan;
 mod worker_thread;
 
 use background::Background;
-use worker_thread::{Endpoint, Opened, Start, WorkerThread};
+use worker_thread::{Channels, Endpoint, Opened, Start, WorkerThread};
 
 /// Between the last connection's opening and the first request: every worker has begun by then.
 const LEAD_NS: u64 = 20_000_000;
@@ -315,10 +315,10 @@ impl WorkerThreads {
         for index in 0..plan.workers() {
             let (start, started) = channel();
             let worker = WorkerThread::new(plan, index, endpoint, encoder.clone(), schedule, stop);
-            let (ready, finished) = (ready.clone(), finished.clone());
+            let channels = Channels { ready: ready.clone(), started, finished: finished.clone() };
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
-                .spawn(move || worker.work(&ready, &started, &finished))
+                .spawn(move || worker.work(&channels))
                 .map_err(StartError::Thread)?;
             workers.threads.push(thread);
             workers.starts.push(start);

@@ -9,6 +9,8 @@ pub mod connection;
 
 pub mod intervals;
 
+mod connections;
+
 pub mod waiting;
 
 pub mod fan_out;
@@ -23,6 +25,8 @@ pub mod router;
 
 mod settings;
 
+mod accounting;
+
 mod dispatcher;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,8 +35,8 @@ use crate::measure::interval::Counts;
 use crate::measure::outcome::ErrorKind;
 use crate::units::{ConnId, Nanos};
 
-pub use dispatcher::ASKING;
-pub use settings::{Greeting, Settings};
+pub use dispatcher::{ASKING, Direct, Dispatch, Routed};
+pub use settings::{Greeting, Requests, RoutedSettings, Settings};
 
 use crate::ring::{Completion, Reason, Ring, Usage};
 use dispatcher::Dispatcher;
@@ -56,9 +60,9 @@ pub enum Stage {
 
 /// One worker.
 #[derive(Debug)]
-pub struct Worker<R: Ring> {
+pub struct Worker<R: Ring, D: Dispatch> {
     ring: R,
-    dispatcher: Dispatcher,
+    dispatcher: Dispatcher<D>,
     stage: Stage,
     end: Nanos,
     next_scan: Nanos,
@@ -68,12 +72,29 @@ pub struct Worker<R: Ring> {
     taken_in: bool,
 }
 
-impl<R: Ring> Worker<R> {
-    /// A worker that will begin to open its connections with its first tick.
-    pub fn new(ring: R, settings: Settings, intervals: Intervals) -> Self {
-        let mut dispatcher = Dispatcher::new(settings, intervals);
-        let mut ring = ring;
-        dispatcher.aim(&mut ring);
+impl<R: Ring> Worker<R, Direct> {
+    /// A worker for a single server. It begins to open its connections with its first tick.
+    pub fn direct(ring: R, settings: Settings, requests: Requests, intervals: Intervals) -> Self {
+        Self::with(ring, Dispatcher::direct(settings, requests, intervals))
+    }
+}
+
+impl<R: Ring> Worker<R, Routed> {
+    /// A worker that finds the node of each request.
+    pub fn routed(
+        ring: R,
+        settings: Settings,
+        routed: RoutedSettings,
+        requests: Requests,
+        intervals: Intervals,
+    ) -> Self {
+        Self::with(ring, Dispatcher::routed(settings, routed, requests, intervals))
+    }
+}
+
+impl<R: Ring, D: Dispatch> Worker<R, D> {
+    fn with(mut ring: R, mut dispatcher: Dispatcher<D>) -> Self {
+        D::aim(&mut dispatcher, &mut ring);
         Self {
             ring,
             dispatcher,
@@ -107,7 +128,7 @@ impl<R: Ring> Worker<R> {
 
     /// The counts of the whole run so far.
     pub const fn totals(&self) -> Counts {
-        self.dispatcher.intervals.totals()
+        self.dispatcher.intervals().totals()
     }
 
     /// What the ring says of itself.
@@ -133,8 +154,8 @@ impl<R: Ring> Worker<R> {
         // Taking in is a matter of microseconds, unless somebody took the core meanwhile.
         self.note_lateness(self.now, now);
         match self.stage {
-            Stage::Running => self.dispatcher.issue(&mut self.ring, now),
-            Stage::Draining { .. } => self.dispatcher.issue_again(&mut self.ring, now),
+            Stage::Running => D::issue(&mut self.dispatcher, &mut self.ring, now),
+            Stage::Draining { .. } => D::issue_again(&mut self.dispatcher, &mut self.ring, now),
             Stage::Opening | Stage::Finished => {}
         }
         self.dispatcher.flush(&mut self.ring);
@@ -162,28 +183,28 @@ impl<R: Ring> Worker<R> {
 
     fn note_lateness(&mut self, meant: Nanos, done: Nanos) {
         if self.stage == Stage::Running {
-            self.dispatcher.intervals.current.late.note(meant, done);
+            self.dispatcher.interval().late.note(meant, done);
         }
     }
 
     /// The next time at which something must be done though nothing has come.
     fn wake_at(&self) -> Nanos {
         let due = match self.stage {
-            Stage::Running => self.dispatcher.next_issue().min(self.end),
-            Stage::Draining { deadline } => deadline.min(self.dispatcher.next_again()),
+            Stage::Running => D::next_issue(&self.dispatcher).min(self.end),
+            Stage::Draining { deadline } => deadline.min(D::next_again(&self.dispatcher)),
             Stage::Opening | Stage::Finished => Nanos::NEVER,
         };
-        due.min(self.next_scan).min(self.dispatcher.intervals.boundary())
+        due.min(self.next_scan).min(self.dispatcher.intervals().boundary())
     }
 
     fn keep_house(&mut self, now: Nanos, stop: &AtomicBool) {
         self.dispatcher.close_offenders(&mut self.ring, now);
         self.dispatcher.renew(&mut self.ring, now);
-        if self.dispatcher.settle(&mut self.ring, now) || now >= self.next_scan {
+        if D::settle(&mut self.dispatcher, &mut self.ring, now) || now >= self.next_scan {
             self.dispatcher.scan(&mut self.ring, now);
             self.next_scan = now + self.dispatcher.scan_every_ns();
         }
-        if now >= self.dispatcher.intervals.boundary() {
+        if now >= self.dispatcher.intervals().boundary() {
             let usage = self.close_books();
             self.dispatcher.hand_over(now, usage);
         }
@@ -196,7 +217,7 @@ impl<R: Ring> Worker<R> {
                 let over = now >= self.end || self.dispatcher.is_done();
                 if stopped || over || self.dispatcher.is_deserted(now) {
                     // What fell due since the last turn still goes out, where there is room.
-                    self.dispatcher.issue(&mut self.ring, now);
+                    D::issue(&mut self.dispatcher, &mut self.ring, now);
                     let deadline = now + self.dispatcher.drain_ns();
                     self.stage = Stage::Draining { deadline };
                 }
@@ -213,7 +234,7 @@ impl<R: Ring> Worker<R> {
 
     /// What the ring knows of the interval that ends: its delays, and what the thread has used.
     fn close_books(&mut self) -> Usage {
-        self.ring.move_receive_delays(&mut self.dispatcher.intervals.current.receive_delay);
+        self.ring.move_receive_delays(&mut self.dispatcher.interval().receive_delay);
         self.ring.usage()
     }
 

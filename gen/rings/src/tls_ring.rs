@@ -3,7 +3,7 @@
 //!
 //! Both take time on the worker's own core, the hand-shake most of all (0.1 to 1 ms), as with every
 //! client that has one thread for its connections. rustls allocates two buffers for each record and
-//! frees them again (`gen/rings/tests/allocations.rs` counts them); apart from hand-shakes that is all.
+//! frees them again (`gen/rings/tests/allocations/` counts them); apart from hand-shakes that is all.
 
 mod session;
 

@@ -8,12 +8,13 @@ use crate::control::greeting::session;
 use crate::control::preflight::{StartError, connection_remedy};
 use crate::plan::{Distribution, Plan, Work};
 use stallion_engine::limits::CONNECT_TIMEOUT_NS;
+use stallion_engine::measure::interval::Counted;
 use stallion_engine::mitigation::versions::Versions;
 use stallion_engine::ring::Ring;
 use stallion_engine::units::Nanos;
 use stallion_engine::worker::intervals::{IntervalOutlet, Intervals};
 use stallion_engine::worker::routing::Routing;
-use stallion_engine::worker::{Settings, Stage, Worker};
+use stallion_engine::worker::{Dispatch, Requests, RoutedSettings, Settings, Stage, Worker};
 use stallion_engine::workload::arrivals::{Arrivals, Schedule};
 use stallion_engine::workload::keys::{Keys, Zipf};
 use stallion_engine::workload::mix::Mix;
@@ -57,6 +58,16 @@ pub(super) struct Endpoint<'a> {
     pub(super) store: Option<routing_plan::SharedStore>,
 }
 
+/// How a worker's thread and the run's talk to each other.
+pub(super) struct Channels {
+    /// Its connections are open, or cannot be opened.
+    pub(super) ready: Sender<Result<Opened, StartError>>,
+    /// When to begin.
+    pub(super) started: Receiver<Start>,
+    /// It has ended.
+    pub(super) finished: Sender<usize>,
+}
+
 /// What a worker's thread is made of.
 pub(super) struct WorkerThread {
     index: usize,
@@ -71,6 +82,9 @@ pub(super) struct WorkerThread {
     tls: Option<TlsClient>,
     wait: WaitPolicy,
     settings: Settings,
+    requests: Requests,
+    /// With more than one server, or with a store behind it.
+    routed: Option<RoutedSettings>,
     interval_ns: u64,
     seed: u64,
     stop: Arc<AtomicBool>,
@@ -109,42 +123,41 @@ impl WorkerThread {
             settings: Settings {
                 connections,
                 pipeline: plan.pipeline,
-                arrivals: Arrivals::new(schedule, worker, workers, plan.seed),
                 open: schedule.is_open(),
-                workload: workload(plan, worker, workers, seed, conns * plan.pipeline),
-                encoder,
                 verify: plan.verify,
                 greeting,
                 requests_per_connection: plan.reconnect_every.unwrap_or(u64::MAX),
                 timeout_ns: plan.timeout_ns,
                 slow_ns: plan.slow_threshold_ns,
+            },
+            requests: Requests {
+                arrivals: Arrivals::new(schedule, worker, workers, plan.seed),
+                workload: workload(plan, worker, workers, seed, conns * plan.pipeline),
+                encoder,
+            },
+            routed: routing.map(|routing| RoutedSettings {
+                routing,
                 mitigation: routing_plan::mitigation(
                     plan,
                     endpoint.versions.as_ref(),
                     seed ^ 0x57a7,
                 ),
-                aside: endpoint
+                cache_aside: endpoint
                     .store
                     .as_ref()
                     .and_then(|store| store.of_worker(plan, index, seed ^ 0xa51de)),
-                routing,
-            },
+            }),
             interval_ns: plan.interval_ns,
             seed,
             stop: Arc::clone(stop),
         }
     }
 
-    pub(super) fn work(
-        self,
-        ready: &Sender<Result<Opened, StartError>>,
-        started: &Receiver<Start>,
-        finished: &Sender<usize>,
-    ) {
+    pub(super) fn work(self, channels: &Channels) {
         let Some(tls) = self.tls.clone() else {
             return match self.io {
-                Io::Uring => self.work_on(Uring::new, ready, started, finished),
-                Io::Epoll => self.work_on(Epoll::new, ready, started, finished),
+                Io::Uring => self.work_on(Uring::new, channels),
+                Io::Epoll => self.work_on(Epoll::new, channels),
             };
         };
         let io = self.io;
@@ -156,42 +169,59 @@ impl WorkerThread {
                 })
             })
         };
-        self.work_on(make, ready, started, finished);
+        self.work_on(make, channels);
     }
 
     /// Makes a ring on this thread, which will use it, for an address, connections, bytes of half an
     /// outgoing buffer, and a way to wait; and works on it.
     fn work_on<R: Ring>(
+        mut self,
+        make: impl FnOnce(Address, usize, usize, WaitPolicy) -> std::io::Result<R>,
+        channels: &Channels,
+    ) {
+        let Some(routed) = self.routed.take() else {
+            return self.work_as(make, Counted::default(), Worker::direct, channels);
+        };
+        let counted = routed.counted();
+        let worker = |ring, settings, requests, intervals| {
+            Worker::routed(ring, settings, routed, requests, intervals)
+        };
+        self.work_as(make, counted, worker, channels);
+    }
+
+    fn work_as<R: Ring, D: Dispatch>(
         self,
         make: impl FnOnce(Address, usize, usize, WaitPolicy) -> std::io::Result<R>,
-        ready: &Sender<Result<Opened, StartError>>,
-        started: &Receiver<Start>,
-        finished: &Sender<usize>,
+        counted: Counted,
+        worker: impl FnOnce(R, Settings, Requests, Intervals) -> Worker<R, D>,
+        channels: &Channels,
     ) {
         let (index, stop) = (self.index, Arc::clone(&self.stop));
-        let mut worker = match self.open(make) {
+        let mut worker = match self.open(make, counted, worker) {
             Ok((worker, opened)) => {
-                let _ = ready.send(Ok(opened));
+                let _ = channels.ready.send(Ok(opened));
                 worker
             }
             Err(error) => {
-                let _ = ready.send(Err(error));
+                let _ = channels.ready.send(Err(error));
                 return;
             }
         };
         // No start: another worker could not open, and the run is off.
-        let Ok(start) = started.recv() else { return };
+        let Ok(start) = channels.started.recv() else { return };
         worker.begin(start.start, start.origin, start.end);
         while worker.stage() != Stage::Finished {
             worker.tick(&stop);
         }
-        let _ = finished.send(index);
+        let _ = channels.finished.send(index);
     }
 
-    fn open<R: Ring>(
+    fn open<R: Ring, D: Dispatch>(
         self,
         make: impl FnOnce(Address, usize, usize, WaitPolicy) -> std::io::Result<R>,
-    ) -> Result<(Worker<R>, Opened), StartError> {
+        counted: Counted,
+        worker: impl FnOnce(R, Settings, Requests, Intervals) -> Worker<R, D>,
+    ) -> Result<(Worker<R, D>, Opened), StartError> {
         super::background::forward();
         if let Some(id) = self.cpu {
             core_affinity::set_for_current(core_affinity::CoreId { id });
@@ -203,9 +233,8 @@ impl WorkerThread {
         if self.settings.open {
             ring.stamp_receives();
         }
-        let counted = self.settings.counted();
         let (intervals, outlet) = Intervals::new(self.interval_ns, self.seed, counted);
-        let mut worker = Worker::new(ring, self.settings, intervals);
+        let mut worker = worker(ring, self.settings, self.requests, intervals);
         let deadline = worker.ring().now() + 2 * CONNECT_TIMEOUT_NS;
         while worker.open_connections() < wanted {
             worker.tick(&self.stop);
@@ -242,7 +271,7 @@ fn no_ring(io: Io, error: std::io::Error, target: String, wanted: usize) -> Star
     }
 }
 
-fn refusal<R: Ring>(worker: &Worker<R>, target: &str, wanted: usize) -> StartError {
+fn refusal<R: Ring, D: Dispatch>(worker: &Worker<R, D>, target: &str, wanted: usize) -> StartError {
     let target = target.to_owned();
     let reply = worker.greeting_error().to_owned();
     let (_, errno) = worker.refused();

@@ -1,4 +1,4 @@
-//! What a worker is told.
+//! What a worker is configured with, and what it sends.
 
 use super::routing::Routing;
 use crate::measure::interval::Counted;
@@ -17,21 +17,15 @@ pub struct Greeting {
     pub replies: usize,
 }
 
-/// What a worker needs to know.
+/// What a worker is configured with.
 #[derive(Debug)]
 pub struct Settings {
     /// Connections of this worker.
     pub connections: usize,
     /// Requests in flight on each.
     pub pipeline: usize,
-    /// When.
-    pub arrivals: Arrivals,
     /// Whether requests have intended times of their own.
     pub open: bool,
-    /// What.
-    pub workload: Workload,
-    /// As which bytes.
-    pub encoder: Encoder,
     /// Compare the values that come back.
     pub verify: bool,
     /// What each connection says first.
@@ -42,22 +36,38 @@ pub struct Settings {
     pub timeout_ns: u64,
     /// A request that takes longer is a slow one.
     pub slow_ns: u64,
-    /// What is done for hot keys; only with `routing`.
-    pub mitigation: Option<Mitigation>,
-    /// The store that is asked when the cache has nothing; only with `routing`.
-    pub aside: Option<CacheAside>,
-    /// How requests find their nodes; none with a single server.
-    pub routing: Option<Routing>,
 }
 
-impl Settings {
+/// What a worker sends, and when: it moves on with every request.
+#[derive(Debug)]
+pub struct Requests {
+    /// When.
+    pub arrivals: Arrivals,
+    /// What.
+    pub workload: Workload,
+    /// As which bytes.
+    pub encoder: Encoder,
+}
+
+/// How requests find their nodes, and what is done with them on the way.
+#[derive(Debug)]
+pub struct RoutedSettings {
+    /// The nodes, and how a worker shares its connections out.
+    pub routing: Routing,
+    /// What is done for hot keys.
+    pub mitigation: Option<Mitigation>,
+    /// The store that is asked when the cache has nothing.
+    pub cache_aside: Option<CacheAside>,
+}
+
+impl RoutedSettings {
     /// What is to be counted.
     #[must_use]
     pub const fn counted(&self) -> Counted {
         Counted {
-            cluster: self.routing.is_some(),
+            cluster: true,
             mitigation: self.mitigation.is_some(),
-            store: self.aside.is_some(),
+            store: self.cache_aside.is_some(),
         }
     }
 }

@@ -18,17 +18,20 @@ use std::sync::{Arc, LazyLock};
 use cluster::{Control, Seen};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use stallion_engine::cluster::cluster_map::ClusterMap;
 use stallion_engine::cluster::slots::RequestSlots;
 use stallion_engine::limits::MAX_HOPS;
 use stallion_engine::measure::histogram::Sum;
-use stallion_engine::measure::interval::Counts;
+use stallion_engine::measure::interval::{Counted, Counts};
 use stallion_engine::measure::outcome::ErrorKind;
 use stallion_engine::measure::store::{STORE_TALLIES, StoreLoad, StoreTally};
 use stallion_engine::mitigation::Choice;
 use stallion_engine::ring::Ring;
 use stallion_engine::worker::intervals::{IntervalOutlet, Intervals};
 use stallion_engine::worker::routing::Routing;
-use stallion_engine::worker::{ASKING, Greeting, Settings, Stage, Worker};
+use stallion_engine::worker::{
+    ASKING, Dispatch, Greeting, Requests, RoutedSettings, Settings, Stage, Worker,
+};
 use stallion_engine::workload::arrivals::{Arrivals, Schedule};
 use stallion_engine::workload::keys::Keys;
 use stallion_engine::workload::mix::{Mix, Ttl};
@@ -158,6 +161,51 @@ fn commands(random: &mut Xoshiro256PlusPlus, filling: bool, clustered: bool) -> 
     if clustered { commands.with_parts() } else { commands }
 }
 
+/// How a worker is played.
+struct Length {
+    seed: u64,
+    random: Xoshiro256PlusPlus,
+    filling: bool,
+    cluster_map: Option<Arc<ClusterMap>>,
+}
+
+impl Length {
+    fn play<D: Dispatch>(
+        mut self,
+        mut worker: Worker<Simulated, D>,
+        mut outlet: IntervalOutlet,
+    ) -> Played {
+        let stop = AtomicBool::new(false);
+        for _ in 0..self.random.random_range(1..2_000) {
+            worker.tick(&stop);
+        }
+        let start = worker.ring().now() + 1_000_000;
+        let length_ns = self.random.random_range(1..80_000_000);
+        worker.begin(start, start + 5_000_000, start + length_ns);
+        let mut played = Played::default();
+        let mut control =
+            self.cluster_map.map(|cluster_map| Control::new(cluster_map, start, self.seed));
+        let mut turns = 0;
+        while worker.stage() != Stage::Finished {
+            worker.tick(&stop);
+            collect(&mut outlet, &mut played);
+            turns += 1;
+            if let (Some(control), Some(world)) = (&mut control, worker.ring().world()) {
+                control.look(world, worker.ring().now());
+            }
+            if self.filling && turns == 1_000_000 {
+                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        collect(&mut outlet, &mut played);
+        if let Some(control) = &control {
+            played.seen.end(worker.ring(), control);
+        }
+        played.end_ns = worker.ring().now().0;
+        played
+    }
+}
+
 fn play(seed: u64, is: Is) -> Played {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let plan = (is == Is::Cache).then(|| cache::store(&mut random));
@@ -220,52 +268,31 @@ fn play(seed: u64, is: Is) -> Played {
         Some(world) => ring.with_cluster(world),
     };
     let places = if random.random::<bool>() { 4 } else { 10_000 };
-    let aside = plan.as_ref().map(|plan| cache::aside(plan, places, seed));
+    let cache_aside = plan.as_ref().map(|plan| cache::aside(plan, places, seed));
     let open = schedule.is_open();
     let settings = Settings {
         connections,
         pipeline,
-        arrivals: Arrivals::new(&schedule, 0, 1, seed),
         open,
-        workload,
-        encoder,
         verify: !stamps,
         greeting,
         requests_per_connection,
         timeout_ns: if patient { 30_000_000_000 } else { 40_000_000 },
         slow_ns: 1_000_000,
-        mitigation: None,
-        aside,
-        routing,
     };
-    let (intervals, mut outlet) = Intervals::new(INTERVAL_NS, seed, settings.counted());
-    let mut worker = Worker::new(ring, settings, intervals);
-    let stop = AtomicBool::new(false);
-    for _ in 0..random.random_range(1..2_000) {
-        worker.tick(&stop);
-    }
-    let start = worker.ring().now() + 1_000_000;
-    let length_ns = random.random_range(1..80_000_000);
-    worker.begin(start, start + 5_000_000, start + length_ns);
-    let mut played = Played::default();
-    let mut control = cluster_map.map(|cluster_map| Control::new(cluster_map, start, seed));
-    let mut turns = 0;
-    while worker.stage() != Stage::Finished {
-        worker.tick(&stop);
-        collect(&mut outlet, &mut played);
-        turns += 1;
-        if let (Some(control), Some(world)) = (&mut control, worker.ring().world()) {
-            control.look(world, worker.ring().now());
+    let requests = Requests { arrivals: Arrivals::new(&schedule, 0, 1, seed), workload, encoder };
+    let length = Length { seed, random, filling, cluster_map };
+    let played = match routing {
+        None => {
+            let (intervals, outlet) = Intervals::new(INTERVAL_NS, seed, Counted::default());
+            length.play(Worker::direct(ring, settings, requests, intervals), outlet)
         }
-        if filling && turns == 1_000_000 {
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        Some(routing) => {
+            let routed = RoutedSettings { routing, mitigation: None, cache_aside };
+            let (intervals, outlet) = Intervals::new(INTERVAL_NS, seed, routed.counted());
+            length.play(Worker::routed(ring, settings, routed, requests, intervals), outlet)
         }
-    }
-    collect(&mut outlet, &mut played);
-    if let Some(control) = &control {
-        played.seen.end(worker.ring(), control);
-    }
-    played.end_ns = worker.ring().now().0;
+    };
     let Counts { due, sent, answered, timeouts, lost, .. } = played.counts;
     assert_eq!(due, sent + played.last_backlog, "due = sent + unsent");
     assert_eq!(sent, answered + timeouts + lost, "every request sent has an end");

@@ -2,7 +2,8 @@
 //! into the cache, and is over when that is acknowledged. It stays one request, with one intended
 //! time, however many steps it takes.
 
-use super::Dispatcher;
+use super::base::Ended;
+use super::{Dispatch as _, Dispatcher, Routed};
 use crate::measure::outcome::{ErrorKind, Outcome};
 use crate::measure::store::StoreTally;
 use crate::mitigation::joined::Waiter;
@@ -13,11 +14,11 @@ use crate::worker::waiting::Waiting;
 use stallion_resp::op::Op;
 use stallion_resp::units::KeyId;
 
-impl Dispatcher {
+impl Dispatcher<Routed> {
     /// When to look for the store's answers; never without one.
     pub(super) fn next_fetched(&self) -> Nanos {
-        let now = self.looked;
-        self.aside.as_ref().map_or(Nanos::NEVER, |aside| aside.next(now))
+        let now = self.dispatch.looked;
+        self.dispatch.cache_aside.as_ref().map_or(Nanos::NEVER, |aside| aside.next(now))
     }
 
     /// A request has been answered or is lost. None when it goes on, or nobody waits for it; else
@@ -28,7 +29,7 @@ impl Dispatcher {
         outcome: Outcome,
         now: Nanos,
     ) -> Option<(Flight, Outcome)> {
-        let Some(aside) = &mut self.aside else { return Some((flight, outcome)) };
+        let Some(aside) = &mut self.dispatch.cache_aside else { return Some((flight, outcome)) };
         let is_refill = flight.command == aside.set && flight.route.version > 0;
         if is_refill {
             return self.end_of_refill(flight, outcome, now);
@@ -45,7 +46,7 @@ impl Dispatcher {
         let stale = age == Some(Age::Stale);
         let Flight { key, due, sent, route, .. } = flight;
         let reader = Reader { key, slot: route.slot, due, sent, hit: age.is_some(), quiet: stale };
-        let begun = aside.begin(reader, self.settings.timeout_ns, now);
+        let begun = aside.begin(reader, self.base.settings.timeout_ns, now);
         let queued = aside.queued() as u64;
         self.count_begun(begun, age, queued);
         match begun {
@@ -58,7 +59,7 @@ impl Dispatcher {
     }
 
     fn count_begun(&mut self, begun: Begun, age: Option<Age>, queued: u64) {
-        let Some(counts) = &mut self.intervals.current.store else { return };
+        let Some(counts) = &mut self.base.accounting.intervals.current.store else { return };
         if age == Some(Age::Stale) {
             counts.count(StoreTally::Stale);
         }
@@ -85,7 +86,9 @@ impl Dispatcher {
         if outcome == Outcome::Ok {
             self.count_store(StoreTally::Refills);
         }
-        let mut aside = self.aside.take()?;
+        let Self { base, dispatch } = self;
+        let Routed { router, cache_aside, .. } = dispatch;
+        let aside = cache_aside.as_mut()?;
         let get = aside.get;
         let found = |hit| match outcome {
             // What it had found it still has.
@@ -96,9 +99,11 @@ impl Dispatcher {
         let reader = aside.end(flight.route.version, |Waiter { due, joined }| {
             let route = Route { version: 0, ..flight.route };
             let waited = Flight { due, sent: joined, command: get, route, ..flight };
-            self.end_flight(ConnId(0), waited, found(false), now);
+            let outcome = found(false);
+            let owner = Some(router.owner(route.slot));
+            base.leave_flight(&waited, outcome);
+            base.end_request(ConnId(0), Ended { flight: waited, outcome, owner }, now);
         });
-        self.aside = Some(aside);
         let Reader { due, sent, hit, quiet, .. } = reader?;
         let route = Route { version: 0, ..flight.route };
         let flight = Flight { due, sent, command: get, route, ..flight };
@@ -106,17 +111,19 @@ impl Dispatcher {
     }
 
     fn count_store(&mut self, tally: StoreTally) {
-        if let Some(counts) = &mut self.intervals.current.store {
+        if let Some(counts) = &mut self.base.accounting.intervals.current.store {
             counts.count(tally);
         }
     }
 
     /// What the store has answered is written into the cache.
     pub(super) fn take_fetched(&mut self, now: Nanos) {
-        self.looked = now;
-        while let Some(answer) = self.aside.as_mut().and_then(|aside| aside.take(now)) {
+        self.dispatch.looked = now;
+        while let Some(answer) =
+            self.dispatch.cache_aside.as_mut().and_then(|aside| aside.take(now))
+        {
             let StoreAnswer { reader, ticket, ttl_s, ok, .. } = answer;
-            if let Some(counts) = &mut self.intervals.current.store {
+            if let Some(counts) = &mut self.base.accounting.intervals.current.store {
                 counts.load.busy_ns += answer.busy_ns;
                 if !answer.late {
                     counts.latency.record(answer.latency_ns);
@@ -128,7 +135,9 @@ impl Dispatcher {
             if answer.late {
                 continue;
             }
-            let (Some(aside), Some(router)) = (&self.aside, &mut self.router) else { return };
+            let Routed { router, cache_aside: Some(aside), .. } = &mut self.dispatch else {
+                return;
+            };
             let op = Op { command: aside.set, nonce: 0, key: reader.key, ttl_s };
             let Reader { slot, due, sent, .. } = reader;
             let (hops, counted, version) = (1, true, ticket);
@@ -143,22 +152,25 @@ impl Dispatcher {
 
     /// Requests that have waited too long for the store are given up.
     pub(super) fn end_overdue_refills(&mut self, now: Nanos) {
-        while let Some(overdue) = self.aside.as_mut().and_then(|aside| aside.take_overdue(now)) {
+        while let Some(overdue) =
+            self.dispatch.cache_aside.as_mut().and_then(|aside| aside.take_overdue(now))
+        {
             self.give_up(overdue, now);
         }
     }
 
     /// The run is over: those that wait for the store are given up.
     pub(super) fn finish_refills(&mut self, now: Nanos) {
-        while let Some(left) = self.aside.as_mut().and_then(|aside| aside.take_any()) {
+        while let Some(left) = self.dispatch.cache_aside.as_mut().and_then(|aside| aside.take_any())
+        {
             self.give_up(left, now);
         }
     }
 
     fn give_up(&mut self, (ticket, key): (u64, KeyId), now: Nanos) {
-        let Some(aside) = &self.aside else { return };
+        let Some(aside) = &self.dispatch.cache_aside else { return };
         let route = Route { version: ticket, ..Route::default() };
         let flight = Flight { command: aside.set, route, key, ..Flight::default() };
-        self.end_flight(ConnId(0), flight, Outcome::Timeout, now);
+        Routed::end_flight(self, ConnId(0), flight, Outcome::Timeout, now);
     }
 }

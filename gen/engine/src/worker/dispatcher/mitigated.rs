@@ -1,7 +1,7 @@
 //! The dispatcher's steps of a mitigation: requests that end before they are sent, that are sent to several
 //! copies of their key, or that wait for another one's answer; and what each answer says of its age.
 
-use super::{Dispatcher, sample};
+use super::{Dispatcher, Routed};
 use crate::measure::mitigation::Tally;
 use crate::measure::outcome::Outcome;
 use crate::mitigation::Step;
@@ -12,14 +12,14 @@ use crate::worker::flight::{Flight, Route};
 use stallion_resp::op::Op;
 use stallion_resp::units::KeyId;
 
-impl Dispatcher {
+impl Dispatcher<Routed> {
     /// Takes up one request of the schedule as the mitigation says.
     pub(super) fn issue_mitigated(&mut self, ring: &mut impl Ring, op: Op, due: Nanos, now: Nanos) {
-        let Some(mitigation) = &mut self.mitigation else {
+        let Some(mitigation) = &mut self.dispatch.mitigation else {
             self.issue_one(ring, (op, 0), due, now);
             return;
         };
-        let is_read = self.expected.is_value_of_key(op.command);
+        let is_read = self.base.expected.is_value_of_key(op.command);
         let (step, version) = if is_read {
             (mitigation.read(op.key, due, now), 0)
         } else {
@@ -32,10 +32,10 @@ impl Dispatcher {
                 for index in 0..copies {
                     if index > 0 {
                         self.tally(Tally::Copies);
-                        self.intervals.current.counts.due += 1;
-                        self.due += 1;
+                        self.base.accounting.intervals.current.counts.due += 1;
+                        self.base.accounting.due += 1;
                     }
-                    let Some(mitigation) = &self.mitigation else { return };
+                    let Some(mitigation) = &self.dispatch.mitigation else { return };
                     let op = Op { key: mitigation.copy(op.key, index), ..op };
                     self.issue_or_end(ring, (op, version), due, now);
                 }
@@ -43,9 +43,9 @@ impl Dispatcher {
             Step::Known(version) => {
                 self.tally(Tally::FromMemory);
                 self.judge(op.key, version, now, now);
-                self.count_unsent_end(&flight_of(op, due, now), Outcome::Hit, now);
+                self.base.count_unsent_end(&flight_of(op, due, now), Outcome::Hit, now);
                 // In the closed model nothing else wakes the worker.
-                self.hungry = !self.settings.open;
+                self.dispatch.hungry = !self.base.settings.open;
             }
             Step::Wait => self.tally(Tally::Joined),
         }
@@ -62,8 +62,8 @@ impl Dispatcher {
         if self.issue_one(ring, (op, version), due, now) {
             return;
         }
-        let Some(mitigation) = &mut self.mitigation else { return };
-        if self.expected.is_value_of_key(op.command) {
+        let Some(mitigation) = &mut self.dispatch.mitigation else { return };
+        if self.base.expected.is_value_of_key(op.command) {
             mitigation.end_read(op.key, None, now, |_| {});
         } else {
             mitigation.end_write(op.key, None, now);
@@ -71,28 +71,15 @@ impl Dispatcher {
     }
 
     fn tally(&mut self, tally: Tally) {
-        if let Some(counts) = &mut self.intervals.current.mitigation {
+        if let Some(counts) = &mut self.base.accounting.intervals.current.mitigation {
             counts.count(tally);
         }
-    }
-
-    /// A request ended without having been sent by itself: it is counted as if it had been.
-    fn count_unsent_end(&mut self, flight: &Flight, outcome: Outcome, now: Nanos) {
-        let interval = &mut self.intervals.current;
-        interval.counts.sent += 1;
-        self.sent += 1;
-        if self.settings.open {
-            interval.lag.record(flight.sent.since(flight.due));
-            interval.own_lag.record(flight.sent.since(flight.due));
-        }
-        let ended = sample(ConnId(0), *flight, outcome, now);
-        interval.end_request(ended, self.settings.open, self.settings.slow_ns);
     }
 
     /// Judges the version that a read returned, which was sent at `sent`.
     fn judge(&mut self, key: KeyId, version: u64, sent: Nanos, now: Nanos) {
         let (Some(mitigation), Some(counts)) =
-            (&mut self.mitigation, &mut self.intervals.current.mitigation)
+            (&mut self.dispatch.mitigation, &mut self.base.accounting.intervals.current.mitigation)
         else {
             return;
         };
@@ -109,9 +96,9 @@ impl Dispatcher {
 
     /// A request ended: what the mitigation makes of it, and those that waited for it.
     pub(super) fn end_mitigated(&mut self, flight: &Flight, outcome: Outcome, now: Nanos) {
-        if !self.expected.is_value_of_key(flight.command) {
+        if !self.base.expected.is_value_of_key(flight.command) {
             let acknowledged = (outcome == Outcome::Ok).then_some(flight.route.version);
-            if let Some(mitigation) = &mut self.mitigation {
+            if let Some(mitigation) = &mut self.dispatch.mitigation {
                 mitigation.end_write(flight.key, acknowledged, now);
             }
             return;
@@ -120,32 +107,36 @@ impl Dispatcher {
         if let Some(version) = version {
             self.judge(flight.key, version, flight.sent, now);
         }
-        let Some(mut mitigation) = self.mitigation.take() else { return };
+        let Self { base, dispatch } = self;
+        let Some(mitigation) = &mut dispatch.mitigation else { return };
         mitigation.end_read(flight.key, version, now, |Waiter { due, joined }| {
             let waited = Flight { due, ready: due, sent: joined, ahead: 0, ..*flight };
-            self.count_unsent_end(&waited, outcome, now);
+            base.count_unsent_end(&waited, outcome, now);
         });
-        self.mitigation = Some(mitigation);
     }
 
     /// A version that no write of this run can have written is that of what was there before.
     fn version_of(&self, version: u64, now: Nanos) -> u64 {
-        if (self.intervals.begun().0..=now.0).contains(&version) { version } else { 0 }
+        if (self.base.accounting.intervals.begun().0..=now.0).contains(&version) {
+            version
+        } else {
+            0
+        }
     }
 
     /// A write was lost with its connection, and may or may not have been made.
     pub(super) fn doubt(&mut self, flight: &Flight) {
-        let is_write = !self.expected.is_value_of_key(flight.command);
-        if let Some(mitigation) = self.mitigation.as_mut().filter(|_| is_write) {
+        let is_write = !self.base.expected.is_value_of_key(flight.command);
+        if let Some(mitigation) = self.dispatch.mitigation.as_mut().filter(|_| is_write) {
             mitigation.doubt_write(flight.key);
         }
     }
 
     /// The server sent a message of its own: keys that have changed.
-    pub(super) fn take_push(&mut self, id: ConnId, now: Nanos) {
-        let pushed = &mut self.connections[id.index()].pushed;
+    pub(super) fn take_invalidations(&mut self, id: ConnId, now: Nanos) {
+        let pushed = &mut self.base.connections[id].pushed;
         let (Some(mitigation), Some(counts)) =
-            (&mut self.mitigation, &mut self.intervals.current.mitigation)
+            (&mut self.dispatch.mitigation, &mut self.base.accounting.intervals.current.mitigation)
         else {
             return pushed.clear();
         };
@@ -166,8 +157,8 @@ impl Dispatcher {
     }
 
     /// A connection was lost: of what was read on it no change will be told any more.
-    pub(super) fn forget_kept(&mut self) {
-        if let Some(mitigation) = &mut self.mitigation {
+    pub(super) fn forget_cached(&mut self) {
+        if let Some(mitigation) = &mut self.dispatch.mitigation {
             mitigation.forget();
             self.tally(Tally::Flushes);
         }

@@ -4,71 +4,92 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::Dispatcher;
+use super::dispatch::Taken;
+use super::{Dispatch as _, Dispatcher, Replied, Routed};
 use crate::limits::{MAX_HOPS, MAX_NODES, QUICK_HOPS};
 use crate::measure::cluster::ClusterCounts;
 use crate::measure::interval::Interval;
 use crate::measure::mitigation::Tally;
 use crate::measure::outcome::{ErrorKind, Outcome};
 use crate::units::{ConnId, Nanos, NodeId};
-use crate::worker::flight::{Flight, Flights, Route};
+use crate::worker::flight::{Flight, Route};
 use crate::worker::router::Router;
 use crate::worker::routing::retry_pause_ns;
 use crate::worker::waiting::Waiting;
-use stallion_resp::expect::Expected;
 use stallion_resp::op::Op;
 use stallion_resp::redirect::{Elsewhere, Redirect, read};
 use stallion_resp::units::SlotId;
 
-/// Where a redirected request goes, and whether ASKING goes before it.
-type Way = Option<(NodeId, bool)>;
+/// Where a redirected request goes.
+#[derive(Debug, Clone, Copy)]
+struct Redirected {
+    node: NodeId,
+    /// ASKING goes before it.
+    asks: bool,
+}
 
-impl Dispatcher {
+/// Why a request is sent again, and where.
+#[derive(Debug, Clone, Copy)]
+struct Again {
+    kind: ErrorKind,
+    /// A redirect is followed whatever the policy.
+    follows: bool,
+    to: Option<Redirected>,
+}
+
+impl Dispatcher<Routed> {
     /// An answer that the fast path did not take. True when the request goes on.
     pub(super) fn reply_routed(
         &mut self,
         id: ConnId,
         flight: &mut Flight,
-        outcome: Outcome,
-        bytes: u64,
+        Replied { outcome, bytes }: Replied,
         now: Nanos,
     ) -> bool {
-        let pool = self.connections[id.index()].pool;
-        let Some(router) = &mut self.router else { return false };
+        let pool = self.base.connections[id].pool;
+        let router = &mut self.dispatch.router;
         flight.node = router.node(pool);
         let Outcome::Error(kind) = outcome else {
             router.note_latency(pool, now.since(flight.sent));
-            count_one(router, &mut self.intervals.current, flight, (bytes, pool), now);
+            count_one(
+                router,
+                &mut self.base.accounting.intervals.current,
+                flight,
+                (bytes, pool),
+                now,
+            );
             return false;
         };
         let from = router.node(pool);
-        let connection = &self.connections[id.index()];
+        let connection = &self.base.connections[id];
         // Of a transaction the first error says where it belongs, and EXEC's own only that it failed.
         let text = connection.first_error.text().unwrap_or_else(|| connection.parser.text());
-        let way = match read(text).filter(|_| router.follows()) {
+        let to = match read(text).filter(|_| router.follows()) {
             Some(Redirect::Moved(place)) => {
                 let node = number(router, from, place);
                 if let Some(node) = node {
                     router.patch(place.slot, node);
                 }
                 router.want_refresh();
-                node.map(|node| (node, false))
+                node.map(|node| Redirected { node, asks: false })
             }
-            Some(Redirect::Ask(place)) => number(router, from, place).map(|node| (node, true)),
+            Some(Redirect::Ask(place)) => {
+                number(router, from, place).map(|node| Redirected { node, asks: true })
+            }
             // The node gets the script with the request; a transaction was done but for that.
-            _ if kind == ErrorKind::NoScript => from.map(|node| (node, false)),
+            _ if kind == ErrorKind::NoScript => from.map(|node| Redirected { node, asks: false }),
             _ => None,
         };
         let lacks_script =
-            kind == ErrorKind::NoScript && self.expected.replies(flight.command) == 1;
+            kind == ErrorKind::NoScript && self.base.expected.replies(flight.command) == 1;
         let follows =
             (lacks_script || matches!(kind, ErrorKind::Moved | ErrorKind::Ask)) && router.follows();
         let known = follows || kind.is_passing() && router.follows();
-        if known && self.send_again(flight, from, (kind, follows), way, now) {
+        if known && self.send_again(flight, from, Again { kind, follows, to }, now) {
             return true;
         }
         let slot = flight.route.slot;
-        if let Some(cluster) = &mut self.intervals.current.cluster {
+        if let Some(cluster) = &mut self.base.accounting.intervals.current.cluster {
             if !known {
                 cluster.failed(from, slot, kind, flight.route.bytes);
             }
@@ -83,12 +104,14 @@ impl Dispatcher {
         &mut self,
         flight: &Flight,
         from: Option<NodeId>,
-        (kind, follows): (ErrorKind, bool),
-        way: Way,
+        again: Again,
         now: Nanos,
     ) -> bool {
-        let Some(router) = &mut self.router else { return false };
-        let Some(cluster) = &mut self.intervals.current.cluster else { return false };
+        let Again { kind, follows, to } = again;
+        let router = &mut self.dispatch.router;
+        let Some(cluster) = &mut self.base.accounting.intervals.current.cluster else {
+            return false;
+        };
         let slot = flight.route.slot;
         cluster.failed(from, slot, kind, flight.route.bytes);
         if !kind.is_redirect() && kind != ErrorKind::NoScript {
@@ -106,7 +129,7 @@ impl Dispatcher {
         }
         let Flight { command, nonce, key, .. } = *flight;
         let op = Op { command, nonce, key, ttl_s: flight.route.ttl_s };
-        let asks = way.is_some_and(|(_, asks)| asks);
+        let asks = to.is_some_and(|to| to.asks);
         let Flight { due, sent, route, .. } = *flight;
         let waiting = Waiting {
             sent,
@@ -119,8 +142,10 @@ impl Dispatcher {
             last: kind,
             ..Waiting::fresh(op, slot, due)
         };
-        let kept = match way {
-            Some((node, _)) if hops <= QUICK_HOPS => router.keep_again(node, waiting, now),
+        let kept = match to {
+            Some(Redirected { node, .. }) if hops <= QUICK_HOPS => {
+                router.keep_again(node, waiting, now)
+            }
             // By then the slot may be elsewhere: its owner is asked.
             _ => {
                 let until = now + retry_pause_ns(hops);
@@ -130,7 +155,7 @@ impl Dispatcher {
         cluster.again[kind as usize] += u64::from(kept);
         let was_read = from.is_some_and(|from| router.is_replica(from));
         if let Some(counts) =
-            self.intervals.current.mitigation.as_mut().filter(|_| was_read && kept)
+            self.base.accounting.intervals.current.mitigation.as_mut().filter(|_| was_read && kept)
         {
             counts.count(Tally::FellBack);
         }
@@ -140,20 +165,21 @@ impl Dispatcher {
 
     /// A request was lost with its connection. True when it goes on.
     pub(super) fn lost_routed(&mut self, id: ConnId, flight: &Flight, now: Nanos) -> bool {
-        let pool = self.connections[id.index()].pool;
-        let from = self.router.as_ref().and_then(|router| router.node(pool));
+        let pool = self.base.connections[id].pool;
+        let from = self.dispatch.router.node(pool);
         self.doubt(flight);
-        if !self.expected.repeats(flight.command) {
+        if !self.base.expected.repeats(flight.command) {
             self.count_not_repeated(from, flight, now);
             return false;
         }
-        self.send_again(flight, from, (ErrorKind::Disconnect, false), None, now)
+        let again = Again { kind: ErrorKind::Disconnect, follows: false, to: None };
+        self.send_again(flight, from, again, now)
     }
 
     /// A request was lost that may have been done: done once more it would leave something else.
     fn count_not_repeated(&mut self, from: Option<NodeId>, flight: &Flight, now: Nanos) {
-        let Some(router) = &mut self.router else { return };
-        let Some(cluster) = &mut self.intervals.current.cluster else { return };
+        let router = &mut self.dispatch.router;
+        let Some(cluster) = &mut self.base.accounting.intervals.current.cluster else { return };
         let Route { slot, bytes, .. } = flight.route;
         cluster.failed(from, slot, ErrorKind::Disconnect, bytes);
         cluster.not_repeated += u64::from(router.retries());
@@ -163,36 +189,30 @@ impl Dispatcher {
     }
 
     /// Counts what happened to a connection for its node.
-    pub(super) fn count_at_node(&mut self, id: ConnId, kind: ErrorKind) {
-        let pool = self.connections[id.index()].pool;
-        let Some(router) = &self.router else { return };
+    pub(super) fn count_loss_at_node(&mut self, id: ConnId, kind: ErrorKind) {
+        let pool = self.base.connections[id].pool;
+        let router = &self.dispatch.router;
         router.want_refresh();
-        if let Some(cluster) = &mut self.intervals.current.cluster {
+        if let Some(cluster) = &mut self.base.accounting.intervals.current.cluster {
             cluster.failed_at(router.node(pool), kind);
         }
     }
 
     /// Requests that wait to be sent again and were sent a whole time-out ago are given up.
     pub(super) fn end_overdue_waiting(&mut self, now: Nanos) {
-        let deadline = Nanos(now.0.saturating_sub(self.settings.timeout_ns));
-        for node in 0..self.nodes_met() {
+        let deadline = Nanos(now.0.saturating_sub(self.base.settings.timeout_ns));
+        for node in 0..MAX_NODES {
             let node = NodeId(node as u16);
-            while let Some(waiting) =
-                self.router.as_mut().and_then(|router| router.take_overdue(node, deadline))
-            {
+            while let Some(waiting) = self.dispatch.router.take_overdue(node, deadline) {
                 self.end_waiting(waiting, Outcome::Timeout, now);
             }
         }
     }
 
-    fn nodes_met(&self) -> usize {
-        if self.router.is_some() { MAX_NODES } else { 0 }
-    }
-
     /// The run is over: what waits to be sent again ends as it ended last, and outages that are
     /// not over are told.
     pub(super) fn finish_routed(&mut self, now: Nanos) {
-        while let Some(waiting) = self.router.as_mut().and_then(|router| router.take_any()) {
+        while let Some(waiting) = self.dispatch.router.take_any() {
             let outcome = match waiting.last {
                 ErrorKind::Disconnect => Outcome::Lost,
                 kind => Outcome::Error(kind),
@@ -200,9 +220,9 @@ impl Dispatcher {
             self.end_waiting(waiting, outcome, now);
         }
         self.finish_refills(now);
-        let Some(router) = &mut self.router else { return };
+        let router = &mut self.dispatch.router;
         while let Some(outage) = router.outages.take_open() {
-            if let Some(cluster) = &mut self.intervals.current.cluster {
+            if let Some(cluster) = &mut self.base.accounting.intervals.current.cluster {
                 cluster.note(outage);
             }
         }
@@ -214,7 +234,7 @@ impl Dispatcher {
         let route = Route { version, part, slot, ..Route::default() };
         let (ready, ahead, node) = (due, 0, None);
         let flight = Flight { due, ready, sent, command, nonce, key, ahead, route, node };
-        self.end_flight(ConnId(0), flight, outcome, now);
+        Routed::end_flight(self, ConnId(0), flight, outcome, now);
     }
 }
 
@@ -242,10 +262,10 @@ pub(super) fn count_bytes(router: &Router, interval: &mut Interval, pool: usize,
 pub(super) fn count_fast_path(
     router: &mut Router,
     interval: &mut Interval,
-    flights: &Flights,
-    (expected, count, pool): (&Expected, usize, usize),
+    taken: Taken<'_>,
     now: Nanos,
 ) {
+    let Taken { flights, expected, count, pool } = taken;
     let Some(cluster) = &mut interval.cluster else { return };
     let node = router.node(pool);
     flights.show(count, |command, slot, bytes| {

@@ -5,20 +5,21 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs must be there")]
 
+mod server;
+
+#[path = "../tls/mod.rs"]
 mod tls;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use stallion_engine::cluster::cluster_map::ClusterMap;
 use stallion_engine::cluster::slot_map::{Node, Row, SlotMap};
 use stallion_engine::cluster::slots::RequestSlots;
+use stallion_engine::measure::interval::Counted;
 use stallion_engine::ring::Ring;
 use stallion_engine::store::cache_aside::CacheAside;
 use stallion_engine::store::service_time::ServiceTime;
@@ -27,7 +28,9 @@ use stallion_engine::store::{CacheAsideSettings, Stampede, Store};
 use stallion_engine::units::{Nanos, NodeId};
 use stallion_engine::worker::intervals::{IntervalOutlet, Intervals};
 use stallion_engine::worker::routing::Routing;
-use stallion_engine::worker::{ASKING, Greeting, Settings, Stage, Worker};
+use stallion_engine::worker::{
+    ASKING, Direct, Dispatch, Greeting, Requests, Routed, RoutedSettings, Settings, Stage, Worker,
+};
 use stallion_engine::workload::arrivals::{Arrivals, Schedule};
 use stallion_engine::workload::keys::{Keys, Zipf};
 use stallion_engine::workload::mix::{Mix, Ttl};
@@ -42,6 +45,7 @@ use stallion_rings::tls_ring::Tls;
 use stallion_rings::uring::Uring;
 use stallion_rings::wait::WaitPolicy;
 
+use server::{Server, free_port};
 use tls::Certificates;
 
 /// Counts what the thread asks for while it is watched.
@@ -92,76 +96,6 @@ fn allocations_of(work: impl FnOnce()) -> u64 {
     ALLOCATIONS.get()
 }
 
-struct Server {
-    child: Child,
-    port: u16,
-    _folder: tempfile::TempDir,
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-impl Server {
-    /// A server that is a cluster of one node, serving all slots.
-    fn start_cluster() -> Self {
-        let server = Self::start_with(&[
-            "--cluster-enabled",
-            "yes",
-            "--cluster-port",
-            &free_port().to_string(),
-        ]);
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).unwrap();
-        stream.write_all(&request(&[b"CLUSTER", b"ADDSLOTSRANGE", b"0", b"16383"])).unwrap();
-        let mut reply = [0; 5];
-        stream.read_exact(&mut reply).unwrap();
-        assert_eq!(&reply, b"+OK\r\n");
-        // It says so about a second later.
-        loop {
-            stream.write_all(&request(&[b"GET", b"key:000000000000"])).unwrap();
-            stream.read_exact(&mut reply).unwrap();
-            if &reply == b"$-1\r\n" {
-                return server;
-            }
-            let mut rest = [0; 4_096];
-            let _ = stream.read(&mut rest).unwrap();
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn start() -> Self {
-        Self::start_with(&[])
-    }
-
-    fn start_with(settings: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let child = Command::new("redis-server")
-            .args(["--save", "", "--bind", "127.0.0.1", "--dir"])
-            .arg(folder.path())
-            .args(settings)
-            .args(["--port", &port.to_string()])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server is installed");
-        let server = Self { child, port, _folder: folder };
-        for _ in 0..500 {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                return server;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("redis-server does not listen");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 const CONNECTIONS: usize = 16;
 const PIPELINE: usize = 8;
 const SEED: u64 = 7;
@@ -183,45 +117,73 @@ fn plain(address: Address, connections: usize, half_bytes: usize) -> Uring {
     Uring::new(address, connections, half_bytes, WaitPolicy::Block).unwrap()
 }
 
-fn worker<R: Ring>(
-    make: impl FnOnce(Address, usize, usize) -> R,
-    port: u16,
+/// What a worker is made of, but for its ring.
+struct Parts {
+    settings: Settings,
+    requests: Requests,
+    half_bytes: usize,
+}
+
+fn parts(
     schedule: &Schedule,
     (commands, sizes): (&Commands, &str),
-    (routing, aside): (Option<Routing>, Option<CacheAside>),
-) -> (Worker<R>, IntervalOutlet) {
+    routed: Option<&RoutedSettings>,
+) -> Parts {
     let values = Values::new(SEED, sizes.parse().unwrap(), Content::Random);
     let encoder = Encoder::new(commands.clone(), "key:", values);
-    let address = Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let half_bytes = (encoder.longest() + ASKING.len()) * PIPELINE;
-    let connections = routing.as_ref().map_or(CONNECTIONS, Routing::places);
-    let ring = make(address, connections, half_bytes);
+    let connections = routed.map_or(CONNECTIONS, |routed| routed.routing.places());
     let ttl = Ttl { fraction: 0.5, min_s: 60, max_s: 3_600 };
     let keys = Keys::Zipfian(Box::new(Zipf::new(10_000, 1.1)));
     let traffic = Traffic::new(keys, Mix::new(&commands.list, ttl), SEED);
     let traffic = match commands.transaction_id().zip(commands.transaction) {
-        Some((id, count)) => traffic.in_transactions(id, count, routing.is_some()),
+        Some((id, count)) => traffic.in_transactions(id, count, routed.is_some()),
         None => traffic,
     };
     let settings = Settings {
         connections,
         pipeline: PIPELINE,
-        arrivals: Arrivals::new(schedule, 0, 1, SEED),
         open: schedule.is_open(),
-        workload: Workload::Traffic(traffic),
-        encoder,
         verify: true,
         greeting: Greeting { bytes: request(&[b"HELLO", b"3"]), replies: 1 },
         requests_per_connection: u64::MAX,
         timeout_ns: 10_000_000_000,
         // Every request is a slow one, so that the log of slow requests is on the path, too.
         slow_ns: 1,
-        mitigation: None,
-        aside,
-        routing,
     };
-    let (intervals, outlet) = Intervals::new(10_000_000, SEED, settings.counted());
-    (Worker::new(ring, settings, intervals), outlet)
+    let workload = Workload::Traffic(traffic);
+    let arrivals = Arrivals::new(schedule, 0, 1, SEED);
+    Parts { settings, requests: Requests { arrivals, workload, encoder }, half_bytes }
+}
+
+/// A worker for the server at a port.
+fn direct<R: Ring>(
+    make: impl FnOnce(Address, usize, usize) -> R,
+    port: u16,
+    schedule: &Schedule,
+    what: (&Commands, &str),
+) -> (Worker<R, Direct>, IntervalOutlet) {
+    let Parts { settings, requests, half_bytes } = parts(schedule, what, None);
+    let ring = make(address(port), settings.connections, half_bytes);
+    let (intervals, outlet) = Intervals::new(10_000_000, SEED, Counted::default());
+    (Worker::direct(ring, settings, requests, intervals), outlet)
+}
+
+/// A worker for the nodes of a cluster, of which one is at a port.
+fn routed(
+    port: u16,
+    schedule: &Schedule,
+    what: (&Commands, &str),
+    routed: RoutedSettings,
+) -> (Worker<Uring, Routed>, IntervalOutlet) {
+    let Parts { settings, requests, half_bytes } = parts(schedule, what, Some(&routed));
+    let ring = plain(address(port), settings.connections, half_bytes);
+    let (intervals, outlet) = Intervals::new(10_000_000, SEED, routed.counted());
+    (Worker::routed(ring, settings, routed, requests, intervals), outlet)
+}
+
+fn address(port: u16) -> Address {
+    Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
 /// What the recorder does: takes full intervals, gives empty ones back.
@@ -237,7 +199,11 @@ fn recycle(outlet: &mut IntervalOutlet) -> u64 {
 }
 
 /// Ticks until `wanted` more requests are answered; gives back the allocations of the ticks.
-fn drive<R: Ring>(worker: &mut Worker<R>, outlet: &mut IntervalOutlet, wanted: u64) -> u64 {
+fn drive<R: Ring, D: Dispatch>(
+    worker: &mut Worker<R, D>,
+    outlet: &mut IntervalOutlet,
+    wanted: u64,
+) -> u64 {
     let stop = AtomicBool::new(false);
     let (mut answered, mut allocations) = (0, 0);
     while answered < wanted {
@@ -255,7 +221,9 @@ fn the_counter_counts() {
 
 /// Plays a hundred thousand requests; none of them may allocate.
 fn allocates_nothing(schedule: &Schedule, commands: &Commands, sizes: &str) {
-    allocates_nothing_at(&Server::start(), schedule, commands, sizes, (None, None));
+    let server = Server::start();
+    let made = direct(plain, server.port, schedule, (commands, sizes));
+    assert_eq!(allocations_in_a_run(made), 0, "{schedule:?}");
 }
 
 fn allocates_nothing_at(
@@ -263,14 +231,20 @@ fn allocates_nothing_at(
     schedule: &Schedule,
     commands: &Commands,
     sizes: &str,
-    routed: (Option<Routing>, Option<CacheAside>),
+    settings: RoutedSettings,
 ) {
-    let made = worker(plain, server.port, schedule, (commands, sizes), routed);
+    let made = routed(server.port, schedule, (commands, sizes), settings);
     assert_eq!(allocations_in_a_run(made), 0, "{schedule:?}");
 }
 
+const fn to_cluster(routing: Routing) -> RoutedSettings {
+    RoutedSettings { routing, mitigation: None, cache_aside: None }
+}
+
 /// Those of a hundred thousand requests.
-fn allocations_in_a_run<R: Ring>((mut worker, mut outlet): (Worker<R>, IntervalOutlet)) -> u64 {
+fn allocations_in_a_run<R: Ring, D: Dispatch>(
+    (mut worker, mut outlet): (Worker<R, D>, IntervalOutlet),
+) -> u64 {
     let stop = AtomicBool::new(false);
     while worker.open_connections() < CONNECTIONS {
         worker.tick(&stop);
@@ -304,7 +278,7 @@ fn tls_allocates_two_buffers_for_a_pipeline_and_its_answers() {
         Tls::over(client, address, (connections, half_bytes), over).unwrap()
     };
     let commands = Commands::reads_and_writes(1, 1);
-    let made = worker(make, port, &Schedule::Closed, (&commands, "100"), (None, None));
+    let made = direct(make, port, &Schedule::Closed, (&commands, "100"));
     let each = allocations_in_a_run(made) as f64 / 100_000.0;
     println!("{each} allocations and releases a request");
     assert!((0.4..0.6).contains(&each), "{each} allocations and releases a request");
@@ -324,11 +298,11 @@ fn nor_do_those_to_a_cluster() {
     let server = Server::start_cluster();
     for schedule in [Schedule::Closed, Schedule::Poisson { rate: 40_000 }] {
         let (commands, routing) = (Commands::reads_and_writes(1, 1), routing(&server));
-        allocates_nothing_at(&server, &schedule, &commands, "100", (Some(routing), None));
+        allocates_nothing_at(&server, &schedule, &commands, "100", to_cluster(routing));
     }
     let several = ["get", "mget:5", "mset:2"].map(|name| built_in(name).unwrap()).to_vec();
     let commands = Commands::of(several).with_parts();
-    let routed = (Some(routing(&server)), None);
+    let routed = to_cluster(routing(&server));
     allocates_nothing_at(&server, &Schedule::Closed, &commands, "100", routed);
 }
 
@@ -353,7 +327,8 @@ fn nor_do_those_to_a_cache_before_a_store() {
         let cluster_map = Arc::new(ClusterMap::fixed(&[address]).unwrap());
         let routing = Routing { cluster_map, fixed: true, ..routing(&server) };
         let schedule = Schedule::Poisson { rate: 30_000 };
-        let routed = (Some(routing), Some(aside));
+        let cache_aside = Some(aside);
+        let routed = RoutedSettings { routing, mitigation: None, cache_aside };
         allocates_nothing_at(&server, &schedule, &commands, "100", routed);
     }
 }
