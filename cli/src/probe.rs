@@ -223,6 +223,9 @@ fn shade(class: StallClass) -> u8 {
         | StallClass::Throttle
         | StallClass::OffCpu
         | StallClass::Stopped
+        | StallClass::Traced
+        | StallClass::Frozen
+        | StallClass::Exited
         | StallClass::Softirq
         | StallClass::Network => 33,
         StallClass::Command | StallClass::Syscall => 36,
@@ -250,7 +253,7 @@ fn print_summary(summary: &Summary, clock: &Clock, watched: Duration) {
             class_name(*class),
             row.count,
             row.busy_ns as f64 / 1e6,
-            row.busy_ns as f64 / 1e7 / seconds.max(1e-3),
+            summary.share_percent(row, seconds),
             row.max_ns as f64 / 1e6,
             time_of_day(clock, row.max_at_ns),
             row.max_what
@@ -258,6 +261,9 @@ fn print_summary(summary: &Summary, clock: &Clock, watched: Duration) {
     }
     if summary.rows.len() > 1 {
         println!("Classes overlap: a command's time holds its faults, calls and waits.");
+    }
+    if summary.cut > 0 {
+        println!("{} events said more than the watch can hold, and were cut", summary.cut);
     }
     if summary.lost > 0 {
         println!("{} events were lost: the sums are too low", summary.lost);

@@ -91,6 +91,9 @@ pub struct Sample {
     pub argument: u64,
     /// User program counter.
     pub ip: u64,
+    /// In the system call in which the event loop looks for work: the loop has turned, so
+    /// whatever ran before is over.
+    pub polls: bool,
 }
 
 /// Follows the main thread from sample to sample.
@@ -184,7 +187,15 @@ impl Follower {
     #[inline(always)]
     pub fn sample(&mut self, sample: &Sample) -> Option<Ended> {
         let mut ended = None;
-        if self.samples > 0 && sample.io_count == self.last_io {
+        if sample.polls {
+            if self.samples > 1 {
+                let half_ns = sample.now_ns.saturating_sub(self.last_ns) / 2;
+                ended = Some(self.end(self.last_ns + half_ns, half_ns));
+            }
+            self.samples = 0;
+            // What comes next began after this, not at the wake-up.
+            self.awake_ns = 0;
+        } else if self.samples > 0 && sample.io_count == self.last_io {
             self.go_on(sample);
         } else {
             if self.samples > 1 {
@@ -219,8 +230,7 @@ impl Follower {
         } else {
             self.end(self.last_ns + late_ns / 2, late_ns / 2)
         };
-        self.samples = 0;
-        self.awake_ns = 0;
+        self.forget();
         (alone || (running && (known || quiet <= 1))).then_some(ended)
     }
 
@@ -231,6 +241,20 @@ impl Follower {
         self.awake_io = io_count;
         self.waited_ns = 0;
         self.samples = 0;
+    }
+
+    /// Forgets what runs: it cannot be judged.
+    #[inline(always)]
+    pub fn forget(&mut self) {
+        self.samples = 0;
+        self.awake_ns = 0;
+    }
+
+    /// Whether the thread has been awake for this long.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_awake_for(&self, least_ns: u64, now_ns: u64) -> bool {
+        self.awake_ns != 0 && now_ns.saturating_sub(self.awake_ns) >= least_ns
     }
 
     /// The thread waited for its core, and has it again.
@@ -269,10 +293,13 @@ impl Follower {
 
     #[inline(always)]
     fn begin(&mut self, sample: &Sample) {
-        let since_ns = if self.last_ns > self.awake_ns { self.last_ns } else { self.awake_ns };
+        let known_ns = if self.last_ns > self.awake_ns { self.last_ns } else { self.awake_ns };
+        // Nothing is known of the time before the first sample.
+        let since_ns = if known_ns == 0 { sample.now_ns } else { known_ns };
         // One read since the wake-up: the command started right then.
-        let from_wake =
-            self.awake_ns >= since_ns && sample.io_count.wrapping_sub(self.awake_io) <= 1;
+        let from_wake = self.awake_ns != 0
+            && self.awake_ns >= since_ns
+            && sample.io_count.wrapping_sub(self.awake_io) <= 1;
         let half_ns = sample.now_ns.saturating_sub(since_ns) / 2;
         self.error_ns = if from_wake { 0 } else { half_ns };
         self.start_ns = since_ns + self.error_ns;
@@ -324,7 +351,41 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn at(now_ns: u64, io_count: u64) -> Sample {
-        Sample { now_ns, io_count, syscall: -1, argument: 0, ip: now_ns }
+        Sample { now_ns, io_count, syscall: -1, argument: 0, ip: now_ns, polls: false }
+    }
+
+    /// Before the first wake-up and the first sample there is no time to halve: a thread that never
+    /// sleeps was said to be in its first stretch since half of the host's uptime.
+    #[test]
+    fn a_stretch_begins_no_earlier_than_its_first_sample() {
+        let mut follower = Follower::NEW;
+        let boot_ns = 4_000_000 * MS;
+        assert_eq!(follower.sample(&at(boot_ns, 50)), None);
+        assert_eq!(follower.sample(&at(boot_ns + 4 * MS, 50)), None);
+        let ended = follower.sample(&at(boot_ns + 8 * MS, 90)).unwrap();
+        assert_eq!(ended.start_ns, boot_ns);
+        assert_eq!(ended.end_ns, boot_ns + 6 * MS);
+    }
+
+    #[test]
+    fn a_loop_that_turns_is_no_stretch_although_others_read_and_write_for_it() {
+        let mut follower = Follower::NEW;
+        follower.wake(0, 7);
+        for step in 1..100 {
+            let polls = step % 2 == 0;
+            assert_eq!(follower.sample(&Sample { polls, ..at(step * MS, 7) }), None, "{step}");
+        }
+        assert_eq!(follower.sleep(100 * MS, 7), None);
+    }
+
+    #[test]
+    fn a_poll_ends_the_command_before_it() {
+        let mut follower = Follower::NEW;
+        follower.wake(0, 0);
+        follower.sample(&at(MS, 1));
+        follower.sample(&at(2 * MS, 1));
+        let ended = follower.sample(&Sample { polls: true, ..at(3 * MS, 1) }).unwrap();
+        assert_eq!((ended.start_ns, ended.end_ns, ended.error_ns), (0, 2_500_000, 500_000));
     }
 
     #[test]

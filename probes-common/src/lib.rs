@@ -16,6 +16,8 @@ pub mod scheduler;
 
 pub mod fork;
 
+pub mod exit;
+
 pub mod page_fault;
 
 pub mod fsync;

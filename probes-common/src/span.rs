@@ -26,6 +26,8 @@ pub enum Kind {
     Softirq = 10,
     /// [`crate::network::Network`].
     Network = 11,
+    /// [`crate::exit::Exit`].
+    Exit = 12,
 }
 
 impl Kind {
@@ -44,6 +46,7 @@ impl Kind {
             9 => Self::Reclaim,
             10 => Self::Softirq,
             11 => Self::Network,
+            12 => Self::Exit,
             _ => return None,
         })
     }

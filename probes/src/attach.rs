@@ -135,6 +135,7 @@ fn load(scope: &Scope, threshold_ns: u64) -> Result<Ebpf, ProbeError> {
         .override_global("PORTS", &ports, true)
         .override_global("NET_NAMESPACE", &net_namespace(scope.pid), true)
         .override_global("THROTTLE_OFFSETS", &scope.offsets.throttle, true)
+        .override_global("TASK_FIELDS", &scope.offsets.task_fields, true)
         .override_global("STATE_OFFSET", &scope.offsets.state, true)
         .override_global("REGISTERS", &u32::from(scope.offsets.registers), true)
         .override_global("IDLE_SYSCALLS", &syscalls::IDLE, true)

@@ -15,15 +15,17 @@ pub mod offsets;
 
 pub mod procfs;
 
-pub mod resolve;
-
 pub mod symbols;
+
+pub mod resolve;
 
 pub mod server;
 
 pub mod syscalls;
 
 pub mod stalls;
+
+pub mod bounds;
 
 pub mod sockets;
 

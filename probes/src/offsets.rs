@@ -28,6 +28,9 @@ pub struct Offsets {
     pub socket: [u32; 8],
     /// 1 more than those of `task_struct.se.cfs_rq` and `cfs_rq.throttle_count`.
     pub throttle: [u32; 2],
+    /// 1 more than those of `task_struct.{signal, thread_node, parent, jobctl, exit_code}` and
+    /// `signal_struct.thread_head`.
+    pub task_fields: [u32; 6],
     /// 1 more than that of `task_struct.__state`, `state` before Linux 5.14.
     pub state: u32,
     /// Whether `sched_switch` has the state among its arguments (Linux 5.18); assumed without
@@ -54,6 +57,7 @@ impl Default for Offsets {
             request: [0; 7],
             socket: [0; 8],
             throttle: [0; 2],
+            task_fields: [0; 6],
             state: 0,
             state_is_argument: true,
             registers: false,
@@ -90,6 +94,14 @@ impl From<&Btf> for Offsets {
                 after("task_struct", &["se", "cfs_rq"]),
                 after("cfs_rq", &["throttle_count"]),
             ],
+            task_fields: [
+                after("task_struct", &["signal"]),
+                after("task_struct", &["thread_node"]),
+                after("task_struct", &["parent"]),
+                after("task_struct", &["jobctl"]),
+                after("task_struct", &["exit_code"]),
+                after("signal_struct", &["thread_head"]),
+            ],
             state: after("task_struct", &["__state"]).max(after("task_struct", &["state"])),
             state_is_argument: btf.parameters("btf_trace_sched_switch") != Some(4),
             registers: btf.function("bpf_task_pt_regs").is_some(),
@@ -108,6 +120,7 @@ mod tests {
     fn this_kernel_has_requests_of_disks() {
         if Path::new(VMLINUX).exists() {
             let offsets = Offsets::of_this_kernel();
+            assert!(offsets.task_fields.iter().all(|after| *after > 0), "{offsets:?}");
             assert!(offsets.socket.iter().all(|after| *after > 0), "{offsets:?}");
             assert!(offsets.request[0] > 0 && offsets.request[5] > 0, "{offsets:?}");
         }

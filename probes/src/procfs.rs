@@ -17,6 +17,21 @@ pub fn listeners(text: &str) -> Vec<(u16, u64)> {
         .collect()
 }
 
+/// Inodes of the unix sockets that accept connections at a path, from the text of /proc/net/unix.
+#[must_use]
+pub fn unix_listeners(text: &str) -> Vec<u64> {
+    /// `__SO_ACCEPTCON` among the flags.
+    const ACCEPTS: &str = "00010000";
+    text.lines()
+        .skip(1)
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let accepts = fields.get(3) == Some(&ACCEPTS) && fields.get(7).is_some();
+            accepts.then(|| fields.get(6)?.parse().ok())?
+        })
+        .collect()
+}
+
 /// Inodes of the TCP sockets that listen on `port`, from the text of /proc/net/tcp or tcp6.
 #[must_use]
 pub fn listening_inodes(text: &str, port: u16) -> Vec<u64> {
@@ -137,6 +152,14 @@ pub fn executable_mappings(maps: &str) -> Vec<Mapping> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unix_sockets_that_accept_are_found() {
+        let text = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+             0000000000000000: 00000002 00000000 00010000 0001 01 4242 /run/redis.sock\n\
+             0000000000000000: 00000003 00000000 00000000 0001 03 4243\n";
+        assert_eq!(unix_listeners(text), [4242]);
+    }
 
     #[test]
     fn listeners_are_found_by_port_and_state() {

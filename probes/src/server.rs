@@ -6,6 +6,7 @@ use std::fs;
 use stallion_probes_common::Span;
 use stallion_probes_common::block_io::Disk;
 use stallion_probes_common::network::NETWORK_KINDS;
+use stallion_probes_common::scheduler::Wait;
 use stallion_timeline::ThreadRole;
 
 use crate::procfs::{listeners, socket_inode};
@@ -13,6 +14,9 @@ use crate::symbols::Symbols;
 
 /// Disk events that are kept for the call around them, which is told after them.
 const DISKS_KEPT: usize = 32;
+
+/// Waits of I/O threads that are kept for the stretch of the main thread around them.
+const IO_WAITS_KEPT: usize = 64;
 
 /// What one device did within a stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,6 +46,12 @@ pub struct Server {
     ///
     /// [`Stack`]: stallion_probes_common::command::Stack
     pub command_on_stack: Option<(u64, String)>,
+    /// The stop, trace or freeze that has begun and not ended, as its first event told it.
+    pub halt: Option<Wait>,
+    /// The newest waits of I/O threads for a core: start, end, and in words.
+    io_waits: VecDeque<(u64, u64, String)>,
+    /// Whether the kernel's OOM killer has chosen it.
+    pub chosen_by_oom_killer: bool,
     /// Probes that are attached, by name: what one of them times exactly, the others leave out.
     pub active: Vec<String>,
     /// Start and end of the last stall of the main thread's own doing that a uprobe timed.
@@ -68,6 +78,9 @@ impl Server {
             symbols: Symbols::of(pid),
             threads: HashMap::new(),
             command_on_stack: None,
+            halt: None,
+            io_waits: VecDeque::new(),
+            chosen_by_oom_killer: false,
             active: Vec::new(),
             last_exact: (0, 0),
             disks: VecDeque::new(),
@@ -102,7 +115,30 @@ impl Server {
     pub fn is_told(&self, stretch: &Span) -> bool {
         let (start_ns, end_ns) = self.last_exact;
         let common_ns = end_ns.min(stretch.end_ns).saturating_sub(start_ns.max(stretch.start_ns));
-        common_ns * 2 > stretch.busy_ns
+        common_ns.saturating_mul(2) > stretch.busy_ns
+    }
+
+    /// Remembers that an I/O thread had no core.
+    pub fn note_io_wait(&mut self, span: &Span, holder: &str) {
+        if self.io_waits.len() == IO_WAITS_KEPT {
+            self.io_waits.pop_front();
+        }
+        let name = self.thread_name(span.tid).to_owned();
+        self.io_waits.push_back((span.start_ns, span.end_ns, format!("{name}: {holder}")));
+    }
+
+    /// The I/O thread that had no core for more than half of a stretch of the main thread, and who
+    /// had that core: `io_thd_1: sh (4242) had the core`.
+    #[must_use]
+    pub fn io_thread_without_core(&self, stretch: &Span) -> Option<&str> {
+        let common_ns = |start: u64, end: u64| {
+            end.min(stretch.end_ns).saturating_sub(start.max(stretch.start_ns))
+        };
+        let all_ns = self.io_waits.iter().map(|(start, end, _)| common_ns(*start, *end));
+        let all_ns = all_ns.fold(0_u64, u64::saturating_add);
+        let longest = self.io_waits.iter().max_by_key(|(start, end, _)| common_ns(*start, *end))?;
+        (all_ns.saturating_mul(2) > stretch.end_ns.saturating_sub(stretch.start_ns))
+            .then_some(&*longest.2)
     }
 
     /// Remembers what a disk did, for the call that waited for it.
@@ -137,9 +173,9 @@ impl Server {
                 uses.len() - 1
             });
             let known = &mut uses[index];
-            known.busy_ns += span.busy_ns;
-            known.requests += span.count;
-            known.bytes += event.bytes;
+            known.busy_ns = known.busy_ns.saturating_add(span.busy_ns);
+            known.requests = known.requests.saturating_add(span.count);
+            known.bytes = known.bytes.saturating_add(event.bytes);
             known.slowest_ns = known.slowest_ns.max(event.slowest_ns);
         }
         let of_file = uses.iter().find(|known| Some(known.device) == preferred).copied();
@@ -232,6 +268,18 @@ mod tests {
         assert!(server.is_told(&span(100, 200)));
         assert!(!server.is_told(&span(150, 400)), "more happened than that");
         assert!(!server.is_told(&span(200, 300)));
+    }
+
+    #[test]
+    fn a_stretch_in_which_an_io_thread_had_no_core_is_explained_by_it() {
+        let span = |start_ns, end_ns| Span::single(Kind::Wait, 1, start_ns, end_ns);
+        let mut server = Server::of(1);
+        assert_eq!(server.io_thread_without_core(&span(0, 100)), None);
+        server.note_io_wait(&span(20, 50), "sh (7) had the core");
+        assert_eq!(server.io_thread_without_core(&span(0, 100)), None, "not most of it");
+        server.note_io_wait(&span(55, 90), "sh (7) had the core");
+        let told = server.io_thread_without_core(&span(0, 100)).unwrap();
+        assert!(told.ends_with("sh (7) had the core"), "{told}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Names of the system calls in which a shard can hang; numbers differ between architectures.
+//! Names of the system calls in which a shard can hang, and of the signals that end or stop it;
+//! numbers of calls differ between architectures.
 
 use libc::c_long;
 
@@ -77,6 +78,43 @@ pub fn name(number: i64) -> String {
         .map_or_else(|| format!("syscall {number}"), |(_, name)| (*name).to_owned())
 }
 
+/// Signals that end or stop a server.
+const SIGNALS: &[(libc::c_int, &str)] = &[
+    (libc::SIGHUP, "SIGHUP"),
+    (libc::SIGINT, "SIGINT"),
+    (libc::SIGQUIT, "SIGQUIT"),
+    (libc::SIGILL, "SIGILL"),
+    (libc::SIGTRAP, "SIGTRAP"),
+    (libc::SIGABRT, "SIGABRT"),
+    (libc::SIGBUS, "SIGBUS"),
+    (libc::SIGFPE, "SIGFPE"),
+    (libc::SIGKILL, "SIGKILL"),
+    (libc::SIGUSR1, "SIGUSR1"),
+    (libc::SIGSEGV, "SIGSEGV"),
+    (libc::SIGUSR2, "SIGUSR2"),
+    (libc::SIGPIPE, "SIGPIPE"),
+    (libc::SIGALRM, "SIGALRM"),
+    (libc::SIGTERM, "SIGTERM"),
+    (libc::SIGSTOP, "SIGSTOP"),
+    (libc::SIGTSTP, "SIGTSTP"),
+    (libc::SIGTTIN, "SIGTTIN"),
+    (libc::SIGTTOU, "SIGTTOU"),
+    (libc::SIGXCPU, "SIGXCPU"),
+    (libc::SIGSYS, "SIGSYS"),
+];
+
+/// Name of a signal, `signal 40` for one that is not in the table; 0 stands for an unknown one.
+#[must_use]
+pub fn signal(number: u32) -> String {
+    if number == 0 {
+        return "a stop signal".to_owned();
+    }
+    SIGNALS
+        .iter()
+        .find(|(known, _)| known.unsigned_abs() == number)
+        .map_or_else(|| format!("signal {number}"), |(_, name)| (*name).to_owned())
+}
+
 /// Whether it is fsync or fdatasync.
 #[must_use]
 pub fn is_sync(number: i64) -> bool {
@@ -103,6 +141,7 @@ mod tests {
     fn known_calls_are_named_and_classed() {
         assert_eq!(name(libc::SYS_fdatasync), "fdatasync");
         assert_eq!(name(99_999), "syscall 99999");
+        assert_eq!((signal(9), signal(40)), ("SIGKILL".to_owned(), "signal 40".to_owned()));
         assert!(is_sync(libc::SYS_fsync) && !is_sync(libc::SYS_write));
         assert!(is_write(libc::SYS_write) && !is_write(libc::SYS_read));
         assert!(is_fork(libc::SYS_clone) && !is_fork(libc::SYS_read));

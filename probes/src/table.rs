@@ -28,7 +28,7 @@ pub struct Row {
 pub const FLOOR: (u32, u32) = (5, 8);
 
 /// All classes in the order of the schema.
-pub const TABLE: [Row; 18] = [
+pub const TABLE: [Row; 21] = [
     Row {
         class: StallClass::Fork,
         name: "fork",
@@ -173,11 +173,41 @@ pub const TABLE: [Row; 18] = [
         class: StallClass::Stopped,
         name: "stopped",
         probe: "scheduler",
-        hook: "raw_tp sched_switch with the state of a stopped thread (before 5.18 from the task)",
+        hook: "raw_tp sched_switch with the state of a stopped thread (before 5.18 from the task); who sent the signal by raw_tp signal_generate",
         kernel: FLOOR,
         types: false,
         fallback: "none",
         lost: "before 5.18 without types: all",
+    },
+    Row {
+        class: StallClass::Traced,
+        name: "traced",
+        probe: "scheduler",
+        hook: "raw_tp sched_switch with the state of a traced thread; the tracer by task_struct.parent",
+        kernel: FLOOR,
+        types: true,
+        fallback: "the same without types",
+        lost: "the tracer's name",
+    },
+    Row {
+        class: StallClass::Frozen,
+        name: "frozen",
+        probe: "scheduler",
+        hook: "raw_tp sched_switch with the state of a frozen thread (cgroup v1), or task_struct.jobctl (v2)",
+        kernel: (6, 1),
+        types: true,
+        fallback: "off_cpu or throttle",
+        lost: "that it was the freezer",
+    },
+    Row {
+        class: StallClass::Exited,
+        name: "exited",
+        probe: "scheduler",
+        hook: "raw_tp sched_process_exit and signal_generate",
+        kernel: FLOOR,
+        types: true,
+        fallback: "pidfd",
+        lost: "how it ended",
     },
     Row {
         class: StallClass::Softirq,

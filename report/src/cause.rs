@@ -11,7 +11,10 @@ use stallion_timeline::StallClass;
 /// (interrupts, reclaim), then fork and page faults, which happen inside system calls and
 /// commands, then the calls, and last the command that called them. The network comes after
 /// all that, because it harms one connection and not the thread.
-pub const CLASSES: [StallClass; 18] = [
+pub const CLASSES: [StallClass; 21] = [
+    StallClass::Exited,
+    StallClass::Frozen,
+    StallClass::Traced,
     StallClass::Stopped,
     StallClass::Throttle,
     StallClass::RunQueue,
@@ -36,24 +39,27 @@ pub const CLASSES: [StallClass; 18] = [
 #[must_use]
 pub fn rank(class: StallClass) -> usize {
     match class {
-        StallClass::Stopped => 0,
-        StallClass::Throttle => 1,
-        StallClass::RunQueue => 2,
-        StallClass::Softirq => 3,
-        StallClass::Reclaim => 4,
-        StallClass::Fork => 5,
-        StallClass::HugePage => 6,
-        StallClass::CowFault => 7,
-        StallClass::FileFault => 8,
-        StallClass::ZeroFault => 9,
-        StallClass::FsyncWait => 10,
-        StallClass::Fsync => 11,
-        StallClass::AofWrite => 12,
-        StallClass::Syscall => 13,
-        StallClass::OffCpu => 14,
-        StallClass::BlockIo => 15,
-        StallClass::Command => 16,
-        StallClass::Network => 17,
+        StallClass::Exited => 0,
+        StallClass::Frozen => 1,
+        StallClass::Traced => 2,
+        StallClass::Stopped => 3,
+        StallClass::Throttle => 4,
+        StallClass::RunQueue => 5,
+        StallClass::Softirq => 6,
+        StallClass::Reclaim => 7,
+        StallClass::Fork => 8,
+        StallClass::HugePage => 9,
+        StallClass::CowFault => 10,
+        StallClass::FileFault => 11,
+        StallClass::ZeroFault => 12,
+        StallClass::FsyncWait => 13,
+        StallClass::Fsync => 14,
+        StallClass::AofWrite => 15,
+        StallClass::Syscall => 16,
+        StallClass::OffCpu => 17,
+        StallClass::BlockIo => 18,
+        StallClass::Command => 19,
+        StallClass::Network => 20,
     }
 }
 
@@ -112,6 +118,9 @@ impl Cause {
                 StallClass::OffCpu => "off_cpu",
                 StallClass::BlockIo => "block_io",
                 StallClass::Reclaim => "reclaim",
+                StallClass::Exited => "exited",
+                StallClass::Frozen => "frozen",
+                StallClass::Traced => "traced",
                 StallClass::Stopped => "stopped",
                 StallClass::Softirq => "softirq",
                 StallClass::Network => "network",
@@ -142,6 +151,9 @@ impl Cause {
                 StallClass::OffCpu => "blocking off the CPU",
                 StallClass::BlockIo => "disk requests",
                 StallClass::Reclaim => "memory reclaim",
+                StallClass::Exited => "the server's end",
+                StallClass::Frozen => "the cgroup freezer",
+                StallClass::Traced => "a tracer",
                 StallClass::Stopped => "a stop signal",
                 StallClass::Softirq => "interrupts",
                 StallClass::Network => "the network",

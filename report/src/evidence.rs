@@ -29,6 +29,9 @@ pub fn chaos_in(run: &Run, from_ns: u64, to_ns: u64) -> impl Iterator<Item = &Ch
 /// What the probes say of a wait that ended when a sleeping core had woken up.
 const IDLE_CORE: &str = "an idle core woke up";
 
+/// What the probes say of a main thread that waits for one of its I/O threads.
+const IO_THREAD: &str = "waits for io_thd";
+
 /// `fork of BGSAVE`, `command KEYS * (SLOWLOG: 497 ms)`, `waits for a CPU held by stress`.
 #[must_use]
 pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
@@ -46,12 +49,18 @@ pub fn label(run: &Run, cause: Cause, from_ns: u64, to_ns: u64) -> String {
             |job| format!("copy-on-write faults during {job}"),
         ),
         StallClass::Command => command_label(run, &what, from_ns, to_ns),
+        StallClass::RunQueue if what.starts_with(IO_THREAD) => {
+            let (thread, holder) = what.split_once(": ").unwrap_or((&what, "another thread"));
+            format!("{thread}, whose CPU {holder} had")
+        }
         StallClass::RunQueue if what == IDLE_CORE => "the wake-up of an idle core".to_owned(),
         StallClass::RunQueue if what.starts_with(IDLE_CORE) => {
             "waits for a CPU (idle ones that had to wake up, and busy ones)".to_owned()
         }
         StallClass::RunQueue if !what.is_empty() => format!("waits for a CPU held by {what}"),
         StallClass::Syscall if !what.is_empty() => format!("system call {what}"),
+        StallClass::Stopped | StallClass::Traced if !what.is_empty() => what,
+        StallClass::Frozen if !what.is_empty() => format!("{} ({what})", cause.name()),
         StallClass::OffCpu if !what.is_empty() => what,
         StallClass::Fsync | StallClass::AofWrite | StallClass::FsyncWait if !what.is_empty() => {
             format!("{what}{}", disk_part(run, class, from_ns, to_ns))

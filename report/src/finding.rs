@@ -44,7 +44,10 @@ pub struct Finding {
 /// the run as a whole.
 #[must_use]
 pub fn findings(analysis: &Analysis) -> Vec<Finding> {
-    let mut all = cautions(analysis);
+    // The end of a server first: whatever else was measured follows from it.
+    let mut all: Vec<Finding> =
+        incident::ends(&analysis.run).iter().map(|text| fact(text, "")).collect();
+    all.extend(cautions(analysis));
     all.extend(incident::victims(&analysis.run).iter().map(|text| fact(text, "")));
     for (index, spike) in analysis.spikes.iter().take(HEADLINES).enumerate() {
         all.push(Finding {

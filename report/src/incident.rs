@@ -75,6 +75,20 @@ pub fn victims(run: &Run) -> Vec<String> {
     told.into_iter().map(sentence).collect()
 }
 
+/// `The server on port 6379 (process 42) ended at 3.000 s: killed by SIGKILL from bash (7)`.
+#[must_use]
+pub fn ends(run: &Run) -> Vec<String> {
+    let ended = run.stalls.iter().filter(|stall| stall.class == StallClass::Exited);
+    ended
+        .map(|stall| {
+            let place =
+                if stall.port == 0 { String::new() } else { format!(" on port {}", stall.port) };
+            let (pid, at) = (stall.pid, words::at(run.axis_ns(stall.start_ns)));
+            format!("The server{place} (process {pid}) ended at {at}: {}", stall.what)
+        })
+        .collect()
+}
+
 fn measured(run: &Run, class: StallClass) -> impl Iterator<Item = &Stall> {
     run.stalls.iter().filter(move |stall| stall.class == class && run.measured(stall.start_ns))
 }

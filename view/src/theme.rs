@@ -122,9 +122,15 @@ impl Theme {
             C::Fork | C::CowFault | C::ZeroFault | C::FileFault | C::HugePage | C::Reclaim => {
                 Color::Magenta
             }
-            C::RunQueue | C::Throttle | C::OffCpu | C::Stopped | C::Softirq | C::Network => {
-                Color::Yellow
-            }
+            C::RunQueue
+            | C::Throttle
+            | C::OffCpu
+            | C::Stopped
+            | C::Traced
+            | C::Frozen
+            | C::Exited
+            | C::Softirq
+            | C::Network => Color::Yellow,
             C::Command | C::Syscall => Color::Cyan,
         };
         self.of(colour, Modifier::BOLD)

@@ -10,9 +10,10 @@ use stallion_probes_common::command::{
 use stallion_probes_common::{Kind, Span};
 
 use crate::shared::{
-    NO_WAKEUP, UserRegs, current_task, current_tgid, current_tid, emit, io_count_of, main_tid,
-    now_ns, reserve, stretch_ns, user_regs,
+    NO_WAKEUP, UserRegs, current_task, current_tgid, current_tid, emit, main_tid, now_ns,
+    polls, reserve, stretch_ns, user_regs,
 };
+use crate::threads;
 
 /// The stack is read at this sample of a stretch: the second, when it is known to be one; at the
 /// first, where one request has had the thread for long by then.
@@ -43,10 +44,11 @@ fn local_timer_entry(_ctx: RawTracePointContext) -> i32 {
 
 #[inline(always)]
 fn sample() {
-    let Some(io_count) = io_count_of(current_task()) else {
+    let now = now_ns();
+    threads::look(current_task(), now);
+    let Some(io_count) = threads::io_count(current_task()) else {
         return;
     };
-    let now = now_ns();
     let regs = user_regs();
     let sample = Sample {
         now_ns: now,
@@ -54,6 +56,7 @@ fn sample() {
         syscall: regs.syscall,
         argument: regs.argument,
         ip: regs.ip,
+        polls: polls(regs.syscall),
     };
     // SAFETY: only the main thread comes here, and its own switches do not interrupt this.
     unsafe {
@@ -73,12 +76,17 @@ fn sample() {
 /// The main thread goes to sleep by itself.
 #[inline(always)]
 pub(crate) fn sleep(now: u64, task: u64) {
-    let Some(io_count) = io_count_of(task) else {
-        return;
-    };
     // SAFETY: called in the main thread's own switch.
     unsafe {
         let follower = &mut *(&raw mut FOLLOWER);
+        // A thread that is found now was not counted at the wake-up.
+        if follower.is_awake_for(stretch_ns(), now) && threads::look(task, now) {
+            follower.forget();
+            return;
+        }
+        let Some(io_count) = threads::io_count(task) else {
+            return;
+        };
         let samples = follower.samples();
         if let Some(ended) = follower.sleep(now, io_count) {
             send(follower, samples, &ended);
@@ -89,7 +97,7 @@ pub(crate) fn sleep(now: u64, task: u64) {
 /// The main thread comes back from a sleep.
 #[inline(always)]
 pub(crate) fn wake(now: u64, task: u64) {
-    let Some(io_count) = io_count_of(task) else {
+    let Some(io_count) = threads::io_count(task) else {
         return;
     };
     // SAFETY: called in the switch to the main thread.

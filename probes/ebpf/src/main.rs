@@ -8,6 +8,10 @@
 
 mod shared;
 
+mod threads;
+
+mod signal;
+
 mod command;
 
 mod block_io;

@@ -15,23 +15,14 @@ use stallion_probes_common::scheduler::{
 use stallion_probes_common::{Kind, Span, Window};
 
 use crate::shared::{
-    BACKGROUND_SYNC_NS, MAIN_TASK, comm_of, current_tid, emit, floor_ns, main_tid, now_ns,
-    read_field, tid_of, user_regs,
+    BACKGROUND_SYNC_NS, MAIN_TASK, TaskField, after, comm_of, current_tid, emit, floor_ns,
+    is_throttled, main_tid, now_ns, polls, read_field, tgid_of, tid_of, user_regs,
 };
-use crate::{block_io, command};
-
-/// System calls in which the event loop waits for work: `epoll_wait` and its kin.
-#[unsafe(no_mangle)]
-static IDLE_SYSCALLS: Global<[i64; 4]> = Global::new([-2; 4]);
+use crate::{block_io, command, signal, threads};
 
 /// 1 more than the offset of `task_struct.__state`, `state` before Linux 5.14.
 #[unsafe(no_mangle)]
 static STATE_OFFSET: Global<u32> = Global::new(0);
-
-/// 1 more than the offsets of `task_struct.se.cfs_rq` and `cfs_rq.throttle_count`; 0 where the
-/// kernel does not tell, or has no quotas.
-#[unsafe(no_mangle)]
-static THROTTLE_OFFSETS: Global<[u32; 2]> = Global::new([0; 2]);
 
 /// Where and why the main thread left its core, until it is back.
 struct Away {
@@ -69,24 +60,29 @@ static WAIT_WINDOWS: Array<Window> = Array::with_max_entries(WAIT_CLASSES as u32
 #[raw_tracepoint(tracepoint = "sched_switch")]
 fn sched_switch(ctx: RawTracePointContext) -> i32 {
     // Arguments: preempt, previous task, next task, previous state (since Linux 5.18).
-    if current_tid() == main_tid() {
-        leave(&ctx, ctx.arg(3));
-    } else {
-        enter(&ctx);
-    }
+    switched(&ctx, ctx.arg(3));
     0
 }
 
 /// Before Linux 5.18 the state is not among the arguments, but the task still has it.
 #[raw_tracepoint(tracepoint = "sched_switch")]
 fn sched_switch_by_task(ctx: RawTracePointContext) -> i32 {
-    if current_tid() == main_tid() {
-        let state = read_field::<u32>(ctx.arg(1), STATE_OFFSET.load()).unwrap_or(0);
-        leave(&ctx, u64::from(state));
-    } else {
-        enter(&ctx);
-    }
+    let known = current_tid() == main_tid() || threads::are_known();
+    let state = if known { read_field::<u32>(ctx.arg(1), STATE_OFFSET.load()) } else { None };
+    switched(&ctx, u64::from(state.unwrap_or(0)));
     0
+}
+
+#[inline(always)]
+fn switched(ctx: &RawTracePointContext, state: u64) {
+    if current_tid() == main_tid() {
+        leave(ctx, state);
+    } else {
+        enter(ctx);
+    }
+    if threads::are_known() {
+        threads::switched(ctx.arg::<u64>(0) & 1 != 0, ctx.arg(1), ctx.arg(2), state);
+    }
 }
 
 #[inline(always)]
@@ -100,6 +96,9 @@ fn enter(ctx: &RawTracePointContext) {
 
 #[raw_tracepoint(tracepoint = "sched_waking")]
 fn sched_waking(ctx: RawTracePointContext) -> i32 {
+    if threads::are_known() {
+        threads::woken(ctx.arg(0));
+    }
     let away = &raw mut AWAY;
     // SAFETY: the main thread is off its core, so nothing else writes these fields but another
     // waker, and the kernel lets only one of them through.
@@ -108,6 +107,10 @@ fn sched_waking(ctx: RawTracePointContext) -> i32 {
             return 0;
         }
         (*away).woken_ns = now_ns();
+        if matches!((*away).class, WaitClass::Stopped | WaitClass::Traced) {
+            // Who stopped it says more than who lets it go on.
+            return 0;
+        }
         (*away).other_tid = current_tid();
         (*away).other_comm = bpf_get_current_comm().unwrap_or([0; COMM_LEN]);
     }
@@ -119,8 +122,10 @@ fn leave(ctx: &RawTracePointContext, state: u64) {
     let now = now_ns();
     let task: u64 = ctx.arg(1);
     let regs = user_regs();
-    let mut class = class_of(ctx.arg::<u64>(0) & 1 != 0, state);
+    let jobctl = read_field::<u64>(task, after(TaskField::JobControl)).unwrap_or(0);
+    let mut class = class_of(ctx.arg::<u64>(0) & 1 != 0, state, jobctl);
     let mut taker = (0, [0; COMM_LEN]);
+    let mut argument = regs.argument;
     if matches!(class, WaitClass::RunQueue) {
         // Who takes the core says more than who has it last, when many share it meanwhile.
         let next: u64 = ctx.arg(2);
@@ -129,6 +134,15 @@ fn leave(ctx: &RawTracePointContext, state: u64) {
             class = WaitClass::Throttle;
         }
         taker = (tid.unwrap_or(0), comm_of(next));
+    }
+    if matches!(class, WaitClass::Traced) {
+        let tracer = read_field::<u64>(task, after(TaskField::Parent)).unwrap_or(0);
+        taker = (tgid_of(tracer).unwrap_or(0), comm_of(tracer));
+    }
+    if matches!(class, WaitClass::Stopped) {
+        let sent = signal::last_stop();
+        argument = u64::from(sent.signal);
+        taker = (sent.tid, sent.comm);
     }
     let away = &raw mut AWAY;
     // SAFETY: the main thread itself is here, on its way off the core.
@@ -139,28 +153,21 @@ fn leave(ctx: &RawTracePointContext, state: u64) {
         (*away).class = class;
         (*away).deep = state & STATE_DISK != 0;
         (*away).syscall = regs.syscall;
-        (*away).argument = regs.argument;
+        (*away).argument = argument;
         // Now: the write that waits for an fsync may be woken by its very end.
         (*away).background_sync_ns = BACKGROUND_SYNC_NS;
         (*away).other_tid = taker.0;
         (*away).other_comm = taker.1;
+        if class.is_halt() {
+            send(class, Span { count: 0, ..Span::single(Kind::Wait, main_tid(), now, now) }, away);
+        }
     }
     if matches!(class, WaitClass::OffCpu) && state & STATE_DISK != 0 {
         block_io::sleep_begins(now);
     }
-    if matches!(class, WaitClass::OffCpu | WaitClass::Stopped) {
+    if matches!(class, WaitClass::OffCpu) || class.is_halt() {
         command::sleep(now, task);
     }
-}
-
-/// Whether the quota of the task's group, or of one above it, is used up. Without this a throttle
-/// shows only by the core that is left idle, which others may want.
-#[inline(always)]
-fn is_throttled(task: u64) -> bool {
-    let offsets = THROTTLE_OFFSETS.load();
-    read_field::<u64>(task, offsets[0])
-        .and_then(|queue| read_field::<u32>(queue, offsets[1]))
-        .is_some_and(|count| count > 0)
 }
 
 /// The main thread is about to run again; the current thread is the one that makes room.
@@ -183,7 +190,7 @@ fn arrive(task: u64) {
             return;
         }
         let woken = if (*away).woken_ns == 0 { now } else { (*away).woken_ns };
-        if !is_idle((*away).syscall, (*away).deep) || matches!(class, WaitClass::Stopped) {
+        if !is_idle((*away).syscall, (*away).deep) || class.is_halt() {
             waited(class, out_ns, woken, now);
         }
         // Woken, and kept waiting by whoever has the core until now. An idle core takes some ten
@@ -204,8 +211,7 @@ fn is_idle(syscall: i64, deep: bool) -> bool {
     if syscall == UNKNOWN_SYSCALL {
         return !deep;
     }
-    let idle = IDLE_SYSCALLS.load();
-    syscall == idle[0] || syscall == idle[1] || syscall == idle[2] || syscall == idle[3]
+    polls(syscall)
 }
 
 /// Emits one wait, or adds it to its class's window when it is short.

@@ -7,6 +7,7 @@
 use aya_ebpf::Global;
 use aya_ebpf::bindings::{BPF_RB_NO_WAKEUP, task_struct};
 use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel as bpf_probe_read_kernel_into;
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_probe_read_kernel};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{PerCpuArray, RingBuf};
@@ -38,6 +39,20 @@ static IO_COUNT_OFFSET: Global<u32> = Global::new(0);
 /// information). The verifier drops the branch that this rules out.
 #[unsafe(no_mangle)]
 static REGISTERS: Global<u32> = Global::new(0);
+
+/// 1 more than the offsets of `task_struct.{signal, thread_node, parent, jobctl, exit_code}` and
+/// `signal_struct.thread_head`; 0 where unknown.
+#[unsafe(no_mangle)]
+static TASK_FIELDS: Global<[u32; 6]> = Global::new([0; 6]);
+
+/// 1 more than the offsets of `task_struct.se.cfs_rq` and `cfs_rq.throttle_count`; 0 where the
+/// kernel does not tell, or has no quotas.
+#[unsafe(no_mangle)]
+static THROTTLE_OFFSETS: Global<[u32; 2]> = Global::new([0; 2]);
+
+/// System calls in which the event loop waits for work: `epoll_wait` and its kin.
+#[unsafe(no_mangle)]
+static IDLE_SYSCALLS: Global<[i64; 4]> = Global::new([-2; 4]);
 
 /// Events for user space. 4 MiB hold 40 000 of the larger kinds.
 #[map]
@@ -131,7 +146,7 @@ pub(crate) fn read_field<T>(object: u64, after: u32) -> Option<T> {
 }
 
 #[inline(always)]
-fn read_at<T>(object: u64, offset: u32) -> Option<T> {
+pub(crate) fn read_at<T>(object: u64, offset: u32) -> Option<T> {
     if object == 0 {
         return None;
     }
@@ -162,6 +177,62 @@ pub(crate) fn tgid_of(task: u64) -> Option<u32> {
 pub(crate) fn io_count_of(task: u64) -> Option<u64> {
     let counts: [u64; 2] = read_task(task, IO_COUNT_OFFSET.load())?;
     Some(counts[0].wrapping_add(counts[1]))
+}
+
+/// 1 more than the offset of a field of [`TASK_FIELDS`].
+pub(crate) enum TaskField {
+    Signal,
+    ThreadNode,
+    Parent,
+    JobControl,
+    ExitCode,
+    /// Of `signal_struct`.
+    ThreadHead,
+}
+
+#[inline(always)]
+pub(crate) fn after(field: TaskField) -> u32 {
+    let fields = TASK_FIELDS.load();
+    match field {
+        TaskField::Signal => fields[0],
+        TaskField::ThreadNode => fields[1],
+        TaskField::Parent => fields[2],
+        TaskField::JobControl => fields[3],
+        TaskField::ExitCode => fields[4],
+        TaskField::ThreadHead => fields[5],
+    }
+}
+
+/// Whether the quota of the task's group, or of one above it, is used up. Without this a throttle
+/// shows only by the core that is left idle, which others may want.
+#[inline(always)]
+pub(crate) fn is_throttled(task: u64) -> bool {
+    let offsets = THROTTLE_OFFSETS.load();
+    read_field::<u64>(task, offsets[0])
+        .and_then(|queue| read_field::<u32>(queue, offsets[1]))
+        .is_some_and(|count| count > 0)
+}
+
+/// Whether a system call is one in which the event loop waits for work.
+#[inline(always)]
+pub(crate) fn polls(syscall: i64) -> bool {
+    let idle = IDLE_SYSCALLS.load();
+    syscall == idle[0] || syscall == idle[1] || syscall == idle[2] || syscall == idle[3]
+}
+
+/// The same without a branch, for the verifier's sake: 0 for what cannot be read.
+#[inline(always)]
+pub(crate) fn io_count_or_zero(task: u64) -> u64 {
+    let mut counts = [0_u64; 2];
+    // SAFETY: the helper checks the address, and fills the buffer with zeros where it cannot read.
+    unsafe {
+        bpf_probe_read_kernel_into(
+            (&raw mut counts).cast(),
+            size_of::<[u64; 2]>() as u32,
+            (task + u64::from(IO_COUNT_OFFSET.load())) as *const _,
+        );
+    }
+    counts[0].wrapping_add(counts[1])
 }
 
 /// Registers with which the current thread entered the kernel.

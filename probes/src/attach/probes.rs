@@ -77,7 +77,7 @@ pub(super) const PROBES: [Probe; 9] = [
     },
     Probe {
         name: "scheduler",
-        hook: "raw_tp sched_switch, sched_waking",
+        hook: "raw_tp sched_switch, sched_waking, signal_generate, sched_process_exit",
         attach: scheduler,
         dear: None,
     },
@@ -173,6 +173,10 @@ fn scheduler(ebpf: &mut Ebpf, scope: &Scope) -> Result<Attaching, String> {
     }
     let mut lacks =
         scope.types_lack("a throttle counts as a wait for the core, whose holder is not named");
+    if scope.offsets.task_fields[0] != 0 {
+        raw_tracepoint(ebpf, "signal_generate")?;
+        raw_tracepoint_by(ebpf, "server_exit", "sched_process_exit")?;
+    }
     if !scope.offsets.registers {
         lacks.push(format!("{NO_REGISTERS}: of blocking only sleeps that no signal ends are told"));
     }

@@ -31,7 +31,7 @@ pub fn explain(stall: &mut Stall, server: &Server, fd: Option<u64>) {
         return;
     };
     // The device is followed until the thread runs again, and the wait ends when it may.
-    let device_ns = disk.busy_ns.min(stall.end_ns - stall.start_ns);
+    let device_ns = disk.busy_ns.min(stall.end_ns.saturating_sub(stall.start_ns));
     let detail = &mut stall.detail;
     detail.insert("device_ns".into(), device_ns as f64);
     detail.insert("device_bytes".into(), disk.bytes as f64);

@@ -59,6 +59,12 @@ pub fn stretch(event: &Stretch, server: &mut Server) -> Option<Stall> {
     if timed_elsewhere || server.is_told(&event.span) {
         return None;
     }
+    if let Some(holder) = server.io_thread_without_core(&event.span) {
+        let what = format!("waits for {holder}");
+        let mut stall = from_span(StallClass::RunQueue, &event.span, server, what);
+        stall.count = 1;
+        return Some(stall);
+    }
     // One sample in a system call may have hit the answer's write.
     let (class, what) = if mostly_in_call(event) && event.span.count > 1 {
         in_syscall(event, server)
@@ -81,7 +87,7 @@ pub fn stretch(event: &Stretch, server: &mut Server) -> Option<Stall> {
 
 /// Whether three of four samples or more were in the same system call.
 fn mostly_in_call(event: &Stretch) -> bool {
-    event.syscall >= 0 && event.in_syscall * 4 >= event.span.count * 3
+    event.syscall >= 0 && event.in_syscall.saturating_mul(4) >= event.span.count.saturating_mul(3)
 }
 
 fn in_syscall(event: &Stretch, server: &Server) -> (StallClass, String) {

@@ -19,6 +19,8 @@ pub mod softirq;
 
 pub mod network;
 
+pub mod exit;
+
 use std::collections::BTreeMap;
 
 use stallion_probes_common::{Kind, Span};
@@ -45,6 +47,7 @@ pub fn stall(bytes: &[u8], server: &mut Server) -> Option<Stall> {
         Kind::Reclaim => reclaim::stall(&event(bytes)?, server),
         Kind::Softirq => Some(softirq::stall(&event(bytes)?, server)),
         Kind::Network => network::stall(&event(bytes)?, server),
+        Kind::Exit => Some(exit::stall(&event(bytes)?, server)),
         Kind::Disk => Some(block_io::stall(&event(bytes)?, server)),
     }
 }

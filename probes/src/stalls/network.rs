@@ -19,7 +19,7 @@ const AF_INET: u32 = 2;
 pub fn stall(event: &Network, server: &mut Server) -> Option<Stall> {
     let kind = NetworkKind::from_u32(event.kind)?;
     let told = &mut server.network_told[kind as usize];
-    *told += event.span.count;
+    *told = told.saturating_add(event.span.count);
     let what = format!("{} {}", words(kind), peer(event));
     let mut stall = from_span(StallClass::Network, &event.span, server, what);
     stall.detail.insert("local_port".into(), f64::from(event.local_port));

@@ -22,7 +22,7 @@ pub fn stall(event: &Faults, server: &mut Server) -> Option<Stall> {
         FaultKind::Major => (StallClass::FileFault, "major"),
     };
     let mut stall = from_span(class, &event.span, server, what.to_owned());
-    let bytes = (event.pages * PAGE_BYTES) as f64;
+    let bytes = event.pages.saturating_mul(PAGE_BYTES) as f64;
     let figure = if what == "copy" || what == "split" { "copied_bytes" } else { "allocated_bytes" };
     if event.pages > 0 {
         stall.detail.insert(figure.into(), bytes);

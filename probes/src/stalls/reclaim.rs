@@ -20,12 +20,15 @@ pub fn stall(event: &Reclaim, server: &mut Server) -> Option<Stall> {
         ReclaimKind::Direct => "direct reclaim".to_owned(),
         ReclaimKind::Cgroup => "memory cgroup at its limit".to_owned(),
         ReclaimKind::Compaction => "compaction".to_owned(),
-        ReclaimKind::Killed => KILLED.to_owned(),
+        ReclaimKind::Killed => {
+            server.chosen_by_oom_killer = true;
+            KILLED.to_owned()
+        }
         ReclaimKind::ChildKilled => format!("child {} {KILLED}", event.span.tid),
     };
     let mut stall = from_span(StallClass::Reclaim, &event.span, server, what);
     if event.pages > 0 {
-        stall.detail.insert("freed_bytes".into(), (event.pages * PAGE_BYTES) as f64);
+        stall.detail.insert("freed_bytes".into(), event.pages.saturating_mul(PAGE_BYTES) as f64);
     }
     Some(stall)
 }

@@ -3,6 +3,7 @@
 //! file, `AofWrite` or `FsyncWait`.
 
 use stallion_probes_common::scheduler::{UNKNOWN_SYSCALL, Wait, WaitClass};
+use stallion_probes_common::{Kind, Span};
 use stallion_timeline::{Stall, StallClass};
 
 use super::{block_io, comm, from_span};
@@ -12,16 +13,30 @@ use crate::syscalls;
 /// The stall of one wait, or of a window of short ones.
 pub fn stall(event: &Wait, server: &mut Server) -> Option<Stall> {
     let other = comm(&event.other_comm);
-    let (class, what) = match WaitClass::from_u32(event.class)? {
+    let wait = WaitClass::from_u32(event.class)?;
+    if wait.is_halt() {
+        // Its start is told at once: the end may never come.
+        server.halt = (event.span.count == 0).then_some(*event);
+    }
+    if event.span.count == 0 {
+        return None;
+    }
+    let (class, what) = match wait {
         WaitClass::RunQueue => (StallClass::RunQueue, core_of(&other, event.other_tid)),
         WaitClass::Throttle => (StallClass::Throttle, "cgroup CPU quota".to_owned()),
-        WaitClass::Stopped => (StallClass::Stopped, format!("continued by {other}")),
+        WaitClass::Stopped => (StallClass::Stopped, stopped_by(event, &other)),
+        WaitClass::Traced => (StallClass::Traced, by("traced", &other, event.other_tid)),
+        // The thread that thaws is mostly the one that froze.
+        WaitClass::Frozen => (StallClass::Frozen, by("thawed", &other, event.other_tid)),
         // The fsync probe has the whole call; this is the part of it off the core.
         WaitClass::OffCpu if syscalls::is_sync(event.syscall) && server.watches("fsync") => {
             return None;
         }
         WaitClass::OffCpu => off_cpu(event, server),
     };
+    if event.span.tid != server.pid {
+        server.note_io_wait(&event.span, &what);
+    }
     let mut stall = from_span(class, &event.span, server, what);
     if class != StallClass::RunQueue {
         let fd = syscalls::is_write(event.syscall) || syscalls::is_sync(event.syscall);
@@ -31,6 +46,31 @@ pub fn stall(event: &Wait, server: &mut Server) -> Option<Stall> {
         stall.detail.insert("background_sync_ns".into(), event.background_sync_ns as f64);
     }
     Some(stall)
+}
+
+/// The stall of a thread that was still stopped, traced or frozen when the watch ended.
+pub fn unfinished(server: &mut Server, now_ns: u64) -> Option<Stall> {
+    let mut event = server.halt.take()?;
+    event.span = Span::single(Kind::Wait, event.span.tid, event.span.start_ns, now_ns);
+    if WaitClass::from_u32(event.class) == Some(WaitClass::Frozen) {
+        event.other_tid = 0;
+    }
+    let mut told = stall(&event, server)?;
+    told.detail.insert("unfinished".into(), 1.0);
+    Some(told)
+}
+
+/// `SIGSTOP by bash (4242)`.
+fn stopped_by(event: &Wait, sender: &str) -> String {
+    let signal = syscalls::signal(u32::try_from(event.argument).unwrap_or(0));
+    if event.other_tid == 0 { signal } else { by(&signal, sender, event.other_tid) }
+}
+
+fn by(what: &str, name: &str, pid: u32) -> String {
+    match pid {
+        0 => what.to_owned(),
+        _ => format!("{what} by {name} ({pid})"),
+    }
 }
 
 fn core_of(name: &str, tid: u32) -> String {
@@ -74,7 +114,6 @@ fn write(call: &str, event: &Wait, server: &Server) -> (StallClass, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stallion_probes_common::{Kind, Span};
 
     fn wait(class: WaitClass, syscall: i64) -> Wait {
         let mut other_comm = [0; 16];
@@ -91,6 +130,23 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_without_an_end_lasts_until_the_watch_ends() {
+        let mut server = Server::of(1);
+        let mut begin = wait(WaitClass::Stopped, -1);
+        begin.argument = 19;
+        begin.span = Span { count: 0, ..Span::single(Kind::Wait, 1, 10, 10) };
+        assert!(stall(&begin, &mut server).is_none());
+        let told = unfinished(&mut server, 50).unwrap();
+        assert_eq!((told.start_ns, told.busy_ns), (10, 40));
+        assert_eq!(told.what, "SIGSTOP by stre (42)");
+        assert!(unfinished(&mut server, 60).is_none(), "told once");
+        stall(&begin, &mut server);
+        begin.span = Span::single(Kind::Wait, 1, 10, 30);
+        assert!(stall(&begin, &mut server).is_some());
+        assert!(unfinished(&mut server, 60).is_none(), "it ended");
+    }
+
+    #[test]
     fn each_wait_says_who_or_where() {
         let mut server = Server::of(1);
         let mut told = |class, syscall| {
@@ -103,6 +159,11 @@ mod tests {
         assert_eq!(core_of("", 0), "another thread had the core", "without type information");
         assert_eq!(told(WaitClass::Throttle, -1).0, StallClass::Throttle);
         assert_eq!(told(WaitClass::Stopped, -1).0, StallClass::Stopped);
+        assert_eq!(
+            told(WaitClass::Traced, -1),
+            (StallClass::Traced, "traced by stre (42)".to_owned())
+        );
+        assert_eq!(told(WaitClass::Frozen, -1).0, StallClass::Frozen);
         assert_eq!(told(WaitClass::OffCpu, -1).0, StallClass::FileFault);
         assert_eq!(told(WaitClass::OffCpu, libc::SYS_fsync).0, StallClass::Fsync);
         let (class, what) = told(WaitClass::OffCpu, libc::SYS_futex);

@@ -157,6 +157,11 @@ impl Scribe<'_> {
                 let source = "ring buffer".to_owned();
                 self.append(&Record::Loss(Loss { at_ns: monotonic_ns(), source, count }));
             }
+            News::Cut(count) => {
+                self.summary.cut += count;
+                let source = "the probes' events, which were cut to the watch".to_owned();
+                self.append(&Record::Loss(Loss { at_ns: monotonic_ns(), source, count }));
+            }
             News::Ended(pid) => (self.notice)(Notice::ServerEnded(pid)),
         }
     }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{Duration, ProbeError, ProbeState, Target};
 use crate::attach::{Attached, Wanted, attach};
+use crate::bounds::Bounds;
 use crate::drain::drain;
 use crate::resolve::resolve;
 use crate::server::Server;
@@ -38,6 +39,7 @@ pub(super) struct Watched {
     attached: Attached,
     process: OwnedFd,
     sockets: Sockets,
+    bounds: Bounds,
     lost: u64,
 }
 
@@ -51,6 +53,8 @@ pub(super) enum News {
     },
     Stall(Stall),
     Lost(u64),
+    /// Stalls that said more than the watch can hold.
+    Cut(u64),
     /// The process ended.
     Ended(u32),
 }
@@ -132,6 +136,7 @@ impl Shard {
 impl Watched {
     fn begin(pid: u32, target: Target, wanted: Wanted) -> Result<Self, ProbeError> {
         let process = open_pidfd(pid)?;
+        let bounds = Bounds::of(monotonic_ns());
         let mut server = Server::of(pid);
         if let Target::Port(port) = target {
             server.port = port;
@@ -140,7 +145,7 @@ impl Watched {
         let attached = attach(&server, wanted)?;
         let active = attached.states.iter().filter(|state| state.status == ProbeStatus::Active);
         server.active = active.map(|state| state.name.clone()).collect();
-        Ok(Self { server, attached, process, sockets: Sockets::default(), lost: 0 })
+        Ok(Self { server, attached, process, sockets: Sockets::default(), bounds, lost: 0 })
     }
 
     fn news(&self) -> News {
@@ -152,11 +157,20 @@ impl Watched {
     }
 
     fn take(&mut self, tell: &mut dyn FnMut(News)) {
-        drain(&mut self.attached, &mut self.server, |stall| tell(News::Stall(stall)));
+        let bounds = &mut self.bounds;
+        drain(&mut self.attached, &mut self.server, |stall| {
+            if let Some(stall) = bounds.fit(stall, monotonic_ns()) {
+                tell(News::Stall(stall));
+            }
+        });
         let lost = self.attached.lost() - self.lost;
         if lost > 0 {
             self.lost += lost;
             tell(News::Lost(lost));
+        }
+        let cut = self.bounds.take_cut();
+        if cut > 0 {
+            tell(News::Cut(cut));
         }
         if self.server.watches("network") {
             let closed = self.sockets.poll(monotonic_ns(), &mut self.server);
@@ -165,6 +179,11 @@ impl Watched {
     }
 
     fn finish(&mut self, tell: &mut dyn FnMut(News)) {
+        if let Some(stall) = crate::stalls::scheduler::unfinished(&mut self.server, monotonic_ns())
+            && let Some(stall) = self.bounds.fit(stall, monotonic_ns())
+        {
+            tell(News::Stall(stall));
+        }
         let mut rest = self.sockets.finish(&mut self.server);
         let totals = self.attached.network();
         rest.extend(crate::stalls::network::untold(totals, monotonic_ns(), &mut self.server));

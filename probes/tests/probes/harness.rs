@@ -119,6 +119,16 @@ impl Server {
         line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {name}"))
     }
 
+    /// Waits for the end of the process, which nobody reaps before this is dropped.
+    pub(crate) fn wait_until_ended(&self) {
+        let stat = format!("/proc/{}/stat", self.pid());
+        let patience = Instant::now() + Duration::from_secs(20);
+        while !fs::read_to_string(&stat).is_ok_and(|text| text.contains(") Z ")) {
+            assert!(Instant::now() < patience, "the server did not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Duration of the newest entry of SLOWLOG, in milliseconds.
     pub(crate) fn slowest_ms(&self, command: &str) -> f64 {
         let text = self.ask("SLOWLOG GET 10");
@@ -186,10 +196,15 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
 
 /// Keeps a process, or with 0 this thread, on the first core.
 pub(crate) fn pin(pid: u32) {
+    pin_thread(pid, 0);
+}
+
+/// Keeps a thread on a core.
+pub(crate) fn pin_thread(pid: u32, core: usize) {
     // SAFETY: a zeroed set is an empty one; the process is this test's own.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(0, &mut set);
+        libc::CPU_SET(core, &mut set);
         assert_eq!(libc::sched_setaffinity(pid as i32, size_of_val(&set), &raw const set), 0);
     }
 }
@@ -248,6 +263,11 @@ impl Cgroup {
 
     pub(crate) fn add(&self, pid: u32) {
         fs::write(self.folder.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+
+    /// Writes one of the group's files.
+    pub(crate) fn set(&self, file: &str, text: &str) {
+        fs::write(self.folder.join(file), text).unwrap();
     }
 
     /// A figure from one of the group's files.

@@ -19,4 +19,7 @@ mod shards;
 
 mod poorer;
 
+mod halts;
 mod limits;
+
+mod threads;

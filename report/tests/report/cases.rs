@@ -131,6 +131,7 @@ fn incidents_are_told_and_claim_no_time() {
     let told: Vec<String> =
         findings(&analysis).into_iter().map(|finding| finding.headline).collect();
     let tells = |words: &str| assert!(told.iter().any(|text| text.contains(words)), "{told:#?}");
+    tells("ended at 3.710 s: killed by the kernel's OOM killer (SIGKILL)");
     tells("OOM killer chose the server (process 4711) at 3.700 s");
     tells("4 retransmits (mostly 10.0.0.9:40000)");
     tells("1 client that did not read (10.0.0.9:40000) for up to 2.00 s");

@@ -68,6 +68,7 @@ fn incidents() -> Scenario {
             event(StallClass::Network, 3_100, 0, 2, "reset by 10.0.0.9:40000"),
             reclaim,
             event(StallClass::Reclaim, 3_700, 0, 1, "chosen by the OOM killer"),
+            event(StallClass::Exited, 3_710, 0, 1, "killed by the kernel's OOM killer (SIGKILL)"),
         ],
         ..Scenario::default()
     }

@@ -41,6 +41,12 @@ pub enum StallClass {
     Reclaim,
     /// Stopped by a signal.
     Stopped,
+    /// Stopped by a tracer, such as gdb or strace.
+    Traced,
+    /// Frozen by the cgroup's freezer, as `docker pause` does.
+    Frozen,
+    /// The server's process ended; an instant.
+    Exited,
     /// Interrupts and softirqs on the shard's core.
     Softirq,
     /// Retransmits and zero windows of the shard's sockets.
