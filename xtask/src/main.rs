@@ -18,6 +18,8 @@ mod deny;
 
 mod dist;
 
+mod roots;
+
 mod book;
 
 mod test;
@@ -51,8 +53,10 @@ cargo xtask COMMAND
                   what was found to the committed corpus (needs a C++ compiler)
   tidy            checks what a machine can check of the project's rules
   deny            holds the dependencies against deny.toml: licences, sources, bans, advisories
-  dist [--debug]  packs target/dist/: a .deb, and a static archive (--debug: the packing alone, with
-                  the program that tests built)
+  dist [--debug]  packs target/dist/release/ for x86-64 and aarch64: .deb, .rpm, archives with static
+                  programs, debug information, checksums (--debug: the packing alone, with the
+                  program that tests built)
+  roots           installs the packages, and what demo and test need, in clean Debian roots (root)
   book            writes the book's reference of the command line, and builds the book (docs/book)
                   into target/book/
   ebpf [--check]  for those who change probes/ebpf or probes-common: compiles the eBPF objects that
@@ -140,6 +144,7 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         ["fuzz", flags @ ..] => fuzz(flags),
         ["deny"] => deny::check().map(drop),
         ["dist"] => dist::run(),
+        ["roots"] => roots::run(),
         ["dist", "--debug"] => dist::check(&[]),
         ["ebpf"] => ebpf::run(),
         ["book"] => book::run(&[]),

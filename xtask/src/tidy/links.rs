@@ -44,9 +44,7 @@ fn broken(tree: &Tree, file: &File, target: &str) -> Option<String> {
         return Some(format!("links to {}, which does not exist", place.display()));
     }
     let heading = heading?;
-    let Some(document) = tree.file(&place.to_string_lossy()).filter(|_| is_document(&place)) else {
-        return None;
-    };
+    let document = tree.file(&place.to_string_lossy()).filter(|_| is_document(&place))?;
     let found = document
         .text
         .lines()
@@ -82,8 +80,6 @@ fn slug(heading: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "the files of a test parse")]
-
     use super::*;
 
     fn tree(files: &[(&str, &str)]) -> Tree {
