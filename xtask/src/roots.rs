@@ -113,6 +113,7 @@ const ENTER: &str = "
     for file in /etc/resolv.conf /etc/pip.conf \"$HOME/.config/pip/pip.conf\" \"$HOME/.pip/pip.conf\"; do
         if [ -f \"$file\" ]; then mkdir -p \".$(dirname \"$file\")\"; cp -L \"$file\" \".$file\"; fi
     done
+    if [ -f \"$AUTHORITIES\" ]; then cp \"$AUTHORITIES\" var/tmp/authorities.crt; export PIP_CERT=/var/tmp/authorities.crt; fi
     exec chroot . /bin/sh -euc \"$CASE\"";
 
 fn within(base: &Path, release: &Path, case: &Case) -> anyhow::Result<()> {
@@ -129,6 +130,8 @@ fn within(base: &Path, release: &Path, case: &Case) -> anyhow::Result<()> {
         .env("RELEASE", release)
         .env("TREE", shell::root())
         .env("XTASK", program)
+        // Of the host: a mirror may be signed by an authority that a fresh root does not know.
+        .env("AUTHORITIES", "/etc/ssl/certs/ca-certificates.crt")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("CASE", format!("{XTASK}{}", case.script))
