@@ -23,7 +23,11 @@ pub mod host;
 
 pub mod histogram;
 
+pub mod at_least;
+
 pub mod schema;
+
+pub mod silence;
 
 pub mod exchange;
 
@@ -31,6 +35,7 @@ pub mod writer;
 
 pub mod reader;
 
+pub use at_least::AtLeast;
 pub use clock::Clock;
 pub use host::HostFacts;
 pub use reader::{ReadError, Timeline};
@@ -40,4 +45,5 @@ pub use schema::{
     Redirects, Role, SCHEMA_VERSION, Server, SlotShare, SlowOp, SlowlogEntry, Stall, StallClass,
     StoreInterval, ThreadRole,
 };
+pub use silence::{Silence, SilenceKind, SilenceOnAxis};
 pub use writer::Writer;

@@ -215,6 +215,9 @@ pub struct Interval {
     /// Requests that were due at its end and not yet sent.
     #[serde(default)]
     pub backlog: u64,
+    /// How long the oldest request without an answer had waited at its end.
+    #[serde(default)]
+    pub oldest_wait_ns: u64,
     /// Counts by command name, for example `get`.
     pub ops: BTreeMap<String, OpCounts>,
     /// Error replies and failures by kind (`OOM`, `MOVED`, `verify`, `protocol`, …).
@@ -224,6 +227,11 @@ pub struct Interval {
     pub response_hdr: String,
     /// Send to answer, the same encoding.
     pub service_hdr: String,
+    /// Of the response times, the part of the requests that never got an answer: what they had waited
+    /// when they were given up, lost, or the run ended. The true times are longer. The same encoding;
+    /// empty when all were answered.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unanswered_hdr: String,
     /// Intended time to send, the same encoding.
     pub lag_hdr: String,
     /// The part of the lag in which a connection was free: the client's own lateness.

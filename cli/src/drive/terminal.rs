@@ -122,15 +122,15 @@ fn print_percentiles(summary: &Summary) {
         ("receive delay (sample)", summary.receive_delay_us),
     ];
     for (name, found) in found.into_iter().filter_map(|(name, found)| Some((name, found?))) {
+        let [p50, p90, p99, p999, p9999, max] = found.figures().map(|(value_us, at_least)| {
+            format!("{}{}", if at_least { "≥ " } else { "" }, human_us(value_us))
+        });
+        println!("  {name:<22} {p50:>9} {p90:>9} {p99:>9} {p999:>9} {p9999:>9} {max:>9}");
+    }
+    if summary.unanswered > 0 {
         println!(
-            "  {:<22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-            name,
-            human_us(found.p50),
-            human_us(found.p90),
-            human_us(found.p99),
-            human_us(found.p999),
-            human_us(found.p9999),
-            human_us(found.max)
+            "  ≥: {} requests never got an answer, and count with what they had waited",
+            human_count(summary.unanswered as f64)
         );
     }
 }

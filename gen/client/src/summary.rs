@@ -11,7 +11,7 @@ pub mod store;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use stallion_timeline::{OpCounts, Redirects};
+use stallion_timeline::{AtLeast, OpCounts, Redirects, SilenceOnAxis};
 
 use crate::audit::link::LinkUse;
 use crate::verdict::Verdict;
@@ -40,6 +40,9 @@ pub struct Percentiles {
     pub p9999: f64,
     /// The longest.
     pub max: f64,
+    /// Those of them that are lower bounds, because requests that never got an answer lie among them.
+    #[serde(skip_serializing_if = "AtLeast::is_empty")]
+    pub at_least: AtLeast,
 }
 
 impl Percentiles {
@@ -52,7 +55,36 @@ impl Percentiles {
             return Self::default();
         }
         let max = round3(histogram.max() as f64 / 1_000.0);
-        Self { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), p9999: at(0.9999), max }
+        Self {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            p9999: at(0.9999),
+            max,
+            at_least: AtLeast::default(),
+        }
+    }
+
+    /// The same of a sum of which `unanswered` is the part that has no answer.
+    #[must_use]
+    pub fn with_unanswered(sum: &Sum, unanswered: &Sum) -> Self {
+        let at_least = AtLeast::of(&sum.histogram(), &unanswered.histogram());
+        Self { at_least, ..Self::of(sum) }
+    }
+
+    /// The same of a sum in which so many requests have no answer, wherever they are in it.
+    #[must_use]
+    pub fn with_any_unanswered(sum: &Sum, unanswered: u64) -> Self {
+        let at_least = AtLeast::of_any(&sum.histogram(), unanswered);
+        Self { at_least, ..Self::of(sum) }
+    }
+
+    /// Value in microseconds and whether it is a lower bound, in the order of the fields.
+    #[must_use]
+    pub fn figures(&self) -> [(f64, bool); 6] {
+        let values = [self.p50, self.p90, self.p99, self.p999, self.p9999, self.max];
+        std::array::from_fn(|index| (values[index], self.at_least.has(index)))
     }
 }
 
@@ -156,8 +188,14 @@ pub struct Summary {
     pub errors: BTreeMap<String, u64>,
     /// Redirects.
     pub redirects: Redirects,
+    /// Requests that never got an answer: given up, lost, or never sent. They are in the response times
+    /// with what they had waited (`response_us.at_least`).
+    pub unanswered: u64,
     /// Requests that were due and never sent.
     pub unsent: u64,
+    /// When the server answered nothing though something was asked of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub silences: Vec<SilenceOnAxis>,
     /// Requests given up.
     pub timeouts: u64,
     /// Requests lost with their connection.

@@ -1,8 +1,13 @@
 //! Whether a run may be believed, and what bounded it. A pure function of its figures.
 
 use serde::Serialize;
+use stallion_timeline::SilenceOnAxis;
 
 use stallion_engine::measure::steady::Steadiness;
+
+mod reasons;
+
+use reasons::{generator_reasons, missed_reason};
 
 /// What bounded a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -45,6 +50,10 @@ pub struct Evidence {
     pub due: u64,
     /// Of these, never sent.
     pub unsent: u64,
+    /// Requests of the measured time that never got an answer, those that were never sent included.
+    pub unanswered: u64,
+    /// The longest stretch in which the server answered nothing though something was asked of it.
+    pub silence: Option<SilenceOnAxis>,
     /// Requests answered.
     pub answered: u64,
     /// Of these, with an error.
@@ -100,6 +109,9 @@ const STARVED: f64 = 0.10;
 /// 99th percentile of a bare timer loop is 0.05 to 0.7 ms here).
 const OWN_LAG_FLOOR_NS: u64 = 1_000_000;
 
+/// A main thread this busy lets requests wait behind other requests: the figure is a mean over the run.
+const BUSY: f64 = 0.85;
+
 /// In the open model a busy client is a bottleneck when its own lateness makes up more than this of
 /// the response time, both at their 99th percentile.
 const OWN_SHARE: f64 = 0.25;
@@ -140,63 +152,6 @@ pub fn judge(evidence: &Evidence) -> Verdict {
     }
     let bound = bound_of(evidence, rate_missed, full);
     Verdict { valid: reasons.is_empty(), bound, reasons, warnings: warnings(evidence) }
-}
-
-/// Why the client was the bottleneck; `full` says that one of its cores had nothing left.
-fn generator_reasons(evidence: &Evidence, full: bool) -> Vec<String> {
-    let mut reasons = Vec::new();
-    if evidence.runqueue_share > STARVED {
-        reasons.push(format!(
-            "generator-bound: a client thread was ready to run and had no core for {:.0} % of the \
-             time; give it a core of its own (--cores) and keep other load off it",
-            evidence.runqueue_share * 100.0
-        ));
-    }
-    if full && !evidence.null_server {
-        let server = evidence.server_busy.map_or_else(
-            || "the server's load is unknown".to_owned(),
-            |busy| format!("the server's main thread only {:.0} %", busy * 100.0),
-        );
-        reasons.push(format!(
-            "generator-bound: a client core was {:.0} % busy and {server}; add --cores",
-            evidence.busy_max * 100.0
-        ));
-    }
-    let most = |late_ns: u64| {
-        late_ns > OWN_LAG_FLOOR_NS && late_ns.saturating_mul(2) > evidence.response_p99_ns
-    };
-    if most(evidence.own_lag_p99_ns) {
-        reasons.push(format!(
-            "generator-bound: the client sent 1 % of the requests {:.1} ms late though a connection \
-             was free, which is more than half of the p99 response time; use --wait spin, add \
-             --cores or lower --rate",
-            evidence.own_lag_p99_ns as f64 / 1e6
-        ));
-    }
-    if most(evidence.receive_delay_p99_ns) {
-        reasons.push(format!(
-            "generator-bound: 1 % of the answers lay {:.1} ms in the client's kernel before they were \
-             taken, which is more than half of the p99 response time; add --cores or lower --rate",
-            evidence.receive_delay_p99_ns as f64 / 1e6
-        ));
-    }
-    reasons
-}
-
-fn missed_reason(evidence: &Evidence, missed: f64, link_is_full: bool) -> String {
-    let missed = missed * 100.0;
-    if link_is_full {
-        return format!(
-            "network-bound: {missed:.1} % of the requests were due and never sent, and the link was \
-             {:.0} % full; lower --rate or --value-size, or use a faster link",
-            evidence.link_share.unwrap_or_default() * 100.0
-        );
-    }
-    format!(
-        "rate-missed: {missed:.1} % of the requests were due and never sent, because every connection \
-         waited for an answer; the rate is above what the server (or --conns x --pipeline) can take: \
-         lower --rate, or give more connections"
-    )
 }
 
 /// Whether a client core had nothing left. In the open model a busy core sends what is due in larger
@@ -295,108 +250,4 @@ fn null_server(busy: Option<f64>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn healthy() -> Evidence {
-        Evidence {
-            open: true,
-            due: 100_000,
-            answered: 100_000,
-            own_lag_p99_ns: 50_000,
-            response_p99_ns: 400_000,
-            busy_max: 0.3,
-            server_busy: Some(0.4),
-            duration_s: 30.0,
-            accounted: true,
-            ..Evidence::default()
-        }
-    }
-
-    #[test]
-    fn a_healthy_run_is_valid() {
-        let verdict = judge(&healthy());
-        assert!(verdict.valid && verdict.warnings.is_empty());
-        assert_eq!(verdict.bound, Bound::Schedule);
-    }
-
-    #[test]
-    fn a_starved_busy_or_late_client_is_named() {
-        for evidence in [
-            Evidence { runqueue_share: 0.4, ..healthy() },
-            Evidence { open: false, busy_max: 0.99, ..healthy() },
-            Evidence { own_lag_p99_ns: 5_000_000, response_p99_ns: 6_000_000, ..healthy() },
-            Evidence { receive_delay_p99_ns: 5_000_000, response_p99_ns: 6_000_000, ..healthy() },
-            Evidence { busy_max: 0.99, own_lag_p99_ns: 150_000, ..healthy() },
-        ] {
-            let verdict = judge(&evidence);
-            assert!(!verdict.valid && verdict.reasons[0].starts_with("generator-bound"));
-            assert_eq!(verdict.bound, Bound::Generator);
-        }
-    }
-
-    #[test]
-    fn a_stopped_server_is_not_the_clients_fault() {
-        // Two seconds of SIGSTOP: the backlog is worked off, the tail is long, own lag is not.
-        let verdict = judge(&Evidence { response_p99_ns: 2_000_000_000, ..healthy() });
-        assert!(verdict.valid);
-        let verdict = judge(&Evidence { unsent: 20_000, ..healthy() });
-        assert!(verdict.reasons[0].starts_with("rate-missed"));
-        assert_ne!(verdict.bound, Bound::Generator);
-    }
-
-    #[test]
-    fn refusals_are_no_measurement() {
-        let verdict = |failed| judge(&Evidence { failed, answered: 1_000, ..healthy() });
-        assert!(verdict(501).reasons[0].starts_with("refused: 50 %"));
-        let some = verdict(300);
-        assert!(some.valid && some.warnings[0].starts_with("30.0 %"));
-    }
-
-    #[test]
-    fn against_the_null_server_a_full_client_is_the_result() {
-        let evidence = Evidence { open: false, busy_max: 0.99, null_server: true, ..healthy() };
-        let verdict = judge(&evidence);
-        assert!(verdict.valid && verdict.warnings[0].contains("the client's own"));
-        assert_eq!(verdict.bound, Bound::Generator);
-        let verdict = judge(&Evidence { server_busy: Some(0.98), ..evidence });
-        assert!(verdict.warnings[0].contains("--null-cores"));
-        assert_eq!(verdict.bound, Bound::Server);
-    }
-
-    #[test]
-    fn a_busy_client_that_is_on_time_is_told_and_believed() {
-        let verdict = judge(&Evidence { busy_max: 0.99, ..healthy() });
-        assert!(verdict.valid && verdict.warnings[0].contains("99 % busy"), "{verdict:?}");
-    }
-
-    #[test]
-    fn a_full_link_bounds_the_run() {
-        let full = Evidence { link_share: Some(0.97), ..healthy() };
-        assert_eq!(judge(&full).bound, Bound::Schedule, "the rate was reached");
-        assert_eq!(judge(&Evidence { open: false, ..full }).bound, Bound::Network);
-        let missed = judge(&Evidence { unsent: 20_000, ..full });
-        assert!(missed.reasons[0].starts_with("network-bound"), "{missed:?}");
-        assert_eq!(missed.bound, Bound::Network);
-        let server = Evidence { open: false, server_busy: Some(0.99), ..full };
-        assert_eq!(judge(&server).bound, Bound::Server, "the server was full first");
-    }
-
-    #[test]
-    fn a_run_that_is_not_steady_is_told() {
-        let steadiness = Steadiness { swing: 0.3, first_p50_us: 100.0, last_p50_us: 400.0 };
-        let open = judge(&Evidence { steadiness, ..healthy() });
-        assert!(open.warnings[0].contains("from 100 to 400 us"), "{open:?}");
-        let closed = judge(&Evidence { steadiness, open: false, ..healthy() });
-        assert!(closed.warnings[0].contains("differed by 30 %"), "{closed:?}");
-    }
-
-    #[test]
-    fn two_full_sides_are_the_servers_ceiling() {
-        let evidence =
-            Evidence { open: false, busy_max: 0.99, server_busy: Some(0.99), ..healthy() };
-        let verdict = judge(&evidence);
-        assert!(verdict.valid);
-        assert_eq!(verdict.bound, Bound::Server);
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use stallion_timeline::histogram::encode;
+use stallion_timeline::silence::Look;
 use stallion_timeline::{OpCounts, schema};
 
 use super::{Layout, cluster, store};
@@ -30,6 +31,8 @@ pub struct Merged {
     pub in_flight: u64,
     /// Requests due and not sent at the end.
     pub backlog: u64,
+    /// How long the oldest request without an answer had waited at the end.
+    pub oldest_wait_ns: u64,
     /// By command.
     pub commands: [CommandCounts; MAX_COMMANDS],
     /// By kind of error.
@@ -38,6 +41,9 @@ pub struct Merged {
     pub response: Sum,
     /// Send to answer.
     pub service: Sum,
+    /// Of the response times (in the closed model the service times), those of requests that never got
+    /// an answer: lower bounds.
+    pub unanswered: Sum,
     /// Intended time to send.
     pub lag: Sum,
     /// The client's own part of it.
@@ -88,10 +94,12 @@ impl Default for Merged {
             counts: Counts::default(),
             in_flight: 0,
             backlog: 0,
+            oldest_wait_ns: 0,
             commands: [CommandCounts::default(); MAX_COMMANDS],
             errors: [0; ErrorKind::COUNT],
             response: Sum::default(),
             service: Sum::default(),
+            unanswered: Sum::default(),
             lag: Sum::default(),
             own_lag: Sum::default(),
             receive_delay: Sum::default(),
@@ -139,8 +147,10 @@ impl Merged {
         self.add_counts(interval.counts, &interval.commands, &interval.errors);
         self.in_flight += interval.in_flight;
         self.backlog += interval.backlog;
+        self.oldest_wait_ns = self.oldest_wait_ns.max(interval.oldest_wait_ns);
         interval.service.drain_into(&mut self.service);
         interval.response.drain_into(&mut self.response);
+        interval.unanswered.drain_into(&mut self.unanswered);
         interval.lag.drain_into(&mut self.lag);
         interval.own_lag.drain_into(&mut self.own_lag);
         interval.receive_delay.drain_into(&mut self.receive_delay);
@@ -174,9 +184,11 @@ impl Merged {
         self.end_ns = self.end_ns.max(later.end_ns);
         self.add_counts(later.counts, &later.commands, &later.errors);
         (self.in_flight, self.backlog) = (later.in_flight, later.backlog);
+        self.oldest_wait_ns = later.oldest_wait_ns;
         for (sum, part) in [
             (&mut self.response, &later.response),
             (&mut self.service, &later.service),
+            (&mut self.unanswered, &later.unanswered),
             (&mut self.lag, &later.lag),
             (&mut self.own_lag, &later.own_lag),
             (&mut self.receive_delay, &later.receive_delay),
@@ -269,6 +281,23 @@ impl Merged {
         self.commands.iter().enumerate().filter(there).map(named).collect()
     }
 
+    /// What of it tells whether the server answers.
+    #[must_use]
+    pub fn look(&self) -> Look {
+        let errors = |kind: ErrorKind| self.errors[kind as usize];
+        Look {
+            start_ns: self.start_ns,
+            end_ns: self.end_ns,
+            due: self.counts.due,
+            answered: self.counts.answered - self.counts.failed,
+            waiting: self.in_flight + self.backlog,
+            refused: errors(ErrorKind::Connect),
+            reset: errors(ErrorKind::Disconnect),
+            loading: errors(ErrorKind::Loading),
+            errors: self.counts.failed,
+        }
+    }
+
     /// Intended time to answer; in the closed model that is the service time.
     #[must_use]
     pub const fn response_of(&self, open: bool) -> &Sum {
@@ -284,6 +313,7 @@ impl Merged {
             own_lag,
             receive_delay,
             connect,
+            unanswered,
             cluster,
             mitigation,
             store,
@@ -295,6 +325,7 @@ impl Merged {
         (self.mitigation, self.store) = (mitigation, store);
         (self.response, self.service, self.lag, self.cluster) = (response, service, lag, cluster);
         (self.own_lag, self.receive_delay, self.connect) = (own_lag, receive_delay, connect);
+        self.unanswered = unanswered;
         for sum in [
             &mut self.response,
             &mut self.service,
@@ -302,6 +333,7 @@ impl Merged {
             &mut self.own_lag,
             &mut self.receive_delay,
             &mut self.connect,
+            &mut self.unanswered,
         ] {
             sum.clear();
         }
@@ -334,10 +366,12 @@ impl Merged {
             lost: self.counts.lost,
             in_flight: self.in_flight,
             backlog: self.backlog,
+            oldest_wait_ns: self.oldest_wait_ns,
             ops,
             errors: self.errors_by_name(),
             response_hdr: encoded(self.response_of(layout.open)),
             service_hdr: encoded(&self.service),
+            unanswered_hdr: encoded(&self.unanswered),
             lag_hdr: encoded(&self.lag),
             own_lag_hdr: encoded(&self.own_lag),
             bytes_sent: self.bytes_sent,

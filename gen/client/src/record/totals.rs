@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use stallion_timeline::Server;
+use stallion_timeline::silence::Silences;
+use stallion_timeline::{Server, Silence};
 
 use super::merge::Merged;
 use crate::control::lag::LAG_FIELD;
@@ -34,6 +35,7 @@ pub struct Totals {
     lag: (f64, f64, u64),
     /// Outages of the whole run.
     pub outages: Vec<(u32, Outage)>,
+    silences: Silences,
 }
 
 impl Totals {
@@ -54,6 +56,7 @@ impl Totals {
             servers: BTreeMap::new(),
             lag: (0.0, 0.0, 0),
             outages: Vec::new(),
+            silences: Silences::default(),
         }
     }
 
@@ -69,6 +72,7 @@ impl Totals {
         if let Some(cluster) = &merged.cluster {
             self.outages.extend_from_slice(&cluster.outages);
         }
+        self.silences.add(&merged.look());
         if merged.start_ns < self.origin_ns {
             return;
         }
@@ -140,6 +144,12 @@ impl Totals {
     #[must_use]
     pub fn runqueue_share(&self) -> f64 {
         self.runqueue_ns as f64 / self.span_ns.max(1) as f64
+    }
+
+    /// When the server answered nothing though something was asked of it.
+    #[must_use]
+    pub fn silences(&self) -> Vec<Silence> {
+        self.silences.clone().finish()
     }
 
     /// Start of what is measured.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use stallion_timeline::{HostFacts, Redirects};
+use stallion_timeline::{HostFacts, Redirects, Silence, SilenceOnAxis};
 
 use crate::audit::host::During;
 use crate::audit::link::LinkUse;
@@ -48,14 +48,18 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
     let (counts, all) = (measured.counts, totals.all);
     let accounting = Accounting::of(all);
     let duration_s = totals.span_ns() as f64 / 1e9;
-    let response = Percentiles::of(measured.response_of(open));
+    let response = Percentiles::with_unanswered(measured.response_of(open), &measured.unanswered);
     let errors = measured.errors_by_name();
     let error = |name: &str| errors.get(name).copied().unwrap_or(0);
     let redirects = measured.cluster.as_ref().map_or_else(
         || Redirects { moved: error("MOVED"), ask: error("ASK"), tryagain: error("TRYAGAIN") },
         |cluster| cluster.redirects(),
     );
-    let mut verdict = judge(&evidence(plan, open, totals, &around, accounting));
+    let silences = totals.silences();
+    let on_axis = |one: &Silence| SilenceOnAxis::of(*one, totals.origin_ns());
+    let silences: Vec<SilenceOnAxis> = silences.iter().map(on_axis).collect();
+    let longest = silences.iter().max_by(|a, b| a.duration_s.total_cmp(&b.duration_s)).copied();
+    let mut verdict = judge(&evidence(plan, open, totals, &around, (accounting, longest)));
     verdict.warnings.extend(around.sockets);
     verdict.warnings.extend(around.host.warnings);
     let failed = |trouble| format!("the store failed reads, the first of them so: {trouble}");
@@ -74,7 +78,10 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
             _ => counts.due as f64 / duration_s.max(1e-9),
         },
         response_us: response,
-        service_us: Percentiles::of(&measured.service),
+        service_us: Percentiles::with_any_unanswered(
+            &measured.service,
+            counts.timeouts + counts.lost,
+        ),
         schedule_lag_us: Percentiles::of(&measured.lag),
         own_lag_us: Percentiles::of(&measured.own_lag),
         receive_delay_us: (!measured.receive_delay.is_empty())
@@ -83,6 +90,8 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         hits: measured.commands.iter().map(|command| command.hits).sum(),
         misses: measured.commands.iter().map(|command| command.misses).sum(),
         redirects,
+        unanswered: measured.unanswered.total(),
+        silences,
         unsent: accounting.unsent,
         timeouts: counts.timeouts,
         lost: counts.lost,
@@ -147,7 +156,7 @@ fn evidence(
     open: bool,
     totals: &Totals,
     around: &Around,
-    accounting: Accounting,
+    (accounting, silence): (Accounting, Option<SilenceOnAxis>),
 ) -> Evidence {
     let (measured, all) = (&totals.measured, totals.all);
     let counts = measured.counts;
@@ -155,6 +164,8 @@ fn evidence(
         open,
         due: all.due,
         unsent: accounting.unsent,
+        unanswered: measured.unanswered.total(),
+        silence,
         answered: counts.answered,
         failed: counts.failed,
         own_lag_p99_ns: measured.own_lag.value_at_quantile(0.99),

@@ -112,6 +112,12 @@ impl Sum {
         self.total == 0
     }
 
+    /// How many durations were counted.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
     /// Adds another one.
     pub fn add(&mut self, other: &Self) {
         if other.is_empty() {

@@ -68,6 +68,8 @@ pub struct Interval {
     pub in_flight: u64,
     /// Requests due and not sent at the end.
     pub backlog: u64,
+    /// How long the oldest request that is due and has no answer had waited at the end.
+    pub oldest_wait_ns: u64,
     /// By command.
     pub commands: [CommandCounts; MAX_COMMANDS],
     /// By kind of error.
@@ -76,6 +78,10 @@ pub struct Interval {
     pub response: Recording,
     /// Send to answer.
     pub service: Recording,
+    /// Of what `response` has (in the closed model `service`), the part of the requests that never got
+    /// an answer: what they had waited when they were given up, lost, or the run ended. The true time
+    /// is longer.
+    pub unanswered: Recording,
     /// Intended time to send.
     pub lag: Recording,
     /// The part of it in which a connection was free: the client's own.
@@ -121,10 +127,12 @@ impl Interval {
             counts: Counts::default(),
             in_flight: 0,
             backlog: 0,
+            oldest_wait_ns: 0,
             commands: [CommandCounts::default(); MAX_COMMANDS],
             errors: [0; ErrorKind::COUNT],
             response: Recording::default(),
             service: Recording::default(),
+            unanswered: Recording::default(),
             lag: Recording::default(),
             own_lag: Recording::default(),
             connect: Recording::default(),
@@ -185,6 +193,10 @@ impl Interval {
             Outcome::Lost => self.counts.lost += 1,
         }
         let response_ns = sample.done.since(sample.due);
+        if matches!(sample.outcome, Outcome::Timeout | Outcome::Lost) {
+            let waited_ns = if open { response_ns } else { sample.done.since(sample.sent) };
+            self.unanswered.record(waited_ns);
+        }
         if open {
             self.response.record(response_ns);
         }
@@ -219,6 +231,12 @@ impl Interval {
         self.service.record_many(service_ns, count);
     }
 
+    /// Counts a request of the open model that was never sent and has waited for so long.
+    pub fn never_sent(&mut self, waited_ns: u64) {
+        self.response.record(waited_ns);
+        self.unanswered.record(waited_ns);
+    }
+
     /// Makes it ready to be used again. The histograms are drained by the recorder.
     pub fn reset(&mut self) {
         self.counts = Counts::default();
@@ -229,7 +247,7 @@ impl Interval {
         (self.bytes_sent, self.bytes_received) = (0, 0);
         (self.reconnects, self.rearms) = (0, 0);
         (self.cpu_ns, self.idle_ns, self.syscalls) = (0, 0, 0);
-        (self.in_flight, self.backlog) = (0, 0);
+        (self.in_flight, self.backlog, self.oldest_wait_ns) = (0, 0, 0);
         if let Some(cluster) = &mut self.cluster {
             cluster.reset();
         }

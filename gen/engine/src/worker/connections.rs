@@ -51,6 +51,10 @@ impl Connections {
         self.list.len()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.list.iter()
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Connection> {
         self.list.iter_mut()
     }

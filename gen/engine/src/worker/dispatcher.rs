@@ -12,6 +12,8 @@ mod dispatch;
 
 mod fast_path;
 
+mod never_answered;
+
 mod lifecycle;
 
 mod direct;

@@ -65,6 +65,12 @@ impl Intervals {
         self.boundary = self.boundary_after(start);
     }
 
+    /// Where what counts begins: the warm-up is before it.
+    #[must_use]
+    pub const fn origin(&self) -> Nanos {
+        self.origin
+    }
+
     /// When the run began to count.
     #[must_use]
     pub const fn begun(&self) -> Nanos {

@@ -328,6 +328,21 @@ impl Router {
         self.waiting.pop(&mut node.again)
     }
 
+    /// The run is over: gives the requests that were never sent, one after the other.
+    pub fn take_never_sent(&mut self) -> Option<Waiting> {
+        let node = self.nodes.iter_mut().find(|node| !node.fresh.is_empty())?;
+        let waiting = self.waiting.pop(&mut node.fresh)?;
+        self.fresh -= 1;
+        Some(waiting)
+    }
+
+    /// The earliest intended time of what waits for nodes.
+    #[must_use]
+    pub fn oldest_due(&self) -> Option<Nanos> {
+        let queues = self.nodes.iter().flat_map(|node| [&node.fresh, &node.again]);
+        queues.filter_map(|queue| self.waiting.first(queue)).map(|waiting| waiting.due).min()
+    }
+
     /// Takes the newest topology from the cluster map, if this is not it. What waits for a node that
     /// has lost its slot goes to the new one.
     pub fn look(&mut self) {

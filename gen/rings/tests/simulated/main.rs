@@ -42,6 +42,9 @@ use stallion_resp::sizes::Sizes;
 use stallion_resp::values::{Content, Values};
 use stallion_rings::simulated::{Faults, Simulated, World};
 
+/// The warm-up of a world.
+const WARMUP_NS: u64 = 5_000_000;
+
 const INTERVAL_NS: u64 = 10_000_000;
 
 /// The slots of all keys: their tables are made once. A shorter mix has the first of these commands.
@@ -58,6 +61,12 @@ struct Played {
     in_flight: u64,
     errors: Vec<u64>,
     recorded: u64,
+    /// Response times that were counted, and those of them that have no answer.
+    responses: u64,
+    unanswered: u64,
+    /// Requests of the warm-up that were never sent may be so many.
+    due_before: u64,
+    open: bool,
     end_ns: u64,
     /// Of a cluster.
     seen: Seen,
@@ -118,6 +127,14 @@ fn collect(outlet: &mut IntervalOutlet, played: &mut Played) {
         let mut sum = Sum::default();
         interval.service.drain_into(&mut sum);
         played.recorded += sum.histogram().len();
+        for (recording, total) in [
+            (&mut interval.response, &mut played.responses),
+            (&mut interval.unanswered, &mut played.unanswered),
+        ] {
+            let mut sum = Sum::default();
+            recording.drain_into(&mut sum);
+            *total += sum.total();
+        }
         if let Some(cluster) = &interval.cluster {
             played.seen.count(cluster);
         }
@@ -167,6 +184,7 @@ struct Length {
     random: Xoshiro256PlusPlus,
     filling: bool,
     cluster_map: Option<Arc<ClusterMap>>,
+    schedule: Schedule,
 }
 
 impl Length {
@@ -181,8 +199,12 @@ impl Length {
         }
         let start = worker.ring().now() + 1_000_000;
         let length_ns = self.random.random_range(1..80_000_000);
-        worker.begin(start, start + 5_000_000, start + length_ns);
-        let mut played = Played::default();
+        worker.begin(start, start + WARMUP_NS, start + length_ns);
+        let open = self.schedule.is_open();
+        let mut counter = Arrivals::new(&self.schedule, 0, 1, self.seed);
+        counter.begin(start, start + length_ns);
+        let due_before = if open { counter.count_before(start + WARMUP_NS) } else { 0 };
+        let mut played = Played { open, due_before, ..Played::default() };
         let mut control =
             self.cluster_map.map(|cluster_map| Control::new(cluster_map, start, self.seed));
         let mut turns = 0;
@@ -204,6 +226,19 @@ impl Length {
         played.end_ns = worker.ring().now().0;
         played
     }
+}
+
+/// All that was due is in the response times, and what has no answer is marked there: what an omniscient
+/// observer would say of any percentile is what is said, or more where it is marked.
+fn check_the_unanswered(played: &Played) {
+    let Counts { sent, answered, timeouts, lost, .. } = played.counts;
+    let never_sent = if played.open { played.responses - sent } else { 0 };
+    let unsent = if played.open { played.last_backlog } else { 0 };
+    assert!(never_sent <= unsent, "{never_sent} of {unsent} were never sent");
+    assert!(never_sent + played.due_before >= unsent, "only the warm-up's may be left out");
+    assert_eq!(played.unanswered, timeouts + lost + never_sent, "the unanswered are marked");
+    let all = if played.open { played.responses } else { sent };
+    assert_eq!(all, answered + played.unanswered, "nothing is answered twice");
 }
 
 fn play(seed: u64, is: Is) -> Played {
@@ -281,7 +316,7 @@ fn play(seed: u64, is: Is) -> Played {
         slow_ns: 1_000_000,
     };
     let requests = Requests { arrivals: Arrivals::new(&schedule, 0, 1, seed), workload, encoder };
-    let length = Length { seed, random, filling, cluster_map };
+    let length = Length { seed, random, filling, cluster_map, schedule };
     let played = match routing {
         None => {
             let (intervals, outlet) = Intervals::new(INTERVAL_NS, seed, Counted::default());
@@ -298,6 +333,7 @@ fn play(seed: u64, is: Is) -> Played {
     assert_eq!(sent, answered + timeouts + lost, "every request sent has an end");
     assert_eq!(played.recorded, sent, "and a service time");
     assert_eq!(played.in_flight, 0);
+    check_the_unanswered(&played);
     // Of a request that is divided each part has its own.
     let most = (sent + played.seen.parts) * u64::from(MAX_HOPS);
     assert!(played.seen.again <= most, "hops are bounded");

@@ -92,6 +92,16 @@ pub trait Dispatch: std::fmt::Debug + Sized {
         0
     }
 
+    /// The earliest intended time of what has been drawn and waits.
+    fn oldest_due(&self) -> Option<Nanos> {
+        None
+    }
+
+    /// The run is over: the intended time of the next request that was drawn and never sent.
+    fn take_never_sent(&mut self) -> Option<Nanos> {
+        None
+    }
+
     /// Connections that are wanted and not open, of which `down` are not open.
     fn missing(&self, down: usize) -> usize {
         down

@@ -286,11 +286,14 @@ impl<D: Dispatch> Dispatcher<D> {
             self.end_all(ConnId(index as u32), Outcome::Timeout, now);
         }
         D::finish(self, now);
+        self.end_never_sent(now);
         // A run may be ended before it has begun.
         self.close_interval(now.max(self.base.accounting.intervals.current.start), usage)
     }
 
     fn close_interval(&mut self, end: Nanos, usage: Usage) -> bool {
+        let oldest_wait_ns = self.oldest_wait_ns(end);
+        self.base.accounting.intervals.current.oldest_wait_ns = oldest_wait_ns;
         self.base.accounting.close_interval(self.base.settings.open, end, usage)
     }
 }

@@ -125,6 +125,9 @@ impl Dispatcher<Routed> {
         }
         let open = self.base.settings.open;
         let kept = self.dispatch.router.keep_fresh(node, waiting, open, now);
+        if !kept && open {
+            self.never_sent(due, now);
+        }
         if !kept && let Some(cluster) = &mut self.base.accounting.intervals.current.cluster {
             cluster.overflowed += 1;
         }

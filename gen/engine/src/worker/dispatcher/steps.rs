@@ -103,6 +103,14 @@ impl Dispatch for Routed {
         self.router.fresh()
     }
 
+    fn oldest_due(&self) -> Option<Nanos> {
+        self.router.oldest_due()
+    }
+
+    fn take_never_sent(&mut self) -> Option<Nanos> {
+        self.router.take_never_sent().map(|waiting| waiting.due)
+    }
+
     fn missing(&self, _: usize) -> usize {
         self.router.missing()
     }
