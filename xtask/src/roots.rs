@@ -113,7 +113,10 @@ const ENTER: &str = "
     for file in /etc/resolv.conf /etc/pip.conf \"$HOME/.config/pip/pip.conf\" \"$HOME/.pip/pip.conf\"; do
         if [ -f \"$file\" ]; then mkdir -p \".$(dirname \"$file\")\"; cp -L \"$file\" \".$file\"; fi
     done
-    if [ -f \"$AUTHORITIES\" ]; then cp \"$AUTHORITIES\" var/tmp/authorities.crt; export PIP_CERT=/var/tmp/authorities.crt; fi
+    if [ -f \"$AUTHORITIES\" ]; then
+        cp \"$AUTHORITIES\" var/tmp/authorities.crt
+        export PIP_CERT=/var/tmp/authorities.crt REQUESTS_CA_BUNDLE=/var/tmp/authorities.crt
+    fi
     exec chroot . /bin/sh -euc \"$CASE\"";
 
 fn within(base: &Path, release: &Path, case: &Case) -> anyhow::Result<()> {

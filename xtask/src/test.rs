@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use crate::ebpf::Check;
 use crate::install::Need;
-use crate::{book, deny, dist, ebpf, fuzz, install, shell, tidy};
+use crate::{book, deny, dist, ebpf, fuzz, install, roots, shell, tidy};
 
 /// How long each fuzz target runs: the corpus, and a little beyond.
 const FUZZ: Duration = Duration::from_secs(10);
@@ -78,6 +78,7 @@ pub(crate) fn run(circle: Circle) -> anyhow::Result<()> {
                 Ok(if deny::check()? { Outcome::Ok } else { Outcome::NotChecked })
             }),
             step("packages", || dist::check(&[])),
+            judged("clean roots", clean_roots),
             step("fuzz", || fuzz::run(FUZZ, None, false)),
             judged("eBPF object", || {
                 Ok(match ebpf::check()? {
@@ -90,6 +91,15 @@ pub(crate) fn run(circle: Circle) -> anyhow::Result<()> {
     // Last, so that the log ends with the failures.
     steps.push(step("test", || run_tests(circle)));
     summarise(&steps)
+}
+
+/// The packages of the step before, and our own set-ups, in roots that nothing has been in before.
+fn clean_roots() -> anyhow::Result<Outcome> {
+    if install::is_root() && shell::installed(&["apt-get"]) {
+        return roots::run().map(|()| Outcome::Ok);
+    }
+    println!("\nNothing is installed in clean roots: they need root and a Debian\n");
+    Ok(Outcome::NotChecked)
 }
 
 /// By nextest, which runs each test in a process of its own and keeps to the groups of
