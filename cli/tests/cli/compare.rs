@@ -66,10 +66,15 @@ fn an_fsync_for_every_write_is_slower() {
     let before = against(&server, &folder, "no");
     server.ask("CONFIG SET appendfsync always");
     let after = against(&server, &folder, "always");
-    stallion(&["compare", &before, &after, "--fail-on", "p99>5%"])
-        .expect(99, &["validity", "objective broken: p99 ", "slower"]);
-    // Back again it did not become slower, and no latency is negative.
-    stallion(&["compare", &after, &before, "--fail-on", "p90>5%"]).expect(0, &["faster"]);
+    let limits = ["--fail-on", "p50>5%", "--fail-on", "p99>5%"];
+    stallion(&[&["compare", &before, &after], &limits[..]].concat())
+        .expect(99, &["validity", "objective broken: p50 ", "slower"]);
+    // How much of a p99 is a busy machine's is not for this test to say, but it does not pass.
+    let alone = stallion(&["compare", &before, &after, "--fail-on", "p99>5%"]);
+    assert!(matches!(alone.code, Some(99 | 4)), "{alone:#?}");
+    // Back again it became faster: passed, unless a run that ended invalid may not pass.
+    let back = stallion(&["compare", &after, &before, "--fail-on", "p50>5%"]);
+    assert!(matches!(back.code, Some(0 | 4)) && back.out.contains("faster: p50"), "{back:#?}");
     let object = stallion(&["compare", &before, &after, "--json", "-"]).json();
     for difference in object["differences"].as_array().unwrap() {
         let edges = ["before_interval", "after_interval"].map(|name| &difference[name][0]);

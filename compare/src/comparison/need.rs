@@ -40,7 +40,8 @@ impl Scale {
         let wanted = (self.margin - log_ratio.abs()).max(log_ratio.abs()) / SURER;
         let times = (span.half() / wanted.max(1e-6)).powi(2);
         let margin = span.high.max(-span.low).exp_m1();
-        Need { margin: Some(margin), ..self.knowing(1.0 / times) }
+        // No wider margin is taken.
+        Need { margin: (margin <= 1.0).then_some(margin), ..self.knowing(1.0 / times) }
     }
 
     /// Of the requests, or of the stalls, that are needed there is this share.
