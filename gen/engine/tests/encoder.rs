@@ -1,7 +1,5 @@
 //! Requests as they are sent: drawn by a workload, written by the encoder, and read again.
 
-#![expect(clippy::unwrap_used, reason = "what a test needs must be there")]
-
 use proptest::prelude::proptest;
 use stallion_engine::workload::keys::Keys;
 use stallion_engine::workload::mix::{Mix, Ttl};
