@@ -77,6 +77,7 @@ mod tests {
     fn found(engine: &str) -> Vec<String> {
         let nothing = "[dependencies]\n";
         let files = [
+            ("gen/tcp/Cargo.toml", nothing),
             ("gen/resp/Cargo.toml", nothing),
             ("gen/engine/Cargo.toml", engine),
             ("gen/rings/Cargo.toml", "[dependencies]\nlibc = \"0.2\"\n"),
