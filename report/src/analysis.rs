@@ -221,9 +221,11 @@ fn commands(run: &Run) -> BTreeMap<String, OpCounts> {
 }
 
 fn latency(run: &Run) -> Latency {
-    let of = |which| Percentiles::of(&merged(run.measured_slices(), which));
+    let sum = |which| merged(run.counted_slices(), which);
+    let of = |which| Percentiles::of(&sum(which));
+    let unanswered = sum(Distribution::Unanswered);
     Latency {
-        response: of(Distribution::Response),
+        response: Percentiles::with_unanswered(&sum(Distribution::Response), &unanswered),
         service: of(Distribution::Service),
         schedule_lag: of(Distribution::Lag),
         own_lag: of(Distribution::OwnLag),

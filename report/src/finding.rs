@@ -6,6 +6,7 @@ use crate::analysis::{Analysis, SpikeReport, Story, StoryPart};
 use crate::attribute::Share;
 use crate::cause::Cause;
 use crate::incident;
+use crate::silence;
 use crate::words;
 
 /// Shares below this are not named in a headline; the bar and the table still show them.
@@ -47,6 +48,7 @@ pub fn findings(analysis: &Analysis) -> Vec<Finding> {
     // The end of a server first: whatever else was measured follows from it.
     let mut all: Vec<Finding> =
         incident::ends(&analysis.run).iter().map(|text| fact(text, "")).collect();
+    all.extend(silences(analysis));
     all.extend(cautions(analysis));
     all.extend(incident::victims(&analysis.run).iter().map(|text| fact(text, "")));
     for (index, spike) in analysis.spikes.iter().take(HEADLINES).enumerate() {
@@ -275,6 +277,18 @@ fn phases(analysis: &Analysis) -> Vec<Finding> {
     .collect()
 }
 
+/// A server that answered nothing, and requests that never got an answer.
+fn silences(analysis: &Analysis) -> Vec<Finding> {
+    let run = &analysis.run;
+    let detail = silence::about_unanswered(run);
+    let found = silence::silences(run);
+    let told = found.iter().take(HEADLINES).map(|one| fact(silence::sentence(run, one), &detail));
+    match detail.is_empty() || !found.is_empty() {
+        true => told.collect(),
+        false => vec![fact("Some requests never got an answer", &detail)],
+    }
+}
+
 fn network(analysis: &Analysis) -> Option<Finding> {
     let text = incident::network(&analysis.run);
     let detail = "Each harms its own connection; none of it is counted as a cause of a spike.";
@@ -286,6 +300,9 @@ fn run_as_a_whole(analysis: &Analysis) -> Option<Finding> {
         return None;
     }
     let total = &analysis.total;
+    if total.delay_ns == 0 && silence::unanswered(&analysis.run) > 0 {
+        return None;
+    }
     if total.delay_ns == 0 {
         return Some(fact("Nothing was slow", "No request was over the slow threshold."));
     }
@@ -294,7 +311,8 @@ fn run_as_a_whole(analysis: &Analysis) -> Option<Finding> {
     let explained = 10_000 - total.share_of(Cause::Unexplained);
     let headline = if analysis.spikes.is_empty() {
         format!(
-            "Latency never left its baseline; {} of the slow time is explained",
+            "No spike stands out from a quiet p99.9 of {}; {} of the slow time is explained",
+            words::duration(analysis.baseline.p999_ns),
             words::share(explained)
         )
     } else {

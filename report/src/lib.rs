@@ -53,6 +53,8 @@ pub mod analysis;
 
 pub mod incident;
 
+pub mod silence;
+
 pub mod finding;
 
 pub mod render;

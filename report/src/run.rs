@@ -71,6 +71,8 @@ pub enum Distribution {
     Lag,
     /// The client's own part of the lag.
     OwnLag,
+    /// Of the response times, those of requests without an answer: lower bounds.
+    Unanswered,
 }
 
 /// All timelines on one clock.
@@ -135,6 +137,16 @@ impl Run {
         self.slices.iter().filter(|slice| self.measured(slice.middle_ns()))
     }
 
+    /// Those and the intervals in which answers were awaited afterwards: every request that was due in a
+    /// measured phase has its end in one of them.
+    pub fn counted_slices(&self) -> impl Iterator<Item = &Slice> {
+        let drains = self.phases.iter().filter(|span| span.name == PhaseName::Drain);
+        let drain_ns = drains.map(|span| span.start_ns).min().unwrap_or(u64::MAX);
+        self.slices
+            .iter()
+            .filter(move |slice| self.measured(slice.middle_ns()) || slice.middle_ns() >= drain_ns)
+    }
+
     /// Stalls of the thread that runs the event loop.
     pub fn main_stalls(&self) -> impl Iterator<Item = &Stall> {
         self.stalls.iter().filter(|stall| stall.thread == ThreadRole::Main)
@@ -184,6 +196,7 @@ impl Slice {
             Distribution::Service => &self.interval.service_hdr,
             Distribution::Lag => &self.interval.lag_hdr,
             Distribution::OwnLag => &self.interval.own_lag_hdr,
+            Distribution::Unanswered => &self.interval.unanswered_hdr,
         }
     }
 }

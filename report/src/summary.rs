@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::Value;
+use stallion_timeline::AtLeast;
 
 /// Percentiles of one distribution, in nanoseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -22,6 +23,9 @@ pub struct Percentiles {
     pub p9999_ns: u64,
     /// The largest.
     pub max_ns: u64,
+    /// Those of them that are lower bounds, because requests without an answer lie among them.
+    #[serde(skip_serializing_if = "AtLeast::is_empty")]
+    pub at_least: AtLeast,
 }
 
 impl Percentiles {
@@ -36,7 +40,18 @@ impl Percentiles {
             p999_ns: at(0.999),
             p9999_ns: at(0.9999),
             max_ns: histogram.max(),
+            at_least: AtLeast::default(),
         })
+    }
+
+    /// The same of a histogram of which `unanswered` is the part that has no answer.
+    #[must_use]
+    pub fn with_unanswered(
+        histogram: &Histogram<u64>,
+        unanswered: &Histogram<u64>,
+    ) -> Option<Self> {
+        let at_least = AtLeast::of(histogram, unanswered);
+        Self::of(histogram).map(|percentiles| Self { at_least, ..percentiles })
     }
 
     /// Name and value of each, in order.

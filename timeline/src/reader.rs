@@ -30,9 +30,9 @@ pub enum ReadError {
         /// What the parser found.
         reason: String,
     },
-    /// The header names another schema.
+    /// The header names a later schema. Every earlier one is read: fields that it lacks have defaults.
     #[error(
-        "{path} has schema {found}, this program reads schema {SCHEMA_VERSION}; \
+        "{path} has schema {found}, and this program reads schemas 1 to {SCHEMA_VERSION}; \
          read it with the stallion that wrote it ({tool})"
     )]
     Schema {
@@ -137,7 +137,7 @@ fn read_header(path: &Path, line: &[u8]) -> Result<Header, ReadError> {
         return Err(foreign("no \"record\":\"header\"".to_owned()));
     }
     let found = value["schema"].as_u64().unwrap_or(0);
-    if found != u64::from(SCHEMA_VERSION) {
+    if !(1..=u64::from(SCHEMA_VERSION)).contains(&found) {
         let tool = value["tool"].as_str().unwrap_or("unknown").to_owned();
         return Err(ReadError::Schema { path: path.to_owned(), found, tool });
     }

@@ -116,6 +116,8 @@ impl Look {
 pub struct Silences {
     found: Vec<Silence>,
     open: Option<(Silence, Look)>,
+    /// Connections that broke in the last interval with an answer: the first sign of what follows.
+    reset_before: u64,
 }
 
 impl Silences {
@@ -123,13 +125,15 @@ impl Silences {
     pub fn add(&mut self, look: &Look) {
         if look.answered > 0 {
             self.end(look.start_ns, true);
+            self.reset_before = look.reset;
             return;
         }
         if self.open.is_none() && look.waiting + look.due == 0 {
             return;
         }
         let (silence, seen) = self.open.get_or_insert_with(|| {
-            (Silence { start_ns: look.start_ns, ..Silence::default() }, Look::default())
+            let seen = Look { reset: self.reset_before, ..Look::default() };
+            (Silence { start_ns: look.start_ns, ..Silence::default() }, seen)
         });
         silence.end_ns = look.end_ns;
         silence.due += look.due;

@@ -124,17 +124,19 @@ const MISSED: f64 = 0.01;
 pub fn judge(evidence: &Evidence) -> Verdict {
     let server = evidence.server_busy.is_some_and(|busy| busy >= SATURATED);
     let client = is_client_full(evidence) && !server;
+    let missed = evidence.unsent as f64 / (evidence.due.max(1)) as f64;
+    let rate_missed = evidence.open && missed > MISSED;
+    // A server that answers nothing is the first thing to know, whatever the client did meanwhile.
+    let silent = rate_missed && evidence.silence.is_some();
     let mut reasons = generator_reasons(evidence, client);
     // Against the null server a client that is full is what was to be measured.
     let full = Full {
-        generator: !reasons.is_empty() || client,
-        server,
+        generator: (!reasons.is_empty() || client) && !silent,
+        server: server || silent,
         link: evidence.link_share.is_some_and(|share| share >= LINK_IS_FULL),
     };
-    let missed = evidence.unsent as f64 / (evidence.due.max(1)) as f64;
-    let rate_missed = evidence.open && missed > MISSED;
     if rate_missed && !full.generator {
-        reasons.push(missed_reason(evidence, missed, full.link));
+        reasons.insert(0, missed_reason(evidence, missed, full.link));
     }
     if evidence.answered == 0 {
         reasons.push("nothing was answered: see the errors, time-outs and losses".to_owned());

@@ -24,7 +24,13 @@ pub fn percentiles(analysis: &Analysis) -> Table {
     let names = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
     let rows = names.iter().enumerate().map(|(row, name)| {
         let figure = |column: &Option<crate::summary::Percentiles>| {
-            column.map_or_else(|| "–".to_owned(), |p| words::duration(p.rows()[row].1))
+            column.map_or_else(
+                || "–".to_owned(),
+                |p| {
+                    let mark = if p.at_least.has(row) { "≥ " } else { "" };
+                    format!("{mark}{}", words::duration(p.rows()[row].1))
+                },
+            )
         };
         std::iter::once((*name).to_owned()).chain(columns.iter().map(figure)).collect()
     });

@@ -12,3 +12,7 @@ mod cases;
 mod files;
 
 mod properties;
+
+mod golden;
+
+mod silent;

@@ -67,6 +67,12 @@ fn a_server_that_is_gone_silent_or_saturated_is_told_from_too_few_connections() 
         assert!(verdict.reasons[0].contains("17000 requests never got an answer"));
         assert!(!verdict.reasons[0].contains("--rate"), "a rate does not mend it: {verdict:?}");
     }
+    let silence = Some(SilenceOnAxis { at_s: 3.0, duration_s: 3.0, ..SilenceOnAxis::default() });
+    let late = Evidence { unsent: 20_000, silence, runqueue_share: 0.4, ..healthy() };
+    let verdict = judge(&late);
+    assert!(verdict.reasons[0].starts_with("server-silent"), "first what matters: {verdict:?}");
+    assert!(verdict.reasons[1].starts_with("generator-bound"));
+    assert_eq!(verdict.bound, Bound::Server);
     assert!(silent(SilenceKind::Silent, true).reasons[0].contains("for 3.0 s"));
     let busy = Evidence { unsent: 20_000, server_busy: Some(0.97), ..healthy() };
     let verdict = judge(&busy);
