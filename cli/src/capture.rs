@@ -38,7 +38,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let (target, credentials) = args.server.resolve()?;
-    let plan = Capture { target, credentials, length: args.length, max_bytes: args.max_bytes };
+    let database = args.server.named_database()?;
+    let (length, max_bytes) = (args.length, args.max_bytes);
+    let plan = Capture { target, credentials, database, length, max_bytes };
     let stop = client::stop_flag()?;
     let found = capture(&plan, &args.out, &stop).map_err(|error| match error {
         CaptureError::File { .. } => Failure::Failed(error.into()),
@@ -56,6 +58,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
         human_count(found.by_scripts as f64),
         human_count(found.unreadable as f64)
     );
+    if found.of_other_databases > 0 {
+        let count = human_count(found.of_other_databases as f64);
+        eprintln!("{count} requests of other databases were left out; name none to capture all");
+    }
     if found.breaks > 0 {
         eprintln!(
             "the server ended the stream {} times: what was asked meanwhile is lost; raise \

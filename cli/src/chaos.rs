@@ -26,7 +26,7 @@ Faults that may harm others act only on servers that Stallion itself started, un
 --allow-foreign. A task disturbs in order to measure.";
 
 const OF_EACH: &str = "\
-Times have a unit: 500ms, 5s, 2m. TLS and logs are set as for `stallion drive`.";
+Times are 500ms, 5s or 2m; a bare number is seconds. TLS and logs are set as for `stallion drive`.";
 
 // What each fault takes besides its own arguments. (A doc comment would become the help of each.)
 #[derive(Debug, clap::Args)]

@@ -14,23 +14,25 @@ mod topology;
 
 mod tls;
 
+mod place;
+
 mod words;
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use stallion_client::plan;
-use stallion_client::plan::{Credentials, Distribution, Plan, Rate, Spread, Target};
+use stallion_client::plan::{self, Distribution, Plan, Rate, Spread};
 use stallion_client::run::RunError;
 use stallion_engine::workload::mix::Ttl;
 use stallion_resp::sizes::Sizes;
 
 pub(crate) use choices::{Io, ValueContent, Wait};
-pub(crate) use read::{CoreList, cores, duration, socket_address};
+pub(crate) use place::{Place, Server};
+pub(crate) use read::{CoreList, cores, socket_address};
+pub(crate) use stallion_server::duration::parse as duration;
 pub(crate) use stallion_view::words::{human_count, human_us};
 pub(crate) use tls::Tls;
 pub(crate) use words::{error_lines, write_json};
@@ -38,121 +40,6 @@ pub(crate) use words::{error_lines, write_json};
 use read::{bits_per_s, shares, ttl_range};
 
 use crate::exit::Failure;
-
-/// Which server, and who to be there.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Place {
-    /// Server, as redis://[user:password@]host[:port], rediss:// for TLS, or unix:///path; `drive`
-    /// also takes null, the null server, which it starts itself
-    #[arg(long, value_name = "URL", conflicts_with_all = ["host", "port", "user", "pass"])]
-    pub(crate) target: Option<String>,
-    /// Host of the server
-    #[arg(short = 'h', long, default_value = "127.0.0.1")]
-    pub(crate) host: String,
-    /// Port of the server
-    #[arg(short, long, default_value_t = 6379)]
-    pub(crate) port: u16,
-    /// User name (ACL)
-    #[arg(long)]
-    pub(crate) user: Option<String>,
-    /// Password; REDISCLI_AUTH in the environment hides it from `ps`
-    #[arg(short = 'a', long)]
-    pass: Option<String>,
-    #[command(flatten)]
-    pub(crate) tls: Tls,
-    /// Print help
-    #[arg(long, action = clap::ArgAction::Help)]
-    help: Option<bool>,
-}
-
-impl Place {
-    /// The password of --host and --port: the flag's, or the environment's. (A flag that clap reads
-    /// from the environment itself counts as given, and would conflict with --target.)
-    pub(crate) fn password(&self) -> Option<String> {
-        self.pass.clone().or_else(|| std::env::var("REDISCLI_AUTH").ok())
-    }
-
-    /// The same server, for those who ask it questions instead of driving it.
-    pub(crate) fn lab_target(&self) -> Result<stallion_server::Target, Failure> {
-        let target = match &self.target {
-            Some(url) => stallion_server::Target::parse(url).map_err(Failure::usage)?,
-            None => {
-                let (user, password) = (self.user.as_deref(), self.password());
-                stallion_server::Target::tcp(&self.host, self.port, user, password.as_deref())
-            }
-        };
-        Ok(match self.tls.lab(self.asks_for_tls())? {
-            Some(tls) => target.by_tls(&tls),
-            None => target,
-        })
-    }
-
-    /// Whether the address asks for TLS.
-    pub(crate) fn asks_for_tls(&self) -> bool {
-        self.target.as_deref().is_some_and(Target::wants_tls)
-    }
-}
-
-/// The server, and how to speak to it.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Server")]
-pub(crate) struct Server {
-    #[command(flatten)]
-    place: Place,
-    /// Speak RESP3 (HELLO 3) instead of RESP2
-    #[arg(long)]
-    pub(crate) resp3: bool,
-    /// Database that every connection selects
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) db: u32,
-    /// Name that every connection gives itself (CLIENT SETNAME)
-    #[arg(long, value_name = "NAME")]
-    pub(crate) client_name: Option<String>,
-    #[command(flatten)]
-    shape: topology::Shape,
-}
-
-impl Server {
-    /// Whether the server is to be the null server, in this process.
-    pub(crate) fn is_null(&self) -> bool {
-        self.place.target.as_deref() == Some("null")
-    }
-
-    /// Whether TLS is asked for.
-    pub(crate) fn wants_tls(&self) -> Result<bool, Failure> {
-        Ok(self.place.tls.wanted(self.place.asks_for_tls())?.is_some())
-    }
-
-    /// The same flags, with a server of ours.
-    pub(crate) fn at(&self, address: SocketAddr) -> Self {
-        let target = Some(format!("redis://{address}"));
-        let tls = Tls::default();
-        let place = Place { target, user: None, pass: None, tls, ..self.place.clone() };
-        Self { place, ..self.clone() }
-    }
-
-    /// What the target is.
-    pub(crate) fn topology(&self) -> Result<plan::Topology, Failure> {
-        self.shape.read()
-    }
-
-    pub(crate) fn resolve(&self) -> Result<(Target, Credentials), Failure> {
-        let Place { target, host, port, user, .. } = &self.place;
-        let tls = self.place.tls.client(self.place.asks_for_tls())?;
-        if let Some(url) = target {
-            let (target, credentials) = Target::parse(url).map_err(Failure::usage)?;
-            if tls.is_some() && matches!(target, Target::Unix(_)) {
-                return Err(Failure::usage("a unix socket is without TLS: leave out --tls"));
-            }
-            return Ok((target, Credentials { tls, ..credentials }));
-        }
-        let credentials = Credentials { user: user.clone(), password: self.place.password(), tls };
-        if let Some(first) = self.shape.first() {
-            return Ok((first, credentials));
-        }
-        Ok((Target::Tcp { host: host.clone(), port: *port }, credentials))
-    }
-}
 
 /// What is sent and how, as far as filling and driving agree.
 #[derive(Debug, clap::Args)]
@@ -299,7 +186,7 @@ pub(crate) fn plan(server: &Server, work: &Work, traffic: &Traffic) -> Result<Pl
         commands: if aside.is_some() { commands.with_refill() } else { commands },
         aside,
         resp3: server.resp3,
-        db: server.db,
+        db: server.database()?,
         client_name: server.client_name.clone(),
         reconnect_every: traffic.reconnect_every,
         work: plan::Work::Traffic { distribution },

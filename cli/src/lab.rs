@@ -5,12 +5,12 @@ use std::sync::Mutex;
 
 use anyhow::Context as _;
 use serde_json::Value;
-use stallion_client::plan;
 use stallion_experiment::Scenario;
 use stallion_experiment::experiment::{self, Again, Request};
 use stallion_experiment::run::{Finished, Options};
 use stallion_experiment::scenario::{self, EMBEDDED};
 use stallion_experiment::sweep::{self, Scale};
+use stallion_server::Url;
 use stallion_stack::Interrupt;
 use stallion_stack::Registry;
 use stallion_timeline::clock::monotonic_ns;
@@ -161,7 +161,7 @@ fn run_scenario(args: &RunArgs) -> Outcome {
         probes: !args.no_probes,
         source: sweep.text.clone(),
         registry: Registry::of_this_user(),
-        tls: args.tls.lab(urls.iter().any(|url| plan::Target::wants_tls(url)))?,
+        tls: args.tls.lab(by_tls(&urls)?)?,
         urls,
         allow_foreign: args.allow_foreign,
         quiet: sweep.scenario.is_experiment() || screen.is_some(),
@@ -188,6 +188,15 @@ fn run_scenario(args: &RunArgs) -> Outcome {
     let finished = finished.map_err(anyhow::Error::from)?;
     print(&finished);
     end(&finished)
+}
+
+/// Whether one of the servers is to be spoken to by TLS.
+fn by_tls(urls: &[String]) -> Result<bool, Failure> {
+    let mut found = false;
+    for url in urls {
+        found |= Url::parse(url).map_err(Failure::usage)?.by_tls;
+    }
+    Ok(found)
 }
 
 /// Where the lab's own lines go: to standard output, or to the screen and to standard output when

@@ -61,7 +61,7 @@ impl Args {
             mitigation: None,
             aside: None,
             resp3: self.server.resp3,
-            db: self.server.db,
+            db: self.server.database()?,
             client_name: self.server.client_name.clone(),
             reconnect_every: None,
             work: Work::Fill { from: 0 },

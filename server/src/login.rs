@@ -5,7 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 /// The variable of redis-cli that keeps a password out of the list of processes.
-pub const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
+const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
 
 /// Who to be on a server. Its `Debug` shows nothing of it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -50,6 +50,12 @@ pub enum LoginError {
          redis://:password@host for the password of the default user, or give -a or {PASSWORD_VARIABLE}"
     )]
     NoPasswordInUrl,
+}
+
+/// The password of the environment; an empty variable is none, as for redis-cli.
+#[must_use]
+pub fn environment() -> Option<String> {
+    std::env::var(PASSWORD_VARIABLE).ok().filter(|password| !password.is_empty())
 }
 
 impl GivenLogin {

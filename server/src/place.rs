@@ -60,6 +60,16 @@ impl Place {
         if is_bare_v6 { None } else { Self::tcp(host, port).ok() }
     }
 
+    /// Its URL without user, password and database; `rediss://` if it is spoken to by TLS.
+    #[must_use]
+    pub fn url(&self, by_tls: bool) -> String {
+        let url = self.to_string();
+        match url.strip_prefix("redis://") {
+            Some(place) if by_tls => format!("rediss://{place}"),
+            _ => url,
+        }
+    }
+
     /// Whether the server is on this host, as far as its name tells.
     #[must_use]
     pub fn is_local(&self) -> bool {

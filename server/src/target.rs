@@ -10,7 +10,7 @@ use redis::{
 };
 use thiserror::Error;
 
-use crate::login::{GivenLogin, Login, LoginError};
+use crate::login::{GivenLogin, Login, LoginError, environment};
 use crate::place::Place;
 use crate::url::{Url, UrlError};
 
@@ -83,35 +83,37 @@ impl Tls {
 pub struct Target {
     place: Place,
     login: Login,
-    database: u32,
+    database: Option<u32>,
     /// It is spoken to by TLS, in this way.
     tls: Option<Tls>,
 }
 
 impl Target {
-    /// Reads a URL of any form that [`Url`] knows.
+    /// Reads a URL of any form that [`Url`] knows. The environment's password stands in for one that
+    /// the URL does not have.
     ///
     /// # Errors
     /// [`TargetError::Url`], and [`TargetError::Login`] for a user without a password.
     pub fn parse(url: &str) -> Result<Self, TargetError> {
         let Url { place, login, database, by_tls } = Url::parse(url)?;
-        let login = GivenLogin { url: login, ..GivenLogin::default() }.combined()?;
-        let target = Self::new(place, login, database.unwrap_or(0));
+        let login = GivenLogin { url: login, environment: environment(), ..GivenLogin::default() }
+            .combined()?;
+        let target = Self::new(place, login, database);
         Ok(if by_tls { target.by_tls(&Tls::default()) } else { target })
     }
 
     /// A server at a place, in the clear.
     #[must_use]
-    pub const fn new(place: Place, login: Login, database: u32) -> Self {
+    pub const fn new(place: Place, login: Login, database: Option<u32>) -> Self {
         Self { place, login, database, tls: None }
     }
 
-    /// A server on TCP, and its database 0.
+    /// A server on TCP.
     #[must_use]
     pub fn tcp(host: &str, port: u16, user: Option<&str>, password: Option<&str>) -> Self {
         let text = |text: &str| text.to_owned();
         let login = Login { user: user.map(text), password: password.map(text) };
-        Self::new(Place::Tcp { host: host.to_owned(), port }, login, 0)
+        Self::new(Place::Tcp { host: host.to_owned(), port }, login, None)
     }
 
     /// The same server by TLS, spoken so; a unix socket has none.
@@ -130,9 +132,9 @@ impl Target {
         }
     }
 
-    /// The database that its connections select.
+    /// The database that is named, if one is; its connections select it.
     #[must_use]
-    pub const fn database(&self) -> u32 {
+    pub const fn database(&self) -> Option<u32> {
         self.database
     }
 
@@ -161,7 +163,7 @@ impl Target {
         if let Some(password) = &self.login.password {
             settings = settings.set_password(password);
         }
-        let settings = settings.set_db(i64::from(self.database));
+        let settings = settings.set_db(i64::from(self.database.unwrap_or(0)));
         Ok(address.into_connection_info()?.set_redis_settings(settings))
     }
 
@@ -229,11 +231,7 @@ fn remedy(error: &RedisError) -> &'static str {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.place.to_string();
-        match (place.strip_prefix("redis://"), &self.tls) {
-            (Some(place), Some(_)) => write!(f, "rediss://{place}"),
-            _ => f.write_str(&place),
-        }
+        f.write_str(&self.place.url(self.tls.is_some()))
     }
 }
 

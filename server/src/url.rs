@@ -208,11 +208,7 @@ fn without_login(text: &str) -> String {
 impl fmt::Display for Url {
     /// The place and the database, without user and password.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.place.to_string();
-        match (place.strip_prefix("redis://"), self.by_tls) {
-            (Some(place), true) => write!(out, "rediss://{place}")?,
-            _ => out.write_str(&place)?,
-        }
+        out.write_str(&self.place.url(self.by_tls))?;
         match (self.database, &self.place) {
             (None, _) => Ok(()),
             (Some(number), Place::Tcp { .. }) => write!(out, "/{number}"),

@@ -6,8 +6,8 @@ use stallion_client::plan::postgres::PostgresOptions;
 use stallion_client::plan::store::{CacheAsidePlan, Source};
 use stallion_engine::store::{CacheAsideSettings, Stampede};
 
-use super::read::duration;
 use crate::exit::Failure;
+use stallion_server::duration::parse as duration;
 
 /// Cache-aside: a GET that finds nothing reads a store, and writes what it says into the cache.
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stallion_engine::mitigation::{Choice, MitigationKind};
 
-use super::read::duration;
+use stallion_server::duration::parse as duration;
 
 /// How the load of hot keys is kept off their shard, and at what price.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,6 @@
 //! Values of flags: what people write, and what is wrong with it.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::time::Duration;
 
 /// CPUs by number.
 #[derive(Debug, Clone)]
@@ -60,28 +59,9 @@ pub(crate) fn ttl_range(text: &str) -> Result<(u32, u32), String> {
     })
 }
 
-/// A duration such as 10s, 500ms or 2min; a bare number counts seconds, as redis-cli's do.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds)
-            .map_err(|error| format!("{text:?}: {error}; give a time such as 10s or 500ms"));
-    }
-    humantime::parse_duration(text).map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_bare_number_is_seconds() {
-        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
-        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
-        for text in ["", "-1", "nan", "ten"] {
-            assert!(duration(text).is_err(), "{text:?}");
-        }
-    }
 
     #[test]
     fn speeds_are_read_as_tc_writes_them() {

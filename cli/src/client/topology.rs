@@ -1,9 +1,9 @@
 //! The flags that say what the server is: one, a cluster, or one of a list.
 
 use stallion_client::plan;
-use stallion_client::plan::topology::place_of;
-use stallion_client::plan::{RingPlan, Target};
+use stallion_client::plan::RingPlan;
 use stallion_engine::cluster::hash_ring::{DEFAULT_POINTS, Spreading};
+use stallion_server::Place;
 
 use crate::exit::Failure;
 
@@ -23,7 +23,7 @@ pub(crate) struct Shape {
     /// Nodes of --topology cluster that are asked for the others, one after the other, when the target
     /// does not answer
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',', value_parser = node)]
-    cluster_nodes: Vec<Target>,
+    cluster_nodes: Vec<Place>,
     /// The servers of --topology ring; their names and order decide which key is where
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
     ring_nodes: Vec<String>,
@@ -97,14 +97,12 @@ impl Shape {
     }
 
     /// The server that is asked first, when it is one of a list.
-    pub(crate) fn first(&self) -> Option<Target> {
-        let (host, port) = place_of(self.ring_nodes.first()?)?;
-        Some(Target::Tcp { host, port })
+    pub(crate) fn first(&self) -> Option<Place> {
+        Place::host_and_port(self.ring_nodes.first()?)
     }
 }
 
 /// A node of a cluster, as people write it.
-fn node(text: &str) -> Result<Target, String> {
-    let (host, port) = place_of(text).ok_or("give HOST:PORT, for example 10.0.0.2:7000")?;
-    Ok(Target::Tcp { host, port })
+fn node(text: &str) -> Result<Place, String> {
+    Place::host_and_port(text).ok_or_else(|| "give HOST:PORT, for example 10.0.0.2:7000".to_owned())
 }

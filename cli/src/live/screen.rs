@@ -8,9 +8,10 @@ use signal_hook::consts::SIGINT;
 use signal_hook::low_level::raise;
 use stallion_client::ceiling::Tried;
 use stallion_client::ceiling::search::Step;
-use stallion_client::plan::{Plan, Rate, Target, Work};
+use stallion_client::plan::{Plan, Rate, Work};
 use stallion_client::record::Progress;
 use stallion_client::run::background::Background;
+use stallion_server::Place;
 use stallion_stack::Placement;
 use stallion_view::course::Course;
 use stallion_view::tail::Tail;
@@ -41,7 +42,7 @@ impl Screen {
             return Self::LinesInstead;
         }
         let mut model =
-            Model::new(&format!("stallion {verb} {}", plan.target.url(&plan.credentials)));
+            Model::new(&format!("stallion {verb} {}", plan.credentials.url(&plan.target)));
         model.doing = doing(plan);
         // What the search does takes as long as it takes.
         let has_length = verb != "ceiling" && !matches!(plan.work, Work::Fill { .. });
@@ -131,13 +132,13 @@ fn doing(plan: &Plan) -> String {
     format!("{model}, {} connections, pipeline {}", plan.conns, plan.pipeline)
 }
 
-fn unwatched(target: &Target, stalls: Option<&Path>) -> String {
+fn unwatched(target: &Place, stalls: Option<&Path>) -> String {
     if let Some(path) = stalls {
         return format!("{} is not there yet", path.display());
     }
     let port = match target {
-        Target::Tcp { port, .. } => port.to_string(),
-        Target::Unix(_) => "PORT".to_owned(),
+        Place::Tcp { port, .. } => port.to_string(),
+        Place::Unix(_) => "PORT".to_owned(),
     };
     format!(
         "nobody watches the server: `sudo stallion probe -p {port} --out stalls.jsonl` on its host, and \

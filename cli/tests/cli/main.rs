@@ -44,6 +44,8 @@ mod metrics;
 
 mod mitigation;
 
+mod addresses;
+
 mod aside;
 
 mod postgres;

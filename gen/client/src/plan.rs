@@ -1,6 +1,6 @@
 //! What a run shall be: validated once, never changed. Nothing below this module asks again.
 
-pub mod target;
+pub mod credentials;
 
 pub mod rate;
 
@@ -27,12 +27,12 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 pub use cache_aside::AsideError;
+pub use credentials::Credentials;
 pub use distribution::Distribution;
 pub use error::PlanError;
 pub use mitigation::MitigationError;
 pub use rate::{Rate, RateError};
 pub use slots::is_one_slot;
-pub use target::{Credentials, Target, TargetError};
 pub use topology::{OnError, RingError, RingPlan, Topology};
 
 use mitigation::Around;
@@ -52,6 +52,7 @@ use stallion_resp::units::CommandId;
 use stallion_resp::values::{Content, Values};
 use stallion_rings::tls_ring::Tls;
 use stallion_rings::wait::{Io, WaitPolicy};
+use stallion_server::Place;
 
 /// Where requests come from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -94,7 +95,7 @@ pub struct Label {
 #[derive(Debug, Clone, Serialize)]
 pub struct Plan {
     /// The server.
-    pub target: Target,
+    pub target: Place,
     /// Who to be there; never written anywhere.
     #[serde(skip)]
     pub credentials: Credentials,
@@ -321,7 +322,7 @@ impl Plan {
             verify: self.verify,
             mitigates: self.mitigation.is_some(),
             replays: matches!(self.work, Work::Replay),
-            unix: matches!(self.target, Target::Unix(_)),
+            unix: matches!(self.target, Place::Unix(_)),
         };
         Ok(cache_aside::check(&plan.settings, beside)?)
     }

@@ -266,7 +266,7 @@ fn create_timeline(
         host: HostFacts::of_this_host(),
         clock: Clock::of_this_host(),
         plan: asked,
-        target: plan.target.url(&plan.credentials),
+        target: plan.credentials.url(&plan.target),
         probes: Vec::new(),
     };
     Writer::create(path, header).map(Some)

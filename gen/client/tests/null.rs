@@ -9,9 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stallion_client::plan::{
-    Credentials, Distribution, Plan, Rate, Spread, Target, Topology, Work,
-};
+use stallion_client::plan::{Credentials, Distribution, Plan, Rate, Spread, Topology, Work};
 use stallion_client::run::{Outputs, run};
 use stallion_client::summary::Summary;
 use stallion_engine::workload::mix::Ttl;
@@ -21,6 +19,7 @@ use stallion_resp::encoder::request;
 use stallion_resp::sizes::Sizes;
 use stallion_resp::values::Content;
 use stallion_rings::wait::{Io, WaitPolicy};
+use stallion_server::Place;
 use stallion_timeline::Role;
 
 fn settings() -> Settings {
@@ -35,7 +34,7 @@ fn settings() -> Settings {
 
 fn plan(server: &NullServer) -> Plan {
     Plan {
-        target: Target::Tcp { host: "127.0.0.1".to_owned(), port: server.address().port() },
+        target: Place::Tcp { host: "127.0.0.1".to_owned(), port: server.address().port() },
         credentials: Credentials::default(),
         topology: Topology::Node,
         mitigation: None,

@@ -6,6 +6,7 @@
 //! 100 bytes; prints one JSON object. `cargo xtask bench engine` runs it.
 
 use std::error::Error;
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use stallion_engine::ring::{Completion, Ring};
@@ -34,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         length_ns: (seconds.parse::<f64>()? * 1e9) as u64,
     };
     let requests = request(&[b"GET", b"key:000000012345"]).repeat(load.pipeline);
-    let address = Address::resolve("127.0.0.1", port.parse()?)?;
+    let address = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], port.parse()?)));
     let (count, half, wait) = (load.connections, requests.len(), WaitPolicy::Block);
     let found = match io.as_str() {
         "uring" => run(Uring::new(address, count, half, wait)?, &load, &requests),

@@ -6,6 +6,7 @@
 //! pacing` runs it.
 
 use std::error::Error;
+use std::net::SocketAddr;
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
@@ -38,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (rate, seconds): (u64, f64) = (rate.parse()?, seconds.parse()?);
     let count = (rate as f64 * seconds) as u64;
-    let address = Address::resolve("127.0.0.1", port)?;
+    let address = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], port)));
     let sockets = connections.max(1);
     let found = match io.as_str() {
         "uring" => run(Uring::new(address, sockets, 64, wait)?, connections, rate, count),

@@ -1,7 +1,7 @@
 //! Where the server is, and sockets to it.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -18,18 +18,6 @@ pub enum Address {
 }
 
 impl Address {
-    /// Resolves a host and port; IPv4 first, as Redis binds it by default.
-    ///
-    /// # Errors
-    /// The resolver's, or `NotFound` when the name has no address.
-    pub fn resolve(host: &str, port: u16) -> io::Result<Self> {
-        let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-        found.sort_by_key(SocketAddr::is_ipv6);
-        found.first().map(|address| Self::Tcp(*address)).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"))
-        })
-    }
-
     /// Whether it is reached by TCP.
     #[must_use]
     pub const fn is_tcp(&self) -> bool {

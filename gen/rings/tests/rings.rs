@@ -5,6 +5,7 @@
 
 mod tls;
 
+use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -176,7 +177,7 @@ const HALF_BYTES: usize = LARGE_BYTES + 100;
 fn io_uring_works_with_every_set_of_features() {
     let redis = Redis::start();
     for features in combinations() {
-        let address = Address::resolve("127.0.0.1", redis.port).unwrap();
+        let address = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], redis.port)));
         let block = WaitPolicy::Block;
         let ring = Uring::with(features, address, CONNECTIONS, HALF_BYTES, block).unwrap();
         let used = ring.features();
@@ -191,7 +192,7 @@ fn io_uring_works_with_every_set_of_features() {
 #[test]
 fn both_rings_work_with_every_way_of_waiting() {
     let redis = Redis::start();
-    let address = Address::resolve("127.0.0.1", redis.port).unwrap();
+    let address = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], redis.port)));
     for policy in [WaitPolicy::Block, WaitPolicy::Adaptive, WaitPolicy::Spin] {
         exercise(Epoll::new(address.clone(), CONNECTIONS, HALF_BYTES, policy).unwrap());
         exercise(Uring::new(address.clone(), CONNECTIONS, HALF_BYTES, policy).unwrap());
@@ -200,14 +201,14 @@ fn both_rings_work_with_every_way_of_waiting() {
 
 #[test]
 fn a_refused_connection_is_told_once() {
-    let address = Address::resolve("127.0.0.1", free_port()).unwrap();
+    let address = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], free_port())));
     refused(Epoll::new(address.clone(), CONNECTIONS, 64, WaitPolicy::Block).unwrap());
     refused(Uring::new(address, CONNECTIONS, 64, WaitPolicy::Block).unwrap());
 }
 
 #[test]
 fn waiting_ends_on_time() {
-    let address = Address::resolve("127.0.0.1", free_port()).unwrap();
+    let address = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], free_port())));
     let late_ns = |ring: &mut dyn Ring| {
         let until = Nanos(ring.now().0 + 5_000_000);
         ring.wait(until);
@@ -227,7 +228,7 @@ fn waiting_ends_on_time() {
 
 /// TLS over one ring or the other.
 fn over(client: &TlsClient, port: u16, io_uring: bool) -> Tls {
-    let address = Address::resolve("127.0.0.1", port).unwrap();
+    let address = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], port)));
     let size = (CONNECTIONS, HALF_BYTES);
     Tls::over(client.clone(), address, size, |address, connections, half_bytes| {
         let block = WaitPolicy::Block;

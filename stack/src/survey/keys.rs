@@ -50,7 +50,8 @@ pub(super) fn sample(open: &mut [Open], survey: Survey, notes: &mut Vec<String>)
 }
 
 fn look(one: &mut Open, most: usize) -> RedisResult<Vec<Seen>> {
-    let Some((database, _)) = one.first.largest_database() else { return Ok(Vec::new()) };
+    let largest = || one.first.largest_database().map(|(database, _)| database);
+    let Some(database) = one.target.database().or_else(largest) else { return Ok(Vec::new()) };
     if !one.first.is_cluster() {
         redis::cmd("SELECT").arg(database).query::<()>(&mut one.connection)?;
     }

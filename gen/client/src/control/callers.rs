@@ -3,8 +3,7 @@
 use super::preflight::{Caller, StartError};
 use super::topology;
 use super::topology::Found;
-use crate::plan::topology::place_of;
-use crate::plan::{Plan, RingPlan, Target, Topology};
+use crate::plan::{Plan, RingPlan, Topology};
 use stallion_engine::cluster::cluster_map::{NO_NODE, Table};
 use stallion_engine::cluster::hash_ring::HashRing;
 use stallion_engine::cluster::slots::slot_of;
@@ -12,6 +11,7 @@ use stallion_engine::units::NodeId;
 use stallion_resp::redirect::read;
 use stallion_resp::tree::Tree;
 use stallion_resp::units::SLOTS;
+use stallion_server::Place;
 
 /// How often one question follows the topology to its new place.
 const ATTEMPTS: usize = 5;
@@ -51,7 +51,7 @@ impl Callers {
             topology::find(&plan.target, &plan.credentials, &mut first)?;
         let mut callers = Vec::new();
         for address in primaries.iter().filter_map(|node| cluster_map.address(*node)) {
-            let target = Target::Tcp { host: address.ip().to_string(), port: address.port() };
+            let target = Place::Tcp { host: address.ip().to_string(), port: address.port() };
             callers.push(Caller::connect(&target, &plan.credentials, plan.resp3)?);
         }
         let mut owners = Box::new([NO_NODE; SLOTS as usize]);
@@ -61,10 +61,8 @@ impl Callers {
     }
 
     fn of_ring(plan: &Plan, ring: &RingPlan) -> Result<Self, StartError> {
-        let connect = |(host, port)| {
-            Caller::connect(&Target::Tcp { host, port }, &plan.credentials, plan.resp3)
-        };
-        let callers = ring.nodes.iter().filter_map(|node| place_of(node)).map(connect);
+        let connect = |place| Caller::connect(&place, &plan.credentials, plan.resp3);
+        let callers = ring.nodes.iter().filter_map(|node| Place::host_and_port(node)).map(connect);
         let callers = callers.collect::<Result<_, _>>()?;
         Ok(Self { callers, cluster: None, ring: Some(ring.ring(&ring.nodes)) })
     }

@@ -9,10 +9,11 @@ use thiserror::Error;
 
 use super::preflight::{Caller, StartError};
 use super::stream::Stream;
-use crate::plan::{Credentials, Target};
+use crate::plan::Credentials;
 use crate::trace::format::Writer;
 use crate::trace::monitor::read;
 use stallion_engine::limits::MAX_MONITOR_LINE_BYTES;
+use stallion_server::Place;
 
 /// How soon a signal or the end of the time is noticed when nothing comes.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -27,9 +28,11 @@ type Begun = (Stream, Vec<u8>);
 #[derive(Debug, Clone)]
 pub struct Capture {
     /// The server.
-    pub target: Target,
+    pub target: Place,
     /// Who to be there.
     pub credentials: Credentials,
+    /// Only what is asked of this database, if one is named: MONITOR shows all.
+    pub database: Option<u32>,
     /// For how long.
     pub length: Duration,
     /// Bytes of the file at which it ends.
@@ -45,6 +48,8 @@ pub struct Captured {
     pub bytes: u64,
     /// Commands of scripts, which are not written: replaying the script sends them again.
     pub by_scripts: u64,
+    /// Requests of other databases than the one that is captured, which are not written.
+    pub of_other_databases: u64,
     /// Lines that could not be read, or were longer than the bound.
     pub unreadable: u64,
     /// Times that the server ended the stream, as it does when a client reads too slowly
@@ -91,7 +96,7 @@ pub fn capture(plan: &Capture, path: &Path, stop: &AtomicBool) -> Result<Capture
     let mut captured = Captured::default();
     let end = Instant::now() + plan.length;
     let mut lines = Lines::default();
-    take(&mut lines, &begun, &mut captured, &mut writer).map_err(wrong)?;
+    take(&mut lines, &begun, plan.database, (&mut captured, &mut writer)).map_err(wrong)?;
     let mut part = vec![0; READ_BYTES];
     while Instant::now() < end && !stop.load(Ordering::Relaxed) && !captured.full {
         match stream.read(&mut part) {
@@ -103,10 +108,12 @@ pub fn capture(plan: &Capture, path: &Path, stop: &AtomicBool) -> Result<Capture
                 lines = Lines::default();
                 let Some((again, begun)) = resume(plan, end, stop) else { break };
                 stream = again;
-                take(&mut lines, &begun, &mut captured, &mut writer).map_err(wrong)?;
+                take(&mut lines, &begun, plan.database, (&mut captured, &mut writer))
+                    .map_err(wrong)?;
             }
             Ok(length) => {
-                take(&mut lines, &part[..length], &mut captured, &mut writer).map_err(wrong)?;
+                take(&mut lines, &part[..length], plan.database, (&mut captured, &mut writer))
+                    .map_err(wrong)?;
             }
         }
         captured.bytes = writer.bytes();
@@ -125,7 +132,7 @@ fn begin(plan: &Capture) -> Result<Begun, CaptureError> {
     let mut caller = Caller::connect(&plan.target, &plan.credentials, false)?;
     match caller.ask(&[b"MONITOR"])? {
         stallion_resp::tree::Tree::Error(reply) => {
-            Err(CaptureError::Refused { target: plan.target.url(&plan.credentials), reply })
+            Err(CaptureError::Refused { target: plan.credentials.url(&plan.target), reply })
         }
         _ => Ok(caller.into_stream(LOOK_EVERY)?),
     }
@@ -145,8 +152,8 @@ fn resume(plan: &Capture, end: Instant, stop: &AtomicBool) -> Option<Begun> {
 fn take<W: Write>(
     lines: &mut Lines,
     part: &[u8],
-    captured: &mut Captured,
-    writer: &mut Writer<W>,
+    database: Option<u32>,
+    (captured, writer): (&mut Captured, &mut Writer<W>),
 ) -> io::Result<()> {
     lines.add(part, |line| {
         let Some(seen) = line.and_then(read) else {
@@ -155,6 +162,10 @@ fn take<W: Write>(
         };
         if seen.by_script {
             captured.by_scripts += 1;
+            return Ok(());
+        }
+        if database.is_some_and(|wanted| u64::from(wanted) != seen.database) {
+            captured.of_other_databases += 1;
             return Ok(());
         }
         captured.requests += 1;

@@ -15,10 +15,11 @@ use super::lag;
 use super::line::Line;
 use super::preflight::parse_info;
 use super::topology;
-use crate::plan::{Credentials, Target};
+use crate::plan::Credentials;
 use stallion_engine::cluster::cluster_map::ClusterMap;
 use stallion_resp::tree::Tree;
 use stallion_rings::socket::Address;
+use stallion_server::Place;
 
 /// Time between two looks. INFO costs the server about 0.1 ms, so a look costs it 0.01 %.
 const EVERY: Duration = Duration::from_secs(1);
@@ -39,7 +40,7 @@ const SLOWLOG_ENTRIES: &[u8] = b"32";
 #[derive(Debug, Clone)]
 pub struct Poll {
     /// As the timeline names it.
-    pub target: Target,
+    pub target: Place,
     /// Where it is.
     pub address: Address,
     /// Who to be.
@@ -89,7 +90,7 @@ async fn look_at_all(
     while !*stop.borrow() {
         for address in cluster_map.addresses().into_iter().skip(known) {
             known += 1;
-            let target = Target::Tcp { host: address.ip().to_string(), port: address.port() };
+            let target = Place::Tcp { host: address.ip().to_string(), port: address.port() };
             let poll = Poll { target, address: Address::Tcp(address), ..poll.clone() };
             tasks.spawn(look_until(poll, found.clone(), stop.clone()));
         }
@@ -151,7 +152,7 @@ async fn look(line: &mut Line, poll: &Poll, newest: &mut Option<i64>) -> std::io
     *newest = entries.iter().map(|entry| entry.id).max().max(seen).or(Some(-1));
     Ok(Server {
         at_ns: before_ns + (after_ns - before_ns) / 2,
-        target: poll.target.url(&poll.credentials),
+        target: poll.credentials.url(&poll.target),
         info: numbers(&info.text().unwrap_or_default()),
         // The first look only learns where the log stands: what is in it is older than the run.
         slowlog: entries.into_iter().filter(|entry| seen.is_some_and(|id| entry.id > id)).collect(),

@@ -13,9 +13,10 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::line::Line;
 use super::preflight::parse_info;
-use crate::plan::{Credentials, Target};
+use crate::plan::Credentials;
 use stallion_engine::cluster::cluster_map::ClusterMap;
 use stallion_rings::socket::Address;
+use stallion_server::Place;
 
 /// The field of a server's record that has it.
 pub const LAG_FIELD: &str = "replica_lag_bytes";
@@ -46,9 +47,9 @@ pub(super) async fn follow(
                 lines.remove(&replica);
                 continue;
             };
-            let target = Target::Tcp { host: replica.ip().to_string(), port: replica.port() };
+            let target = Place::Tcp { host: replica.ip().to_string(), port: replica.port() };
             let info = BTreeMap::from([(LAG_FIELD.to_owned(), bytes)]);
-            let (at_ns, target) = (monotonic_ns(), target.url(&credentials));
+            let (at_ns, target) = (monotonic_ns(), credentials.url(&target));
             if found.send(Server { at_ns, target, info, ..Server::default() }).is_err() {
                 return;
             }

@@ -1,5 +1,7 @@
 //! A connection for control traffic that waits for many at once.
 
+use std::net::SocketAddr;
+
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -10,6 +12,7 @@ use crate::plan::Credentials;
 use stallion_resp::encoder::request;
 use stallion_resp::tree::Tree;
 use stallion_rings::socket::Address;
+use stallion_server::place::in_order;
 
 /// Bytes in and out, in the clear.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -20,6 +23,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 pub(super) struct Line {
     stream: Box<dyn Stream>,
     input: BytesMut,
+}
+
+/// All addresses that a host has now, in the order in which they are tried.
+pub(super) async fn addresses_now(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    Ok(in_order(tokio::net::lookup_host((host, port)).await?.collect()))
 }
 
 impl Line {

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use super::greeting::greeting;
 use super::refused::PATIENCE;
 pub use super::refused::{StartError, connection_remedy};
 use super::stream::Stream;
-use crate::plan::{Credentials, Plan, Target};
+use crate::plan::{Credentials, Plan};
 use stallion_resp::encoder::request;
 use stallion_resp::tree::Tree;
 use stallion_rings::socket::Address;
+use stallion_server::Place;
+use stallion_server::place::{addresses, first_that};
 
 /// A blocking connection for a few questions.
 #[derive(Debug)]
@@ -30,13 +33,13 @@ impl Caller {
     /// # Errors
     /// [`StartError`] that says what is wrong and what to do.
     pub fn connect(
-        target: &Target,
+        target: &Place,
         credentials: &Credentials,
         resp3: bool,
     ) -> Result<Self, StartError> {
-        let name = target.url(credentials);
+        let name = credentials.url(&target);
         let address = resolve(target)?;
-        if let (Target::Tcp { host, .. }, Some(address)) = (target, address.tcp()) {
+        if let (Place::Tcp { host, .. }, Some(address)) = (target, address.tcp()) {
             credentials.note(address, host);
         }
         let refused = |error| StartError::Connect { target: name.clone(), error };
@@ -150,15 +153,26 @@ impl Caller {
     }
 }
 
-/// The address of a target.
+/// The address of a place. Of a name with several addresses it is the first that accepts a connection;
+/// a single one is not tried, for those who connect see how that goes.
 ///
 /// # Errors
-/// [`StartError::Resolve`].
-pub fn resolve(target: &Target) -> Result<Address, StartError> {
+/// [`StartError::Resolve`], and [`StartError::Connect`] when none of several accepts.
+pub fn resolve(target: &Place) -> Result<Address, StartError> {
     match target {
-        Target::Tcp { host, port } => Address::resolve(host, *port)
-            .map_err(|error| StartError::Resolve { target: target.to_string(), error }),
-        Target::Unix(path) => Ok(Address::Unix(path.clone())),
+        Place::Tcp { host, port } => {
+            let target = || target.to_string();
+            let all = addresses(host, *port)
+                .map_err(|error| StartError::Resolve { target: target(), error })?;
+            if let [only] = all[..] {
+                return Ok(Address::Tcp(only));
+            }
+            let accepts = |one| TcpStream::connect_timeout(&one, PATIENCE).map(|_| one);
+            first_that(&all, accepts)
+                .map(Address::Tcp)
+                .map_err(|error| StartError::Connect { target: target(), error })
+        }
+        Place::Unix(path) => Ok(Address::Unix(path.clone())),
     }
 }
 

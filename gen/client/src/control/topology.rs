@@ -12,15 +12,17 @@ use stallion_timeline::clock::monotonic_ns;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::line::Line;
+use super::line::{Line, addresses_now};
 use super::preflight::{Caller, StartError};
-use crate::plan::{Credentials, Plan, Target, Topology};
+use crate::plan::{Credentials, Plan, Topology};
 use stallion_engine::cluster::cluster_map::ClusterMap;
 use stallion_engine::cluster::slot_map::{MapError, SlotMap};
 use stallion_engine::limits::{MAX_NODES, MIN_REFRESH_PAUSE_NS};
 use stallion_engine::units::NodeId;
 use stallion_resp::tree::Tree;
 use stallion_rings::socket::Address;
+use stallion_server::Place;
+use stallion_server::place::addresses;
 
 /// How often wishes are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -72,13 +74,13 @@ pub fn awake(plan: &Plan) -> Result<Cow<'_, Plan>, StartError> {
 /// # Errors
 /// [`StartError`] when it is no node of a cluster, or the cluster serves nothing.
 pub fn find(
-    target: &Target,
+    target: &Place,
     credentials: &Credentials,
     caller: &mut Caller,
 ) -> Result<Found, StartError> {
-    let name = target.url(credentials);
+    let name = credentials.url(&target);
     let failed = |error: String| StartError::Topology { target: name.clone(), error };
-    let Target::Tcp { host, .. } = target else {
+    let Place::Tcp { host, .. } = target else {
         return Err(failed("it is reached by a unix socket, and its nodes by TCP".to_owned()));
     };
     let map = match caller.ask(&SHARDS)? {
@@ -89,12 +91,10 @@ pub fn find(
         shards => SlotMap::read_shards(&shards, host, credentials.tls.is_some()),
     };
     let map = map.map_err(|error| failed(error.to_string()))?;
-    let resolve = |host: &str, port| match Address::resolve(host, port) {
-        Ok(Address::Tcp(address)) => {
-            credentials.note(address, host);
-            Some(address)
-        }
-        _ => None,
+    let resolve = |host: &str, port| {
+        let address = addresses(host, port).ok()?.first().copied()?;
+        credentials.note(address, host);
+        Some(address)
     };
     let addresses: Vec<Option<SocketAddr>> =
         map.nodes.iter().map(|node| resolve(&node.host, node.port)).collect();
@@ -217,8 +217,5 @@ async fn resolve(host: &str, port: u16) -> Option<SocketAddr> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Some(SocketAddr::new(ip, port));
     }
-    let mut found: Vec<SocketAddr> =
-        timeout(PATIENCE, tokio::net::lookup_host((host, port))).await.ok()?.ok()?.collect();
-    found.sort_by_key(SocketAddr::is_ipv6);
-    found.first().copied()
+    timeout(PATIENCE, addresses_now(host, port)).await.ok()?.ok()?.first().copied()
 }

@@ -3,7 +3,7 @@ use stallion_resp::command::{Command, built_in};
 
 fn plan() -> Plan {
     Plan {
-        target: Target::Tcp { host: "localhost".to_owned(), port: 6379 },
+        target: Place::Tcp { host: "localhost".to_owned(), port: 6379 },
         credentials: Credentials { user: None, password: Some("secret".to_owned()), tls: None },
         topology: Topology::Node,
         mitigation: None,

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use thiserror::Error;
 
-use super::target::Target;
 use stallion_engine::cluster::hash_ring::{HashRing, POINTS_PER_DIGEST, Spreading};
 use stallion_engine::limits::MAX_NODES;
 use stallion_resp::command::Commands;
 use stallion_resp::units::CommandId;
+use stallion_server::Place;
 
 /// What the target is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -21,7 +21,7 @@ pub enum Topology {
         /// What happens to requests that fail for a while.
         on_error: OnError,
         /// Nodes that are asked for the others when the target does not answer.
-        seeds: Vec<Target>,
+        seeds: Vec<Place>,
     },
     /// Servers that know nothing of each other: the client shares the keys out.
     Ring(RingPlan),
@@ -76,7 +76,7 @@ impl RingPlan {
     pub(super) fn check(&self, commands: &Commands, replays: bool) -> Result<(), RingError> {
         for nodes in [Some(&self.nodes), self.compare.as_ref()].into_iter().flatten() {
             let is_good = |(index, node): (usize, &String)| {
-                place_of(node).is_some() && !nodes[..index].contains(node)
+                Place::host_and_port(node).is_some() && !nodes[..index].contains(node)
             };
             let fits = (1..=MAX_NODES).contains(&nodes.len());
             if !fits || !nodes.iter().enumerate().all(is_good) {
@@ -98,15 +98,6 @@ impl RingPlan {
         });
         several.map_or(Ok(()), |(_, command)| Err(RingError::Keys(command.name.clone())))
     }
-}
-
-/// Host and port of `host:port` or `[v6]:port`.
-#[must_use]
-pub fn place_of(node: &str) -> Option<(String, u16)> {
-    let (host, port) = node.rsplit_once(':')?;
-    let host = host.strip_prefix('[').map_or(Some(host), |host| host.strip_suffix(']'))?;
-    let port = port.parse().ok().filter(|port| *port > 0)?;
-    (!host.is_empty()).then(|| (host.to_owned(), port))
 }
 
 /// What happens to a request of a cluster that TRYAGAIN, CLUSTERDOWN, LOADING, READONLY or MASTERDOWN
@@ -140,6 +131,5 @@ mod tests {
         }
         let few = RingPlan { points: 1, ..plan(&["a:1"]) };
         assert_eq!(few.check(&commands, false), Err(RingError::Points(1)));
-        assert_eq!(place_of("[::1]:7"), Some(("::1".to_owned(), 7)));
     }
 }

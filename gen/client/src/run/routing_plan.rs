@@ -9,8 +9,7 @@ use crate::control::preflight::{Caller, StartError, resolve};
 use crate::control::topology;
 use crate::control::topology::Found;
 use crate::plan::store::Source;
-use crate::plan::topology::place_of;
-use crate::plan::{OnError, Plan, PlanError, RingPlan, Target, Topology};
+use crate::plan::{OnError, Plan, PlanError, RingPlan, Topology};
 use stallion_engine::cluster::cluster_map::ClusterMap;
 use stallion_engine::cluster::slots::RequestSlots;
 use stallion_engine::limits::{
@@ -28,6 +27,7 @@ use stallion_engine::worker::routing::Routing;
 use stallion_resp::encoder::Encoder;
 use stallion_resp::tree::Tree;
 use stallion_rings::socket::Address;
+use stallion_server::Place;
 
 /// A cluster, and where the run's requests lie in it.
 #[derive(Debug)]
@@ -73,17 +73,17 @@ pub(super) fn load_scripts(
         return load_at(plan, &plan.target, caller);
     };
     for address in &routes.found.addresses {
-        let target = Target::Tcp { host: address.ip().to_string(), port: address.port() };
+        let target = Place::Tcp { host: address.ip().to_string(), port: address.port() };
         let mut caller = Caller::connect(&target, &plan.credentials, plan.resp3)?;
         load_at(plan, &target, &mut caller)?;
     }
     Ok(())
 }
 
-fn load_at(plan: &Plan, target: &Target, caller: &mut Caller) -> Result<(), StartError> {
+fn load_at(plan: &Plan, target: &Place, caller: &mut Caller) -> Result<(), StartError> {
     for script in plan.scripts() {
         if let Tree::Error(reply) = caller.ask(&[b"SCRIPT", b"LOAD", script.as_bytes()])? {
-            let target = target.url(&plan.credentials);
+            let target = plan.credentials.url(&target);
             return Err(StartError::Script { target, reply });
         }
     }
@@ -94,9 +94,9 @@ fn load_at(plan: &Plan, target: &Target, caller: &mut Caller) -> Result<(), Star
 /// server in the list.
 fn of_ring(plan: &Plan, ring: &RingPlan) -> Result<Found, StartError> {
     let mut addresses = Vec::new();
-    for (host, port) in ring.nodes.iter().filter_map(|node| place_of(node)) {
-        if let Address::Tcp(address) = resolve(&Target::Tcp { host: host.clone(), port })? {
-            plan.credentials.note(address, &host);
+    for place in ring.nodes.iter().filter_map(|node| Place::host_and_port(node)) {
+        if let (Place::Tcp { host, .. }, Address::Tcp(address)) = (&place, resolve(&place)?) {
+            plan.credentials.note(address, host);
             addresses.push(address);
         }
     }
@@ -104,7 +104,7 @@ fn of_ring(plan: &Plan, ring: &RingPlan) -> Result<Found, StartError> {
 }
 
 /// A single server, as a cluster that never changes.
-fn alone(target: &Target) -> Result<Found, StartError> {
+fn alone(target: &Place) -> Result<Found, StartError> {
     match resolve(target)? {
         Address::Tcp(address) => topology::fixed(&[address], &target.to_string()),
         // The plan was refused before.
@@ -118,7 +118,7 @@ fn check(plan: &Plan, routes: &RoutingPlan, encoder: &Encoder) -> Result<(), Run
     let primaries = routing(plan, 0, routes, 0).primaries.len();
     let reads = matches!(plan.mitigation, Some(MitigationKind::ReplicaRead { .. }));
     if reads && routes.found.replicas.is_empty() {
-        return Err(StartError::NoReplicas(plan.target.url(&plan.credentials)).into());
+        return Err(StartError::NoReplicas(plan.credentials.url(&plan.target)).into());
     }
     if conns / workers < primaries {
         return Err(StartError::FewForCluster { conns, workers, primaries }.into());

@@ -7,7 +7,7 @@ use stallion_timeline::{HostFacts, Redirects, Silence, SilenceOnAxis};
 
 use crate::audit::host::During;
 use crate::audit::link::LinkUse;
-use crate::plan::{Plan, Rate, Target, Topology};
+use crate::plan::{Plan, Rate, Topology};
 use crate::record::totals::Totals;
 use crate::summary::cluster::ClusterSummary;
 use crate::summary::mitigation::MitigationSummary;
@@ -20,6 +20,7 @@ use stallion_engine::measure::store::StoreSum;
 use stallion_engine::workload::arrivals::Schedule;
 use stallion_rings::tls::TlsFacts;
 use stallion_rings::wait::WaitPolicy;
+use stallion_server::Place;
 
 /// What bears on a run besides its own figures.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
     let per_op = |sum: u64| (sum as f64 / counts.answered.max(1) as f64 * 10.0).round() / 10.0;
     Summary {
         model: if open { "open" } else { "closed" },
-        target: plan.target.url(&plan.credentials),
+        target: plan.credentials.url(&plan.target),
         host: HostFacts::of_this_host().line(),
         duration_s,
         ops: counts.answered,
@@ -145,7 +146,7 @@ fn cluster_summary(
     let (sum, cluster_map) = (totals.measured.cluster.as_deref()?, cluster_map?);
     let busy = |address: SocketAddr| {
         let (host, port) = (address.ip().to_string(), address.port());
-        totals.busy_of(&Target::Tcp { host, port }.url(&plan.credentials))
+        totals.busy_of(&plan.credentials.url(&Place::Tcp { host, port }))
     };
     Some(ClusterSummary::of(sum, &totals.outages, cluster_map, totals.origin_ns(), busy))
 }

@@ -113,7 +113,7 @@ impl WorkerThread {
             index,
             cpu: plan.cores.get(index).copied(),
             first_connection: (0..index).map(|before| plan.conns_of(before) as u32).sum(),
-            target: plan.target.url(&plan.credentials),
+            target: plan.credentials.url(&plan.target),
             address: endpoint.address.clone(),
             wanted: conns,
             half_bytes: (longest * plan.pipeline).max(greeting.bytes.len()),
