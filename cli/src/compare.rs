@@ -2,9 +2,9 @@
 
 mod causes;
 
-mod markdown;
-
 mod table;
+
+mod markdown;
 
 use std::path::{Path, PathBuf};
 

@@ -16,9 +16,9 @@ pub mod duration;
 
 pub mod place;
 
-pub mod url;
-
 pub mod login;
+
+pub mod url;
 
 pub mod slots;
 

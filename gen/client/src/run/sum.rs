@@ -8,6 +8,7 @@ use stallion_timeline::{HostFacts, Redirects, Silence, SilenceOnAxis};
 use crate::audit::host::During;
 use crate::audit::link::LinkUse;
 use crate::plan::{Plan, Rate, Topology};
+use crate::record::merge::Merged;
 use crate::record::totals::Totals;
 use crate::summary::cluster::ClusterSummary;
 use crate::summary::mitigation::MitigationSummary;
@@ -50,21 +51,12 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
     let accounting = Accounting::of(all);
     let duration_s = totals.span_ns() as f64 / 1e9;
     let response = Percentiles::with_unanswered(measured.response_of(open), &measured.unanswered);
-    let errors = measured.errors_by_name();
-    let error = |name: &str| errors.get(name).copied().unwrap_or(0);
-    let redirects = measured.cluster.as_ref().map_or_else(
-        || Redirects { moved: error("MOVED"), ask: error("ASK"), tryagain: error("TRYAGAIN") },
-        |cluster| cluster.redirects(),
-    );
     let silences = totals.silences();
     let on_axis = |one: &Silence| SilenceOnAxis::of(*one, totals.origin_ns());
     let silences: Vec<SilenceOnAxis> = silences.iter().map(on_axis).collect();
     let longest = silences.iter().max_by(|a, b| a.duration_s.total_cmp(&b.duration_s)).copied();
     let mut verdict = judge(&evidence(plan, open, totals, &around, (accounting, longest)));
-    verdict.warnings.extend(around.sockets);
-    verdict.warnings.extend(around.host.warnings);
-    let failed = |trouble| format!("the store failed reads, the first of them so: {trouble}");
-    verdict.warnings.extend(around.store_trouble.map(failed));
+    verdict.warnings.extend(warnings(around.sockets, around.host.warnings, around.store_trouble));
     let per_op = |sum: u64| (sum as f64 / counts.answered.max(1) as f64 * 10.0).round() / 10.0;
     Summary {
         model: if open { "open" } else { "closed" },
@@ -90,7 +82,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         ops_by_command: measured.ops_by_name(&plan.commands),
         hits: measured.commands.iter().map(|command| command.hits).sum(),
         misses: measured.commands.iter().map(|command| command.misses).sum(),
-        redirects,
+        redirects: redirects(measured),
         unanswered: measured.unanswered.total(),
         silences,
         unsent: accounting.unsent,
@@ -98,7 +90,7 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         lost: counts.lost,
         reconnects: measured.reconnects,
         connect_us: (!measured.connect.is_empty()).then(|| Percentiles::of(&measured.connect)),
-        errors,
+        errors: measured.errors_by_name(),
         server_busy: totals.server_busy(),
         link: around.link,
         tls: around.tls,
@@ -120,6 +112,26 @@ pub(super) fn up(plan: &Plan, schedule: &Schedule, totals: &Totals, around: Arou
         accounting,
         verdict,
     }
+}
+
+/// What is to be known besides: of the sockets, the host, and the store behind the cache.
+fn warnings(
+    sockets: Vec<String>,
+    host: Vec<String>,
+    store_trouble: Option<String>,
+) -> impl Iterator<Item = String> {
+    let failed = |trouble| format!("the store failed reads, the first of them so: {trouble}");
+    sockets.into_iter().chain(host).chain(store_trouble.map(failed))
+}
+
+/// Of a cluster all redirects, of a single server those that it answered with.
+fn redirects(measured: &Merged) -> Redirects {
+    let errors = measured.errors_by_name();
+    let error = |name: &str| errors.get(name).copied().unwrap_or(0);
+    measured.cluster.as_ref().map_or_else(
+        || Redirects { moved: error("MOVED"), ask: error("ASK"), tryagain: error("TRYAGAIN") },
+        |cluster| cluster.redirects(),
+    )
 }
 
 fn ring_summary(plan: &Plan, totals: &Totals) -> Option<RingSummary> {

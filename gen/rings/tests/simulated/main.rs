@@ -12,6 +12,8 @@ mod cache;
 
 mod cluster;
 
+mod unanswered;
+
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
@@ -228,19 +230,6 @@ impl Length {
     }
 }
 
-/// All that was due is in the response times, and what has no answer is marked there: what an omniscient
-/// observer would say of any percentile is what is said, or more where it is marked.
-fn check_the_unanswered(played: &Played) {
-    let Counts { sent, answered, timeouts, lost, .. } = played.counts;
-    let never_sent = if played.open { played.responses - sent } else { 0 };
-    let unsent = if played.open { played.last_backlog } else { 0 };
-    assert!(never_sent <= unsent, "{never_sent} of {unsent} were never sent");
-    assert!(never_sent + played.due_before >= unsent, "only the warm-up's may be left out");
-    assert_eq!(played.unanswered, timeouts + lost + never_sent, "the unanswered are marked");
-    let all = if played.open { played.responses } else { sent };
-    assert_eq!(all, answered + played.unanswered, "nothing is answered twice");
-}
-
 fn play(seed: u64, is: Is) -> Played {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let plan = (is == Is::Cache).then(|| cache::store(&mut random));
@@ -333,7 +322,7 @@ fn play(seed: u64, is: Is) -> Played {
     assert_eq!(sent, answered + timeouts + lost, "every request sent has an end");
     assert_eq!(played.recorded, sent, "and a service time");
     assert_eq!(played.in_flight, 0);
-    check_the_unanswered(&played);
+    unanswered::check(&played);
     // Of a request that is divided each part has its own.
     let most = (sent + played.seen.parts) * u64::from(MAX_HOPS);
     assert!(played.seen.again <= most, "hops are bounded");
