@@ -73,8 +73,11 @@ pub(crate) use say::{doubt, verdict};
 use crate::data::Data;
 use crate::scenario::Scenario;
 
+/// The sentences that a finding makes of data.
+type Sentences = fn(&Data) -> Vec<String>;
+
 /// What makes sentences of data, by the name that a scenario's `finding` has.
-const FINDINGS: [(&str, fn(&Data) -> Vec<String>); 32] = [
+const FINDINGS: [(&str, Sentences); 32] = [
     ("ceiling", ceiling::tell),
     ("pipelining", pipelining::tell),
     ("hot-key", hot_key::tell),

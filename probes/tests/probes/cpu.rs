@@ -1,4 +1,5 @@
 //! A core that is not the shard's alone.
+#![expect(clippy::unwrap_used, reason = "test code outside of the test functions themselves")]
 
 use std::process::{Child, Command};
 

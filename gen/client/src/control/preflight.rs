@@ -37,7 +37,7 @@ impl Caller {
         credentials: &Credentials,
         resp3: bool,
     ) -> Result<Self, StartError> {
-        let name = credentials.url(&target);
+        let name = credentials.url(target);
         let address = resolve(target)?;
         if let (Place::Tcp { host, .. }, Some(address)) = (target, address.tcp()) {
             credentials.note(address, host);

@@ -78,7 +78,7 @@ pub fn find(
     credentials: &Credentials,
     caller: &mut Caller,
 ) -> Result<Found, StartError> {
-    let name = credentials.url(&target);
+    let name = credentials.url(target);
     let failed = |error: String| StartError::Topology { target: name.clone(), error };
     let Place::Tcp { host, .. } = target else {
         return Err(failed("it is reached by a unix socket, and its nodes by TCP".to_owned()));

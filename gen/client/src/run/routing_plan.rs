@@ -83,7 +83,7 @@ pub(super) fn load_scripts(
 fn load_at(plan: &Plan, target: &Place, caller: &mut Caller) -> Result<(), StartError> {
     for script in plan.scripts() {
         if let Tree::Error(reply) = caller.ask(&[b"SCRIPT", b"LOAD", script.as_bytes()])? {
-            let target = plan.credentials.url(&target);
+            let target = plan.credentials.url(target);
             return Err(StartError::Script { target, reply });
         }
     }
