@@ -73,7 +73,7 @@ fn the_help_of_a_fault_is_short_and_says_its_units() {
         let (code, text) = chaos(&[kind.name, "--help"]);
         assert_eq!(code, Some(0), "{text}");
         assert!(text.lines().count() < 60, "{text}");
-        assert!(text.contains("Times have a unit: 500ms"), "{text}");
+        assert!(text.contains("Times are 500ms"), "{text}");
     }
 }
 

@@ -370,22 +370,22 @@ mod tests {
     #[test]
     fn a_loop_that_turns_is_no_stretch_although_others_read_and_write_for_it() {
         let mut follower = Follower::NEW;
-        follower.wake(0, 7);
-        for step in 1..100 {
+        follower.wake(1, 7);
+        for step in 1..=100 {
             let polls = step % 2 == 0;
             assert_eq!(follower.sample(&Sample { polls, ..at(step * MS, 7) }), None, "{step}");
         }
-        assert_eq!(follower.sleep(100 * MS, 7), None);
+        assert_eq!(follower.sleep(101 * MS, 7), None, "it sleeps where it polls");
     }
 
     #[test]
     fn a_poll_ends_the_command_before_it() {
         let mut follower = Follower::NEW;
-        follower.wake(0, 0);
+        follower.wake(1, 0);
         follower.sample(&at(MS, 1));
         follower.sample(&at(2 * MS, 1));
         let ended = follower.sample(&Sample { polls: true, ..at(3 * MS, 1) }).unwrap();
-        assert_eq!((ended.start_ns, ended.end_ns, ended.error_ns), (0, 2_500_000, 500_000));
+        assert_eq!((ended.start_ns, ended.end_ns, ended.error_ns), (1, 2_500_000, 500_000));
     }
 
     #[test]
