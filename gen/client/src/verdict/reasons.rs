@@ -94,13 +94,13 @@ fn silent_reason(evidence: &Evidence, silence: &SilenceOnAxis) -> String {
              stallion probe on its host names the cause",
         ),
     };
-    let until = match silence.silence.recovered {
-        true => format!("for {:.1} s", silence.duration_s),
-        false => "until the end".to_owned(),
+    let when = match silence.silence.recovered {
+        true => format!("for {:.1} s from {:.1} s on", silence.duration_s, silence.at_s),
+        false => format!("from {:.1} s until the end", silence.at_s),
     };
     format!(
-        "{name}: from {:.1} s on the server {until} {what}. {} requests never got an answer; the \
-         percentiles count what they had waited",
-        silence.at_s, evidence.unanswered
+        "{name}: {when} the server {what}. {} requests never got an answer; the percentiles count what \
+         they had waited",
+        evidence.unanswered
     )
 }

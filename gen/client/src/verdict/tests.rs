@@ -58,7 +58,7 @@ fn a_server_that_is_gone_silent_or_saturated_is_told_from_too_few_connections() 
         judge(&Evidence { unsent: 20_000, unanswered: 17_000, silence, ..healthy() })
     };
     for (kind, name) in [
-        (SilenceKind::Refused, "server-gone: from 3.0 s on the server until the end broke"),
+        (SilenceKind::Refused, "server-gone: from 3.0 s until the end the server broke"),
         (SilenceKind::Silent, "server-silent"),
         (SilenceKind::Loading, "server-loading"),
     ] {
