@@ -282,7 +282,8 @@ fn silences(analysis: &Analysis) -> Vec<Finding> {
     let run = &analysis.run;
     let detail = silence::about_unanswered(run);
     let found = silence::silences(run);
-    let told = found.iter().take(HEADLINES).map(|one| fact(silence::sentence(run, one), &detail));
+    let told =
+        found.iter().take(HEADLINES).map(|one| caution(silence::sentence(run, one), &detail));
     match detail.is_empty() || !found.is_empty() {
         true => told.collect(),
         false => vec![fact("Some requests never got an answer", &detail)],

@@ -15,6 +15,7 @@ use crate::render::axes::{self, axis, escape, log_milliseconds, seconds};
 use crate::render::lanes::{Lane, first_ns};
 use crate::render::rows::{chaos_bars, chaos_names, chaos_names_px, lane_axis, lane_bars};
 use crate::run::{Distribution, Run, Slice, merged};
+use crate::silence;
 use crate::summary::Percentiles;
 use crate::words;
 
@@ -104,20 +105,46 @@ fn latency_lines(plot: &mut Plot, run: &Run, groups: &[&[Slice]]) {
         // Last, so that it lies on top where the lines meet.
         line("p99.9", "$p999", 1.8, |p: &Percentiles| p.p999_ns),
     ];
-    for Series { name, colour, width, dash, read } in lines {
-        let values: Vec<Option<u64>> = points.iter().map(|(_, p)| p.as_ref().map(read)).collect();
-        let text = values.iter().map(|ns| ns.map_or_else(String::new, words::duration)).collect();
-        let x = points.iter().map(|(x, _)| *x).collect();
-        let y: Vec<Option<f64>> = values.iter().map(|ns| ns.map(|ns| ns as f64 / 1e6)).collect();
-        plot.add_trace(
-            Scatter::new(x, y)
-                .name(name)
-                .mode(Mode::Lines)
-                .line(Line::new().color(colour).width(width).dash(dash).shape(LineShape::Hvh))
-                .text_array(text)
-                .hover_template(format!("{name} %{{text}}<extra></extra>")),
-        );
+    for series in lines {
+        let values = points.iter().map(|(x, p)| (*x, p.as_ref().map(series.read))).collect();
+        duration_line(plot, &series, values);
     }
+    oldest_wait_line(plot, run, groups);
+}
+
+/// How long the oldest request has waited, while a server does not answer: percentiles are of requests
+/// that have ended, and there are none of that time.
+fn oldest_wait_line(plot: &mut Plot, run: &Run, groups: &[&[Slice]]) {
+    let silences = silence::silences(run);
+    if silences.is_empty() {
+        return;
+    }
+    let within = |at_ns: u64| silences.iter().any(|s| (s.start_ns..=s.end_ns).contains(&at_ns));
+    let values = groups.iter().map(|group| {
+        let oldest = group.iter().map(|slice| slice.interval.oldest_wait_ns).max();
+        let at_ns = middle_ns(group);
+        (seconds(run, at_ns), oldest.filter(|oldest| *oldest > 0 && within(at_ns)))
+    });
+    let (name, colour, dash) = ("oldest wait", "$p999", DashType::Dot);
+    let series = Series { name, colour, width: 1.8, dash, read: |ns: &u64| *ns };
+    duration_line(plot, &series, values.collect());
+}
+
+/// One line of the upper picture.
+fn duration_line<T>(plot: &mut Plot, series: &Series<T>, values: Vec<(f64, Option<u64>)>) {
+    let Series { name, colour, width, .. } = *series;
+    let text = values.iter().map(|(_, ns)| ns.map_or_else(String::new, words::duration)).collect();
+    let x = values.iter().map(|(x, _)| *x).collect();
+    let y: Vec<Option<f64>> = values.iter().map(|(_, ns)| ns.map(|ns| ns as f64 / 1e6)).collect();
+    let line = Line::new().color(colour).width(width).dash(series.dash.clone());
+    plot.add_trace(
+        Scatter::new(x, y)
+            .name(name)
+            .mode(Mode::Lines)
+            .line(line.shape(LineShape::Hvh))
+            .text_array(text)
+            .hover_template(format!("{name} %{{text}}<extra></extra>")),
+    );
 }
 
 pub(super) fn middle_ns(group: &[Slice]) -> u64 {
