@@ -258,7 +258,7 @@ fn shift_detail(detail: &mut serde_json::Value, offset_ns: i64) {
     }
 }
 
-/// Decodes all four histograms once, so that a broken one is found here and named.
+/// Decodes every histogram once, so that a broken one is found here and named.
 fn slice(source: usize, interval: Interval, path: &Path) -> Result<Slice, JoinError> {
     let decode = |text: &str| {
         histogram::decode(text).map_err(|error| JoinError::Histogram {
@@ -268,7 +268,8 @@ fn slice(source: usize, interval: Interval, path: &Path) -> Result<Slice, JoinEr
         })
     };
     let response = Percentiles::of(&decode(&interval.response_hdr)?);
-    for text in [&interval.service_hdr, &interval.lag_hdr, &interval.own_lag_hdr] {
+    let Interval { service_hdr, lag_hdr, own_lag_hdr, unanswered_hdr, .. } = &interval;
+    for text in [service_hdr, lag_hdr, own_lag_hdr, unanswered_hdr] {
         decode(text)?;
     }
     Ok(Slice { source, interval, response })

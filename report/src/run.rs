@@ -207,9 +207,11 @@ pub fn merged<'a>(
     which: Distribution,
 ) -> Histogram<u64> {
     let mut sum = histogram::empty();
-    for slice in slices {
+    // Most intervals have no unanswered request: an empty histogram would be 0.3 MB for nothing.
+    let encoded = slices.into_iter().map(|slice| slice.encoded(which));
+    for text in encoded.filter(|text| !text.is_empty()) {
         // `join` decoded every histogram once, so that none is left to fail here.
-        if let Ok(part) = histogram::decode(slice.encoded(which)) {
+        if let Ok(part) = histogram::decode(text) {
             let _ = sum.add(&part);
         }
     }

@@ -12,7 +12,7 @@ use crate::harness::{eventually, free_port};
 const PASSWORD: &str = "p@s:s/%";
 const ENCODED: &str = "p%40s%3As%2F%25";
 
-/// A server on IPv4, IPv6, a unix socket and TLS that lets nobody in but alice and the default user.
+/// A server on IPv4, IPv6, a unix socket and TLS that admits only alice and the default user.
 struct Guarded {
     redis: Redis,
     tls_port: String,
